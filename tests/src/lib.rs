@@ -1,1 +1,16 @@
-//! Test kit.
+//! What the tests of limitra share: real servers, a proxy that misbehaves, and a slow reference limiter.
+//!
+//! Everything here panics when it cannot do its work: a test without its server must fail.
+#![allow(clippy::missing_panics_doc)]
+
+mod certificates;
+mod fresh;
+mod proxy;
+mod redis_server;
+mod temporary_folder;
+
+pub use certificates::Certificates;
+pub use fresh::{fresh_id, random_number};
+pub use proxy::{Proxy, ProxyMode};
+pub use redis_server::{RedisServer, RedisServerBuilder, fresh_prefix, shared};
+pub use temporary_folder::TemporaryFolder;

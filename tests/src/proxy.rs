@@ -1,0 +1,201 @@
+//! A TCP proxy that misbehaves on request.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::watch;
+
+/// What a [`Proxy`] does with what it is sent; a change is felt by open connections too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProxyMode {
+    /// Carries bytes both ways.
+    Pass,
+    /// The same, but each piece of a request waits this long first.
+    Delay(Duration),
+    /// Accepts connections, swallows requests and replies.
+    Blackhole,
+    /// Open connections are cut, new ones are refused.
+    Refuse,
+    /// A request cuts its connection, and never reaches the server.
+    CutBeforeRequest,
+    /// A request reaches the server, its reply cuts the connection: the outcome is unknown to the client.
+    DropReply,
+}
+
+/// A proxy on a free port of 127.0.0.1 before one server, in a thread of its own; it ends when this value is dropped.
+#[derive(Debug)]
+pub struct Proxy {
+    address: SocketAddr,
+    mode: Option<Arc<watch::Sender<ProxyMode>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Proxy {
+    /// Starts a proxy that passes everything on to this server.
+    pub fn start(server: SocketAddr) -> Self {
+        let (mode, modes) = watch::channel(ProxyMode::Pass);
+        let (bound, address) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime for the proxy")
+                .block_on(async {
+                    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+                    let listener = listen(address);
+                    let address = listener.local_addr().expect("an address");
+                    bound.send(address).expect("the test is gone");
+                    accept(listener, address, server, modes).await;
+                });
+        });
+        Self {
+            address: address.recv().expect("the proxy cannot listen"),
+            mode: Some(Arc::new(mode)),
+            thread: Some(thread),
+        }
+    }
+
+    /// Where the proxy listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A Redis URL by way of the proxy.
+    pub fn redis_url(&self) -> String {
+        format!("redis://{}", self.address)
+    }
+
+    /// Behaves like this from now on.
+    pub fn set(&self, mode: ProxyMode) {
+        if let Some(sender) = &self.mode {
+            sender.send_replace(mode);
+        }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.mode = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// With the address reusable, so that a proxy that refused can listen again.
+fn listen(address: SocketAddr) -> TcpListener {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_reuseaddr(true).expect("a reusable address");
+    socket.bind(address).expect("a port for the proxy");
+    socket.listen(1024).expect("a listening proxy")
+}
+
+/// Takes connections until the [`Proxy`] is dropped.
+async fn accept(
+    listener: TcpListener,
+    address: SocketAddr,
+    server: SocketAddr,
+    mut modes: watch::Receiver<ProxyMode>,
+) {
+    let mut listener = Some(listener);
+    loop {
+        let refuses = *modes.borrow_and_update() == ProxyMode::Refuse;
+        if refuses {
+            listener = None;
+        } else if listener.is_none() {
+            listener = Some(listen(address));
+        }
+        let accepted = async {
+            match &listener {
+                Some(listener) => listener.accept().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            changed = modes.changed() => if changed.is_err() { return },
+            Ok((client, _)) = accepted => {
+                tokio::spawn(carry(client, server, modes.clone()));
+            }
+        }
+    }
+}
+
+/// Carries one connection; it ends, both ways, when either way does.
+async fn carry(client: TcpStream, server: SocketAddr, modes: watch::Receiver<ProxyMode>) {
+    let Ok(server) = TcpStream::connect(server).await else {
+        return;
+    };
+    let _ = (client.set_nodelay(true), server.set_nodelay(true));
+    let (from_client, to_client) = client.into_split();
+    let (from_server, to_server) = server.into_split();
+    tokio::select! {
+        () = requests(from_client, to_server, modes.clone()) => {}
+        () = replies(from_server, to_client, modes.clone()) => {}
+        () = refused(modes) => {}
+    }
+}
+
+async fn requests(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    modes: watch::Receiver<ProxyMode>,
+) {
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let Ok(length @ 1..) = from.read(&mut buffer).await else {
+            return;
+        };
+        let mode = modes.borrow().clone();
+        match mode {
+            ProxyMode::Blackhole => continue,
+            ProxyMode::Refuse | ProxyMode::CutBeforeRequest => return,
+            ProxyMode::Delay(time) => tokio::time::sleep(time).await,
+            ProxyMode::Pass | ProxyMode::DropReply => {}
+        }
+        let Some(piece) = buffer.get(..length) else {
+            return;
+        };
+        if to.write_all(piece).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn replies(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    modes: watch::Receiver<ProxyMode>,
+) {
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let Ok(length @ 1..) = from.read(&mut buffer).await else {
+            return;
+        };
+        let mode = modes.borrow().clone();
+        match mode {
+            ProxyMode::Blackhole => continue,
+            ProxyMode::Refuse | ProxyMode::DropReply => return,
+            ProxyMode::Pass | ProxyMode::Delay(_) | ProxyMode::CutBeforeRequest => {}
+        }
+        let Some(piece) = buffer.get(..length) else {
+            return;
+        };
+        if to.write_all(piece).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Returns when connections are to be cut.
+async fn refused(mut modes: watch::Receiver<ProxyMode>) {
+    // A proxy that is dropped cuts its connections too.
+    let _ = modes
+        .wait_for(|mode| *mode == ProxyMode::Refuse)
+        .await
+        .map(|_| ());
+}

@@ -1,0 +1,435 @@
+//! A real Redis server of one test's own.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use crate::certificates::Certificates;
+use crate::temporary_folder::TemporaryFolder;
+use crate::{fresh_id, random_number};
+
+/// How long a server may take to start or to die before the test fails.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Starts the server in the background, says its process id, and waits for its own standard input: at a line it kills
+/// the server, at the end of the input (also when the test process is killed) the server and its folder.
+const KEEPER: &str = r#"
+folder=$1; shift
+trap '' INT TERM HUP
+"$@" >"$folder/log" 2>&1 &
+echo $!
+if read -r _; then kill -9 $!; wait $!; else kill -9 $!; wait $!; rm -rf "$folder"; fi 2>/dev/null
+"#;
+
+/// A `redis-server` process on 127.0.0.1 with an empty data folder, killed when this value is dropped.
+///
+/// It also dies when the test process does, however that ends. The methods block for the few milliseconds that a local
+/// server takes; what goes wrong panics.
+///
+/// ```
+/// use limitra_tests::RedisServer;
+///
+/// let server = RedisServer::start();
+/// assert_eq!(server.cli(&["PING"]), "PONG");
+/// assert!(server.url().starts_with("redis://127.0.0.1:"));
+/// ```
+pub struct RedisServer {
+    settings: RedisServerBuilder,
+    folder: TemporaryFolder,
+    certificates: Option<Certificates>,
+    port: u16,
+    running: Option<Running>,
+}
+
+/// One run of the server, between a start and the next death.
+struct Running {
+    keeper: Child,
+    input: ChildStdin,
+    process_id: u32,
+}
+
+/// What a [`RedisServer`] is started with.
+#[derive(Clone, Debug, Default)]
+pub struct RedisServerBuilder {
+    password: Option<String>,
+    user: Option<(String, String)>,
+    tls: bool,
+    unix_socket: bool,
+    arguments: Vec<String>,
+}
+
+impl RedisServerBuilder {
+    /// The default user has this password (`requirepass`).
+    pub fn password(mut self, password: &str) -> Self {
+        self.password = Some(password.to_owned());
+        self
+    }
+
+    /// An ACL user who may do everything, beside a default user who may do nothing.
+    pub fn user(mut self, name: &str, password: &str) -> Self {
+        self.user = Some((name.to_owned(), password.to_owned()));
+        self
+    }
+
+    /// Only TLS, with a certificate for `localhost` and 127.0.0.1 by a certification authority made for this server.
+    pub fn tls(mut self) -> Self {
+        self.tls = true;
+        self
+    }
+
+    /// Only a unix socket, no port.
+    pub fn unix_socket(mut self) -> Self {
+        self.unix_socket = true;
+        self
+    }
+
+    /// One more setting, as on the command line: `.setting("maxmemory", "2mb")`.
+    pub fn setting(mut self, name: &str, value: &str) -> Self {
+        self.arguments
+            .extend([format!("--{name}"), value.to_owned()]);
+        self
+    }
+
+    /// Starts the server and waits until it answers.
+    pub fn start(self) -> RedisServer {
+        let folder = TemporaryFolder::new("redis");
+        let certificates = self.tls.then(|| Certificates::in_folder(folder.path()));
+        let mut server = RedisServer {
+            settings: self,
+            folder,
+            certificates,
+            port: 0,
+            running: None,
+        };
+        // Another process may take the port in between.
+        for _ in 0..10 {
+            server.port = free_port();
+            if server.launch() {
+                return server;
+            }
+        }
+        panic!(
+            "no free port for redis-server; its last words: {}",
+            server.log()
+        );
+    }
+}
+
+impl RedisServer {
+    /// A plain server on a free port.
+    pub fn start() -> Self {
+        Self::builder().start()
+    }
+
+    /// A server with settings.
+    pub fn builder() -> RedisServerBuilder {
+        RedisServerBuilder::default()
+    }
+
+    /// The URL for clients, the password or user included. With TLS it names `localhost`.
+    pub fn url(&self) -> String {
+        let (scheme, host) = if self.settings.tls {
+            ("rediss", "localhost")
+        } else {
+            ("redis", "127.0.0.1")
+        };
+        let who = match (&self.settings.user, &self.settings.password) {
+            (Some((name, password)), _) => format!("{name}:{password}@"),
+            (None, Some(password)) => format!(":{password}@"),
+            (None, None) => String::new(),
+        };
+        if self.settings.unix_socket {
+            let query = match (&self.settings.user, &self.settings.password) {
+                (Some((name, password)), _) => format!("?user={name}&pass={password}"),
+                (None, Some(password)) => format!("?pass={password}"),
+                (None, None) => String::new(),
+            };
+            return format!("redis+unix://{}{query}", self.socket_path().display());
+        }
+        format!("{scheme}://{who}{host}:{}", self.port)
+    }
+
+    /// Where the server listens; not with a unix socket.
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.port))
+    }
+
+    /// The socket of a server that was started with one.
+    pub fn socket_path(&self) -> PathBuf {
+        self.folder.path().join("socket")
+    }
+
+    /// The certificate (PEM) of the authority that signed the server's, for servers with TLS.
+    pub fn certificate_authority(&self) -> PathBuf {
+        self.certificates().authority.clone()
+    }
+
+    fn certificates(&self) -> &Certificates {
+        self.certificates
+            .as_ref()
+            .expect("the server was started without TLS")
+    }
+
+    /// The server's process id.
+    pub fn process_id(&self) -> u32 {
+        self.running
+            .as_ref()
+            .expect("the server is down")
+            .process_id
+    }
+
+    /// Kills the server at once (`kill -9`): clients see their connections cut. Its port stays free for
+    /// [`restart`](Self::restart).
+    pub fn kill(&mut self) {
+        let Some(running) = self.running.take() else {
+            return;
+        };
+        let Running {
+            mut keeper,
+            mut input,
+            ..
+        } = running;
+        input
+            .write_all(b"kill\n")
+            .expect("the keeper of redis-server is gone");
+        drop(input);
+        keeper.wait().expect("the keeper of redis-server is lost");
+    }
+
+    /// Kills the server if it runs, and starts it again on the same port, with empty data.
+    pub fn restart(&mut self) {
+        self.kill();
+        assert!(
+            self.launch(),
+            "redis-server does not start again: {}",
+            self.log()
+        );
+    }
+
+    /// Stops the server's process in place (SIGSTOP): it accepts connections and answers nothing.
+    pub fn pause(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets a paused server go on.
+    pub fn resume(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        let status = Command::new("sh")
+            .args(["-c", "kill -s \"$0\" \"$1\"", name])
+            .arg(self.process_id().to_string())
+            .status()
+            .expect("sh cannot be run");
+        assert!(status.success(), "SIG{name} cannot be sent to redis-server");
+    }
+
+    /// Sends one command by `redis-cli` and returns what it prints, without the last line end.
+    pub fn cli(&self, command: &[&str]) -> String {
+        let mut program = Command::new(program("REDIS_CLI", "redis-cli"));
+        program.arg("--no-auth-warning");
+        if self.settings.unix_socket {
+            program.arg("-s").arg(self.socket_path());
+        } else {
+            program.args(["-h", "127.0.0.1", "-p"]);
+            program.arg(self.port.to_string());
+        }
+        if self.settings.tls {
+            program
+                .arg("--tls")
+                .arg("--cacert")
+                .arg(&self.certificates().authority);
+        }
+        match (&self.settings.user, &self.settings.password) {
+            (Some((name, password)), _) => {
+                program.args(["--user", name, "--pass", password]);
+            }
+            (None, Some(password)) => {
+                program.args(["--pass", password]);
+            }
+            (None, None) => {}
+        }
+        let output =
+            program.args(command).stdin(Stdio::null()).output().expect(
+                "redis-cli cannot be run: ./tests/run installs it, REDIS_CLI names another",
+            );
+        assert!(
+            output.status.success(),
+            "redis-cli {command:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let text = String::from_utf8_lossy(&output.stdout);
+        text.strip_suffix('\n').unwrap_or(&text).to_owned()
+    }
+
+    /// How often each command was called since the last [`forget_counts`](Self::forget_counts) (`INFO commandstats`),
+    /// in lower case. What scripts call is counted too; so is the `INFO` of earlier calls.
+    pub fn command_counts(&self) -> BTreeMap<String, u64> {
+        let mut counts = BTreeMap::new();
+        for line in self.cli(&["INFO", "commandstats"]).lines() {
+            let Some((name, values)) = line
+                .strip_prefix("cmdstat_")
+                .and_then(|rest| rest.split_once(":calls="))
+            else {
+                continue;
+            };
+            let calls = values.split(',').next().unwrap_or_default();
+            counts.insert(
+                name.to_lowercase(),
+                calls.parse().expect("a number of calls"),
+            );
+        }
+        counts
+    }
+
+    /// Starts the counts of [`command_counts`](Self::command_counts) again from zero.
+    pub fn forget_counts(&self) {
+        self.cli(&["CONFIG", "RESETSTAT"]);
+    }
+
+    /// What the server has logged since it was last started.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// Whether the server came up; not, when its port was taken.
+    fn launch(&mut self) -> bool {
+        let _ = fs::remove_file(self.folder.path().join("log"));
+        let mut keeper = Command::new("sh")
+            .args(["-c", KEEPER, "keeper"])
+            .arg(self.folder.path())
+            .arg(program("REDIS_SERVER", "redis-server"))
+            .args(self.command_line())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("sh cannot be run");
+        let input = keeper.stdin.take().expect("a piped input");
+        let output = keeper.stdout.take().expect("a piped output");
+        let mut line = String::new();
+        BufReader::new(output)
+            .read_line(&mut line)
+            .expect("the keeper of redis-server says nothing");
+        let process_id = line.trim().parse().expect("a process id");
+        self.running = Some(Running {
+            keeper,
+            input,
+            process_id,
+        });
+
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let log = self.log();
+            if log.contains("eady to accept connections") && self.is_reachable() {
+                return true;
+            }
+            if log.contains("Failed listening") || log.contains("Could not create server") {
+                self.kill();
+                return false;
+            }
+            let gone = log.contains("not found") || log.contains("FATAL");
+            assert!(
+                !gone && Instant::now() < deadline,
+                "redis-server does not start (./tests/run installs it, REDIS_SERVER names another): {log}"
+            );
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    fn is_reachable(&self) -> bool {
+        self.settings.unix_socket || TcpStream::connect(self.address()).is_ok()
+    }
+
+    fn command_line(&self) -> Vec<String> {
+        let folder = self.folder.path();
+        let mut line = Vec::new();
+        let mut set = |name: &str, value: &str| {
+            line.extend([format!("--{name}"), value.to_owned()]);
+        };
+        let text = |path: &Path| path.display().to_string();
+        let port = self.port.to_string();
+        set("dir", &text(folder));
+        set("save", "");
+        set("appendonly", "no");
+        set("daemonize", "no");
+        set("bind", "127.0.0.1");
+        if self.settings.unix_socket {
+            set("port", "0");
+            set("unixsocket", &text(&self.socket_path()));
+        } else if let Some(certificates) = &self.certificates {
+            set("port", "0");
+            set("tls-port", &port);
+            set("tls-cert-file", &text(&certificates.certificate));
+            set("tls-key-file", &text(&certificates.key));
+            set("tls-ca-cert-file", &text(&certificates.authority));
+            set("tls-auth-clients", "no");
+        } else {
+            set("port", &port);
+        }
+        if let Some(password) = &self.settings.password {
+            set("requirepass", password);
+        }
+        if let Some((name, password)) = &self.settings.user {
+            let acl = folder.join("users.acl");
+            let rules = format!("user default off\nuser {name} on >{password} ~* &* +@all\n");
+            fs::write(&acl, rules).expect("the ACL file cannot be written");
+            set("aclfile", &text(&acl));
+        }
+        line.extend(self.settings.arguments.iter().cloned());
+        line
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        if let Some(Running {
+            mut keeper, input, ..
+        }) = self.running.take()
+        {
+            drop(input);
+            let _ = keeper.wait();
+        }
+    }
+}
+
+impl fmt::Debug for RedisServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisServer")
+            .field("port", &self.port)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The one plain server of this test process, for all tests that only need keys of their own: see [`fresh_prefix`].
+pub fn shared() -> &'static RedisServer {
+    static SHARED: OnceLock<RedisServer> = OnceLock::new();
+    SHARED.get_or_init(RedisServer::start)
+}
+
+/// A key prefix that no other test uses.
+pub fn fresh_prefix() -> String {
+    format!("test{}", fresh_id())
+}
+
+fn program(variable: &str, name: &str) -> String {
+    std::env::var(variable).unwrap_or_else(|_| name.to_owned())
+}
+
+/// A port below those that the system hands to outgoing connections, so that it is still free at a restart.
+fn free_port() -> u16 {
+    loop {
+        let port = 10_000 + u16::try_from(random_number() % 22_000).expect("below 22,000");
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
