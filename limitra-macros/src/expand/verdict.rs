@@ -1,0 +1,115 @@
+//! What becomes of the verdict: the body, or a return before it.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Expr, ReturnType, Type};
+
+use super::{Expansion, at, here};
+use crate::shape::{Shape, mentions};
+
+impl Expansion<'_> {
+    /// A `let` of the decision that returns where the body must not run.
+    pub(super) fn verdict(&self) -> TokenStream {
+        let private = self.private(here());
+        let nameless = || quote_spanned!(here()=> _);
+        let decision = &self.plan.handling.decision;
+        let decision = decision.as_ref().map_or_else(nameless, ToTokens::to_token_stream);
+        let (exceeded, failed) = (self.exceeded(), self.failed());
+        quote_spanned! {here()=>
+            let #decision = match limitra_pending.await {
+                #private::Verdict::Proceed(limitra_decision) => limitra_decision,
+                #exceeded
+                #failed
+            };
+        }
+    }
+
+    fn exceeded(&self) -> TokenStream {
+        let handling = &self.plan.handling;
+        let private = self.private(here());
+        let handler = handling.on_exceeded.as_ref();
+        let answer = handler.map(|it| self.given(it, &quote_spanned!(here()=> limitra_exceeded)));
+        if handling.always_runs {
+            let Some(answer) = answer else {
+                return quote_spanned! {here()=>
+                    #private::Verdict::Exceeded(_, limitra_decision) => limitra_decision,
+                };
+            };
+            return quote_spanned! {here()=>
+                #private::Verdict::Exceeded(limitra_exceeded, limitra_decision) => {
+                    let () = #answer;
+                    limitra_decision
+                }
+            };
+        }
+        let value = answer.unwrap_or_else(|| {
+            let error = quote_spanned!(here()=> #private::Error::from(limitra_exceeded));
+            self.carried("FromError", &error)
+        });
+        quote_spanned! {here()=>
+            #private::Verdict::Exceeded(limitra_exceeded, _) => return #value,
+        }
+    }
+
+    fn failed(&self) -> TokenStream {
+        let handling = &self.plan.handling;
+        let private = self.private(here());
+        let error = quote_spanned!(here()=> limitra_error);
+        let value = if handling.always_runs {
+            quote_spanned!(here()=> #private::run_anyway(&__LIMITRA_SITE, #error))
+        } else if let Some(handler) = &handling.on_error {
+            let value = self.given(handler, &error);
+            quote_spanned!(here()=> return #value)
+        } else if let Some(handler) = &handling.on_exceeded {
+            let value = if handling.outage_is_said {
+                let refused = quote_spanned! {here()=>
+                    #private::refuse_instead(&__LIMITRA_SITE, #error)
+                };
+                self.given(handler, &refused)
+            } else {
+                self.carried("CarriesStorageError", &error)
+            };
+            quote_spanned!(here()=> return #value)
+        } else {
+            let value = self.carried("FromError", &error);
+            quote_spanned!(here()=> return #value)
+        };
+        quote_spanned!(here()=> #private::Verdict::Failed(limitra_error) => #value,)
+    }
+
+    /// A handler called with a value.
+    fn given(&self, handler: &Expr, value: &TokenStream) -> TokenStream {
+        let place = at(handler.span());
+        let private = self.private(place);
+        quote_spanned!(place=> #private::give(#value, #handler))
+    }
+
+    /// An error as a value of the return type; what is wrong with that type is shown at it.
+    fn carried(&self, carrier: &str, error: &TokenStream) -> TokenStream {
+        let (first, last) = self.returned();
+        let private = self.private(first);
+        let carrier = Ident::new(carrier, first);
+        let from_error = Ident::new("from_error", last);
+        match self.shape {
+            Shape::Boxed { output: Some(ty), .. } if !mentions(ty.to_token_stream(), "impl") => {
+                quote_spanned!(first=> <#ty as #private::#carrier>::#from_error(#error))
+            }
+            _ => quote_spanned!(first=> #private::#carrier::#from_error(#error)),
+        }
+    }
+
+    /// The first and the last token of the return type, or the name of a function that has none.
+    fn returned(&self) -> (Span, Span) {
+        let signature = &self.function.signature;
+        let both = |ty: &Type| {
+            let mut spans = ty.to_token_stream().into_iter().map(|token| token.span());
+            let first = spans.next().unwrap_or_else(|| signature.ident.span());
+            (at(first), at(spans.last().unwrap_or(first)))
+        };
+        match (self.shape, &signature.output) {
+            (Shape::Boxed { output: Some(ty), .. }, _) | (_, ReturnType::Type(_, ty)) => both(ty),
+            _ => (at(signature.ident.span()), at(signature.ident.span())),
+        }
+    }
+}

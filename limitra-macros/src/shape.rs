@@ -1,0 +1,231 @@
+//! Where in a function's body the statements of the attribute belong.
+//!
+//! An `async fn` takes them at the start of its body. What `async_trait` has already turned into
+//! `Box::pin(async move { .. })` takes them inside that block, and what `tracing::instrument` has already
+//! wrapped takes them inside its span. Both leave a first statement that says the type of a `return`;
+//! ours come behind it.
+
+use proc_macro2::{TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::visit::{self, Visit};
+use syn::{
+    Block, Expr, GenericArgument, Local, Pat, PathArguments, ReturnType, Stmt, Type, TypeParamBound,
+};
+
+use crate::function::{Body, Function};
+
+/// What kind of asynchronous function this is.
+pub(crate) enum Shape {
+    /// An `async fn`.
+    Async,
+    /// A function whose last expression is `Box::pin(async move { .. })`.
+    Boxed {
+        /// The `Output` of the future, where the signature says it.
+        output: Option<Box<Type>>,
+        /// The patterns that `async_trait` has moved into the block, by the name of their argument.
+        moved: Vec<(String, Pat)>,
+    },
+}
+
+impl Shape {
+    /// `None` for a function that is not asynchronous, as far as its tokens tell.
+    pub(crate) fn of(function: &Function) -> Option<Self> {
+        if function.signature.asyncness.is_some() {
+            return Some(Self::Async);
+        }
+        let block = block(function.body.as_ref()?)?;
+        boxed(&block)?;
+        let mut moved = Moved(Vec::new());
+        moved.visit_block(&block);
+        Some(Self::Boxed {
+            output: output(&function.signature.output).map(Box::new),
+            moved: moved.0,
+        })
+    }
+}
+
+/// The body with `statements` in their place.
+pub(crate) fn with_statements(body: &Body, shape: &Shape, statements: TokenStream) -> TokenStream {
+    let direct = matches!(shape, Shape::Async) && !is_instrumented(body);
+    if !direct && let Some(mut block) = block(body) {
+        match shape {
+            Shape::Async => insert(&mut block, statements),
+            Shape::Boxed { .. } => match boxed_mut(&mut block) {
+                Some(inside) => insert(inside, statements),
+                None => insert(&mut block, statements),
+            },
+        }
+        let mut tokens = TokenStream::new();
+        for statement in &block.stmts {
+            statement.to_tokens(&mut tokens);
+        }
+        return tokens;
+    }
+    let mut tokens = statements;
+    tokens.extend(body.tokens.clone());
+    tokens
+}
+
+/// The name under which `tracing::instrument` keeps the future that it has made of a body.
+const INSTRUMENTED: &str = "__tracing_instrument_future";
+/// What the statements that only say a type bind.
+const RETURNS: [&str; 2] = ["__ret", "__tracing_attr_fake_return"];
+
+/// Whether `tracing::instrument` has been here first.
+pub(crate) fn is_instrumented(body: &Body) -> bool {
+    mentions(body.tokens.clone(), INSTRUMENTED)
+}
+
+fn block(body: &Body) -> Option<Block> {
+    let statements = syn::parse::Parser::parse2(Block::parse_within, body.tokens.clone()).ok()?;
+    Some(Block {
+        brace_token: body.brace,
+        stmts: statements,
+    })
+}
+
+/// Whether the tokens contain this identifier, at any depth.
+pub(crate) fn mentions(tokens: TokenStream, name: &str) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => ident == name,
+        TokenTree::Group(group) => mentions(group.stream(), name),
+        _ => false,
+    })
+}
+
+/// The block of a last `Box::pin(async move { .. })`.
+fn boxed(block: &Block) -> Option<&Block> {
+    let Some(Stmt::Expr(Expr::Call(call), None)) = block.stmts.last() else {
+        return None;
+    };
+    let is_pin = is_box_pin(&call.func);
+    match call.args.first() {
+        Some(Expr::Async(block)) if is_pin && call.args.len() == 1 => Some(&block.block),
+        _ => None,
+    }
+}
+
+fn boxed_mut(block: &mut Block) -> Option<&mut Block> {
+    let Some(Stmt::Expr(Expr::Call(call), None)) = block.stmts.last_mut() else {
+        return None;
+    };
+    match call.args.first_mut() {
+        Some(Expr::Async(block)) => Some(&mut block.block),
+        _ => None,
+    }
+}
+
+fn is_box_pin(function: &Expr) -> bool {
+    let Expr::Path(path) = function else {
+        return false;
+    };
+    let mut last = path.path.segments.iter().rev();
+    last.next().is_some_and(|it| it.ident == "pin")
+        && last.next().is_some_and(|it| it.ident == "Box")
+}
+
+/// Puts the statements into the innermost block that is still the function's own.
+fn insert(block: &mut Block, statements: TokenStream) {
+    if let Some(inside) = block.stmts.iter_mut().find_map(instrumented) {
+        return insert(inside, statements);
+    }
+    let at = block.stmts.iter().take_while(|it| says_a_type(it)).count();
+    let statements = Stmt::Expr(Expr::Verbatim(statements), None);
+    block.stmts.insert(at, statements);
+}
+
+/// The function's own block inside what `tracing::instrument` has made of it.
+fn instrumented(statement: &mut Stmt) -> Option<&mut Block> {
+    let Stmt::Local(local) = statement else {
+        return None;
+    };
+    if !matches!(&local.pat, Pat::Ident(pattern) if pattern.ident == INSTRUMENTED) {
+        return None;
+    }
+    let Expr::Async(future) = &mut *local.init.as_mut()?.expr else {
+        return None;
+    };
+    // With `err` or `ret` the body is awaited in a second block of its own.
+    if awaited(future.block.stmts.first_mut()).is_some() {
+        return awaited(future.block.stmts.first_mut());
+    }
+    Some(&mut future.block)
+}
+
+fn awaited(statement: Option<&mut Stmt>) -> Option<&mut Block> {
+    let expression = match statement? {
+        Stmt::Local(local) => &mut local.init.as_mut()?.expr,
+        Stmt::Expr(Expr::Match(it), _) => &mut it.expr,
+        _ => return None,
+    };
+    match &mut **expression {
+        Expr::Await(it) => match &mut *it.base {
+            Expr::Async(future) if future.capture.is_some() => Some(&mut future.block),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn says_a_type(statement: &Stmt) -> bool {
+    let Stmt::Expr(Expr::If(it), _) = statement else {
+        return false;
+    };
+    let tokens = it.to_token_stream();
+    RETURNS.iter().any(|name| mentions(tokens.clone(), name))
+}
+
+/// Collects `let PATTERN = { let __argN = __argN; __argN };`.
+struct Moved(Vec<(String, Pat)>);
+
+impl<'ast> Visit<'ast> for Moved {
+    fn visit_local(&mut self, local: &'ast Local) {
+        if let Some(init) = &local.init
+            && let Expr::Block(block) = &*init.expr
+            && let [Stmt::Local(inner), Stmt::Expr(Expr::Path(path), None)] = &*block.block.stmts
+            && let (Pat::Ident(pattern), Some(name)) = (&inner.pat, path.path.get_ident())
+            && pattern.ident == *name
+        {
+            self.0.push((name.to_string(), local.pat.clone()));
+        }
+        visit::visit_local(self, local);
+    }
+}
+
+/// `R` of `Pin<Box<dyn Future<Output = R> + ..>>`.
+fn output(returned: &ReturnType) -> Option<Type> {
+    let ReturnType::Type(_, returned) = returned else {
+        return None;
+    };
+    let boxed = only_argument(returned)?;
+    let Type::TraitObject(object) = only_argument(boxed)? else {
+        return None;
+    };
+    object.bounds.iter().find_map(|bound| {
+        let TypeParamBound::Trait(bound) = bound else {
+            return None;
+        };
+        let segment = bound.path.segments.last()?;
+        let PathArguments::AngleBracketed(arguments) = &segment.arguments else {
+            return None;
+        };
+        arguments.args.iter().find_map(|argument| match argument {
+            GenericArgument::AssocType(it) if it.ident == "Output" => Some(it.ty.clone()),
+            _ => None,
+        })
+    })
+}
+
+/// `T` of `Name<T>`.
+fn only_argument(ty: &Type) -> Option<&Type> {
+    let Type::Path(path) = ty else {
+        return None;
+    };
+    let PathArguments::AngleBracketed(arguments) = &path.path.segments.last()?.arguments else {
+        return None;
+    };
+    match arguments.args.first() {
+        Some(GenericArgument::Type(ty)) => Some(ty),
+        _ => None,
+    }
+}
