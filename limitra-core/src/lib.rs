@@ -1,1 +1,62 @@
-//! limitra
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod algorithm;
+mod attempt;
+mod attribute;
+mod backend;
+mod builder;
+mod clock;
+mod config;
+mod decide;
+mod decision;
+mod environment;
+mod error;
+mod exceeded;
+mod identifier;
+mod key;
+mod limit;
+mod limiter;
+mod log;
+mod number;
+mod record;
+mod rule;
+mod seed;
+mod state;
+mod status;
+mod storage;
+mod time;
+
+pub use algorithm::Algorithm;
+pub use attempt::{Attempt, Mode, Outcome, RuleOutcome, Subject};
+pub use attribute::FromError;
+pub use backend::{Backend, BackendName};
+pub use builder::{AlgorithmName, LimiterConfig, RateLimiterBuilder};
+pub use clock::ManualClock;
+pub use config::{Limitra, LimitraConfig};
+pub use decision::{Decision, RuleDecision};
+pub use error::{ConfigurationError, Error, Number, StorageError, StorageErrorKind, UrlProblem};
+pub use exceeded::RateLimitExceeded;
+pub use identifier::Identifier;
+pub use key::Key;
+pub use limit::Limit;
+pub use limiter::{Charge, RateLimiter, check_all};
+pub use number::{Amount, Seconds};
+pub use rule::{Rule, Span};
+pub use seed::{
+    FixedWindowAlignedRateLimiter, FixedWindowElasticExpiryRateLimiter, FixedWindowRateLimiter, GcraLimiter,
+    LeakyBucketLimiter, MovingWindowRateLimiter, SlidingWindowRateLimiter, TokenBucketLimiter,
+};
+pub use state::State;
+pub use status::{Status, Usage};
+#[cfg(feature = "redis")]
+pub use storage::redis::{RedisClient, RedisStorage};
+pub use storage::memory::MemoryStorage;
+pub use storage::{AnyStorage, Storage};
+pub use time::{Clock, Micros};
+
+/// What the expansion of `#[rate_limit]` calls. Not a public interface.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::attribute::*;
+}

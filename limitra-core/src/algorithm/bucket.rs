@@ -1,0 +1,118 @@
+//! Token bucket, leaky bucket (as a meter) and GCRA: one step, three views.
+//!
+//! The state is a theoretical arrival time (TAT, ITU-T I.371): the instant at which the bucket is
+//! full again (of tokens) or empty (of water). With the emission interval `T = window / amount`,
+//! a hit of `cost` at `now` is allowed if `max(TAT, now) + cost * T <= now + burst * T`; the left
+//! side is then the new TAT. Instants are whole microseconds and a fraction over the amount, so
+//! `T` is exact. In any interval of length `t` at most `burst + t / T` units pass.
+//!
+//! A TAT that was counted with another amount keeps the units that it stands for: it drains at
+//! the old rate until the next allowed hit restates it.
+
+use crate::limit::Limit;
+use crate::rule::{Rule, Span};
+use crate::state::{State, Step};
+use crate::time::Micros;
+
+pub(super) fn step(rule: &Rule, state: &State, now: Micros, cost: u64) -> Step {
+    let current = anchored(rule, state, now);
+    let increment = rule.increment(cost);
+    let Some(ahead) = Excess::of(&current, now) else {
+        let charged = arrival(now, increment, rule.amount());
+        return Step { allowed: increment <= rule.depth(), current, charged, refused: current };
+    };
+    let restated = if current.b == rule.amount() {
+        ahead.span
+    } else {
+        // Units that no longer fit are refused before their time is used.
+        match ahead.units_rounded_up(rule.window()).checked_add(cost) {
+            Some(units) if units <= rule.limit().capacity() => ahead.counted_with(rule.amount()),
+            _ => return Step { allowed: false, current, charged: current, refused: current },
+        }
+    };
+    let total = sum(restated, increment, rule.amount());
+    let charged = arrival(now, total, rule.amount());
+    Step { allowed: total <= rule.depth(), current, charged, refused: current }
+}
+
+pub(super) fn remaining(limit: &Limit, state: &State, now: Micros) -> u64 {
+    let used = Excess::of(state, now).map_or(0, |ahead| ahead.units_rounded_up(limit.window_micros()));
+    limit.capacity().saturating_sub(used)
+}
+
+pub(super) fn allowed_at(limit: &Limit, state: &State, now: Micros, cost: u64) -> Micros {
+    if Excess::of(state, now).is_none() {
+        return now;
+    }
+    // ceil(TAT - (capacity - cost) * window / amount)
+    let amount = u128::from(state.b.max(1));
+    let arrival = u128::from(state.until.get()) * amount + u128::from(state.a);
+    let room = u128::from(limit.capacity().saturating_sub(cost)) * u128::from(limit.window_micros().get());
+    let instant = arrival.saturating_sub(room).div_ceil(amount);
+    now.max(Micros::new(u64::try_from(instant).unwrap_or(u64::MAX)))
+}
+
+pub(super) fn reset_at(_limit: &Limit, state: &State, now: Micros) -> Micros {
+    let fraction = Micros::new(u64::from(state.a > 0));
+    now.max(state.until.plus(fraction))
+}
+
+/// The state, unless its TAT is more than a window beyond what a full bucket explains (its clock
+/// leapt): then a full bucket, that is one from which nothing can be had right now.
+fn anchored(rule: &Rule, state: &State, now: Micros) -> State {
+    let depth = rule.depth();
+    let latest = now.plus(Micros::new(depth.micros)).plus(rule.window());
+    if state.until > latest {
+        arrival(now, depth, rule.amount())
+    } else {
+        *state
+    }
+}
+
+fn arrival(now: Micros, ahead: Span, amount: u64) -> State {
+    State { until: now.plus(Micros::new(ahead.micros)), a: ahead.fraction, b: amount }
+}
+
+fn sum(one: Span, other: Span, amount: u64) -> Span {
+    let micros = one.micros.saturating_add(other.micros);
+    let fraction = u128::from(one.fraction) + u128::from(other.fraction);
+    match fraction.checked_sub(u128::from(amount)) {
+        Some(rest) => Span {
+            micros: micros.saturating_add(1),
+            fraction: u64::try_from(rest).unwrap_or(u64::MAX),
+        },
+        None => Span { micros, fraction: u64::try_from(fraction).unwrap_or(u64::MAX) },
+    }
+}
+
+/// How far a TAT lies ahead of now, in microseconds over the amount that it was counted with.
+struct Excess {
+    span: Span,
+    amount: u64,
+}
+
+impl Excess {
+    fn of(state: &State, now: Micros) -> Option<Self> {
+        let ahead = state.until > now || (state.until == now && state.a > 0);
+        let span = Span { micros: state.until.minus(now).get(), fraction: state.a };
+        (ahead && state.b > 0).then_some(Self { span, amount: state.b })
+    }
+
+    /// `ceil(excess / T)`: the units that are in use, a part of one counted as one.
+    fn units_rounded_up(&self, window: Micros) -> u64 {
+        let units = self.numerator().div_ceil(u128::from(window.get().max(1)));
+        u64::try_from(units).unwrap_or(u64::MAX)
+    }
+
+    /// The same units with another amount as the rate.
+    fn counted_with(&self, amount: u64) -> Span {
+        let amount = u128::from(amount.max(1));
+        let micros = u64::try_from(self.numerator() / amount).unwrap_or(u64::MAX);
+        let fraction = u64::try_from(self.numerator() % amount).unwrap_or(u64::MAX);
+        Span { micros, fraction }
+    }
+
+    fn numerator(&self) -> u128 {
+        u128::from(self.span.micros) * u128::from(self.amount) + u128::from(self.span.fraction)
+    }
+}

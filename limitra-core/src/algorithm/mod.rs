@@ -1,0 +1,130 @@
+//! The algorithms: pure arithmetic over integers, with no clock and no I/O.
+//!
+//! Each is one file with the same four functions, and one line in the table below:
+//!
+//! * `step(rule, state, now, cost)`: whether a hit is allowed, and what to keep in either case;
+//! * `remaining(limit, state, now)`: whole units left;
+//! * `allowed_at(limit, state, now, cost)`: the first instant at which that cost is allowed;
+//! * `reset_at(limit, state, now)`: the instant from which nothing is used any more.
+//!
+//! The last three are worked out from the state that a step left, in Rust, for every storage.
+
+mod bucket;
+mod fixed_window;
+mod fixed_window_aligned;
+mod fixed_window_elastic_expiry;
+mod moving_window;
+mod sliding_window;
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::error::ConfigurationError;
+use crate::limit::Limit;
+use crate::rule::Rule;
+use crate::state::{State, Step};
+use crate::time::Micros;
+
+/// The table of algorithms: variant, stable number (in records), name, module, documentation.
+macro_rules! algorithms {
+    ($($(#[$doc:meta])* $variant:ident = $number:literal, $name:literal, $module:ident;)*) => {
+        /// How a limit is held; the name is what `algorithm = ".."`, `FromStr` and `Display` use.
+        ///
+        /// ```
+        /// use limitra_core::Algorithm;
+        ///
+        /// let algorithm: Algorithm = "token-bucket".parse()?;
+        /// assert_eq!(algorithm, Algorithm::TokenBucket);
+        /// assert_eq!(algorithm.to_string(), "token_bucket");
+        /// assert_eq!(Algorithm::default(), Algorithm::SlidingWindow);
+        /// # Ok::<(), limitra_core::ConfigurationError>(())
+        /// ```
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum Algorithm { $($(#[$doc])* $variant,)* }
+
+        impl Algorithm {
+            /// Every algorithm, the default first.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The name, such as `sliding_window`.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// The number that stands for it in a stored record.
+            #[cfg_attr(not(feature = "redis"), allow(dead_code))]
+            pub(crate) const fn number(self) -> u8 {
+                match self { $(Self::$variant => $number,)* }
+            }
+
+            /// Decides one hit or test of `cost` at `now` against `state`.
+            pub(crate) fn step(rule: &Rule, state: &State, now: Micros, cost: u64) -> Step {
+                match rule.algorithm() { $(Self::$variant => $module::step(rule, state, now, cost),)* }
+            }
+
+            /// Whole units left at `now`.
+            pub(crate) fn remaining(self, limit: &Limit, state: &State, now: Micros) -> u64 {
+                match self { $(Self::$variant => $module::remaining(limit, state, now),)* }
+            }
+
+            /// The first instant at which `cost`, refused at `now`, is allowed if nothing else is asked.
+            pub(crate) fn allowed_at(self, limit: &Limit, state: &State, now: Micros, cost: u64) -> Micros {
+                match self { $(Self::$variant => $module::allowed_at(limit, state, now, cost),)* }
+            }
+
+            /// The first instant at which all is free again if nothing else is asked.
+            pub(crate) fn reset_at(self, limit: &Limit, state: &State, now: Micros) -> Micros {
+                match self { $(Self::$variant => $module::reset_at(limit, state, now),)* }
+            }
+        }
+    };
+}
+
+algorithms! {
+    /// Two counters of clock-aligned windows, the older one weighted by how much of it the last
+    /// window still covers. Smooth, small, near the exact log: the default.
+    #[default]
+    SlidingWindow = 1, "sliding_window", sliding_window;
+    /// One counter for a window that opens at the first allowed hit.
+    FixedWindow = 2, "fixed_window", fixed_window;
+    /// One counter for each slot of the clock (every full minute, say).
+    FixedWindowAligned = 3, "fixed_window_aligned", fixed_window_aligned;
+    /// One counter that is forgotten only after a whole window without any hit, refused ones included.
+    FixedWindowElasticExpiry = 4, "fixed_window_elastic_expiry", fixed_window_elastic_expiry;
+    /// The exact log: never more than the amount in any window.
+    MovingWindow = 5, "moving_window", moving_window;
+    /// Tokens that refill continuously, at most `burst` of them.
+    TokenBucket = 6, "token_bucket", bucket;
+    /// A level that drains continuously and may not overflow (as a meter: nothing is delayed).
+    LeakyBucket = 7, "leaky_bucket", bucket;
+    /// The generic cell rate algorithm: a theoretical arrival time that may run ahead by the burst.
+    Gcra = 8, "gcra", bucket;
+}
+
+impl Algorithm {
+    /// Whether it is one of the bucket family, which alone knows a burst.
+    pub const fn is_bucket(self) -> bool {
+        matches!(self, Self::TokenBucket | Self::LeakyBucket | Self::Gcra)
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Algorithm {
+    type Err = ConfigurationError;
+
+    /// Takes the name, with hyphens for underscores too, and `sliding_window_counter`.
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let wanted = name.replace('-', "_");
+        if wanted == "sliding_window_counter" {
+            return Ok(Self::SlidingWindow);
+        }
+        let found = Self::ALL.iter().copied().find(|algorithm| algorithm.name() == wanted);
+        found.ok_or_else(|| ConfigurationError::UnknownAlgorithm { name: name.to_owned() })
+    }
+}

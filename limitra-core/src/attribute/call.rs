@@ -1,0 +1,202 @@
+//! One call of an attributed function.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use smallvec::SmallVec;
+
+use super::declaration::{Layer, Plan, rules_with_burst};
+use super::site::{PlanRef, function_path};
+use crate::attempt::{Mode, Subject};
+use crate::decide::{self, Subjects};
+use crate::decision::Decision;
+use crate::error::{ConfigurationError, Error};
+use crate::exceeded::RateLimitExceeded;
+use crate::identifier::Identifier;
+use crate::limit::Limit;
+use crate::number::{self, Amount, Seconds};
+use crate::rule::Rule;
+
+/// What an attributed function does next.
+#[derive(Debug)]
+pub enum Verdict {
+    /// Run the body.
+    Proceed(Decision),
+    /// Refuse the call.
+    Exceeded(RateLimitExceeded, Decision),
+    /// No decision could be had.
+    Failed(Error),
+}
+
+/// One call: what it brings for each of the stacked attributes, in their order.
+#[derive(Debug)]
+pub struct Call<'a> {
+    planned: PlanRef,
+    path: &'static str,
+    layers: SmallVec<[LayerCall<'a>; 1]>,
+    mistake: Option<ConfigurationError>,
+}
+
+#[derive(Debug, Default)]
+struct LayerCall<'a> {
+    exempt: bool,
+    parts: SmallVec<[Identifier<'a>; 1]>,
+    limits: SmallVec<[Limit; 1]>,
+    burst: Option<u64>,
+    cost: Option<u64>,
+}
+
+impl<'a> Call<'a> {
+    pub(super) fn new(planned: PlanRef, path: &'static str) -> Self {
+        Self { planned, path, layers: SmallVec::new(), mistake: None }
+    }
+
+    /// Begins the next of the stacked attributes.
+    pub fn layer(&mut self) {
+        self.layers.push(LayerCall::default());
+    }
+
+    /// `exempt_when` said this.
+    pub fn exempt(&mut self, exempt: bool) {
+        self.latest(|layer| layer.exempt = exempt);
+    }
+
+    /// A part of the key.
+    pub fn key(&mut self, part: Identifier<'a>) {
+        self.latest(|layer| layer.parts.push(part));
+    }
+
+    /// A limit that is new at each call; 0 requests refuse.
+    pub fn limit(&mut self, requests: impl Amount, window: impl Seconds) {
+        let requests = requests.amount();
+        let limit = match (requests, number::seconds("window", window)) {
+            (Ok(requests), Ok(window)) => Limit::closed_or(requests, window),
+            (Err(value), _) => Err(ConfigurationError::NotAnAmount { what: "requests", value }),
+            (_, Err(mistake)) => Err(mistake),
+        };
+        match limit {
+            Ok(limit) => self.latest(|layer| layer.limits.push(limit)),
+            Err(mistake) => self.note(mistake),
+        }
+    }
+
+    /// A burst that is new at each call.
+    pub fn burst(&mut self, burst: impl Amount) {
+        match number::amount("burst", burst) {
+            Ok(burst) => self.latest(|layer| layer.burst = Some(burst)),
+            Err(mistake) => self.note(mistake),
+        }
+    }
+
+    /// A cost that is new at each call; 0 is allowed without counting.
+    pub fn cost(&mut self, cost: impl Amount) {
+        match cost.amount() {
+            Ok(cost) => self.latest(|layer| layer.cost = Some(cost)),
+            Err(value) => self.note(ConfigurationError::NotAnAmount { what: "cost", value }),
+        }
+    }
+
+    /// Decides, at once where the storage is memory. Nothing of the arguments is borrowed any more.
+    pub fn decide(self) -> Pending {
+        let answer = match (&*self.planned, &self.mistake) {
+            (Err(mistake), _) | (Ok(_), Some(mistake)) => {
+                decide::Pending::ready(Err(Error::Function {
+                    function: function_path(self.path, None),
+                    source: mistake.clone(),
+                }))
+            }
+            (Ok(plan), None) => self.ask(plan),
+        };
+        Pending { answer, planned: self.planned }
+    }
+
+    fn ask(&self, plan: &Plan) -> decide::Pending {
+        if !plan.enabled {
+            return decide::Pending::ready(Ok(Decision::unlimited()));
+        }
+        let mut subjects = Subjects::new();
+        for (layer, brought) in plan.layers.iter().zip(&self.layers) {
+            // An exempt layer asks nothing, but keeps its place: decisions name subjects by it.
+            let rules = if brought.exempt { Ok(Cow::Owned(Vec::new())) } else { brought.rules(layer) };
+            match rules {
+                Ok(rules) => subjects.push(Subject {
+                    key: layer.space.key(&brought.parts),
+                    rules,
+                    cost: brought.cost.unwrap_or(layer.cost),
+                }),
+                Err(source) => {
+                    let function = function_path(self.path, None);
+                    return decide::Pending::ready(Err(Error::Function { function, source }));
+                }
+            }
+        }
+        plan.desk.decide(&subjects, Mode::Hit)
+    }
+
+    fn latest(&mut self, change: impl FnOnce(&mut LayerCall<'a>)) {
+        if let Some(layer) = self.layers.last_mut() {
+            change(layer);
+        }
+    }
+
+    fn note(&mut self, mistake: ConfigurationError) {
+        self.mistake.get_or_insert(mistake);
+    }
+}
+
+impl LayerCall<'_> {
+    fn rules<'r>(&self, layer: &'r Layer) -> Result<Cow<'r, [Rule]>, ConfigurationError> {
+        match &layer.rules {
+            Some(rules) => Ok(Cow::Borrowed(rules)),
+            None if self.limits.is_empty() => Err(ConfigurationError::NoLimit),
+            None => {
+                let burst = self.burst.or(layer.burst);
+                Ok(Cow::Owned(rules_with_burst(layer.algorithm, &self.limits, burst)?.into_vec()))
+            }
+        }
+    }
+}
+
+/// A verdict on its way.
+pub struct Pending {
+    answer: decide::Pending,
+    planned: PlanRef,
+}
+
+impl Future for Pending {
+    type Output = Verdict;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Verdict> {
+        let Poll::Ready(answer) = Pin::new(&mut self.answer).poll(context) else {
+            return Poll::Pending;
+        };
+        Poll::Ready(match answer {
+            Err(error) => Verdict::Failed(error),
+            Ok(decision) => match decision.exceeded() {
+                None => Verdict::Proceed(decision),
+                Some(exceeded) => Verdict::Exceeded(self.placed(exceeded, &decision), decision),
+            },
+        })
+    }
+}
+
+impl Pending {
+    /// The error with the function and the scope that it happened in.
+    fn placed(&self, exceeded: RateLimitExceeded, decision: &Decision) -> RateLimitExceeded {
+        let Ok(plan) = &*self.planned else {
+            return exceeded;
+        };
+        let subject = decision.binding().map(crate::decision::RuleDecision::subject);
+        let layer = subject.and_then(|subject| plan.layers.get(subject));
+        exceeded.in_function(layer.map_or("", |layer| &layer.scope), &*plan.function)
+    }
+}
+
+impl fmt::Debug for Pending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pending")
+    }
+}

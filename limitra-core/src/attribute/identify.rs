@@ -1,0 +1,137 @@
+//! From any value to an identifier: text, bytes and integers as they are, the rest by `Display`.
+
+use std::fmt::Display;
+
+use crate::identifier::Identifier;
+
+/// A reference whose value is to be an identifier; method resolution finds the best way.
+#[derive(Debug)]
+pub struct Part<'a, T: ?Sized>(pub &'a T);
+
+/// First choice: what converts without an allocation.
+pub trait ByText<'a> {
+    /// The identifier.
+    fn identifier(&self) -> Identifier<'a>;
+}
+
+/// Second choice: what can be displayed.
+pub trait ByDisplay<'a> {
+    /// The identifier.
+    fn identifier(&self) -> Identifier<'a>;
+}
+
+/// Last choice: nothing, which the compiler says in our words.
+pub trait ByNothing<'a> {
+    /// The value.
+    type Value: ?Sized;
+    /// Never compiles.
+    fn identifier(&self) -> Identifier<'a>
+    where
+        Self::Value: RateLimitKey;
+}
+
+/// What can be a key; only here for its message.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the key of a rate limit",
+    label = "this is neither text, bytes, an integer nor anything with `Display`",
+    note = "for an `Option` say who is meant without one: `key = |user| user.clone().unwrap_or_default()`",
+    note = "for a type of your own name a field of it (`key = \"user.id\"`) or give a closure: `key = |user| user.id`"
+)]
+pub trait RateLimitKey {}
+
+impl<'a> ByText<'a> for Part<'a, str> {
+    fn identifier(&self) -> Identifier<'a> {
+        Identifier::from(self.0)
+    }
+}
+
+impl<'a> ByText<'a> for Part<'a, [u8]> {
+    fn identifier(&self) -> Identifier<'a> {
+        Identifier::from(self.0)
+    }
+}
+
+macro_rules! by_text {
+    ($([$($generics:tt)*] $type:ty;)*) => {$(
+        impl<'a, $($generics)*> ByText<'a> for Part<'a, $type> {
+            fn identifier(&self) -> Identifier<'a> {
+                let text: &'a str = self.0;
+                Identifier::from(text)
+            }
+        }
+    )*};
+}
+
+by_text! {
+    [] String; [] Box<str>; [] std::sync::Arc<str>; [] std::rc::Rc<str>; [] std::borrow::Cow<'_, str>;
+}
+
+macro_rules! by_bytes {
+    ($([$($generics:tt)*] $type:ty;)*) => {$(
+        impl<'a, $($generics)*> ByText<'a> for Part<'a, $type> {
+            fn identifier(&self) -> Identifier<'a> {
+                Identifier::from(&self.0[..])
+            }
+        }
+    )*};
+}
+
+by_bytes! { [] Vec<u8>; [] Box<[u8]>; [] std::sync::Arc<[u8]>; [const N: usize] [u8; N]; }
+
+macro_rules! by_integer {
+    ($($integer:ty)*) => {$(
+        impl<'a> ByText<'a> for Part<'a, $integer> {
+            fn identifier(&self) -> Identifier<'a> {
+                Identifier::from(*self.0)
+            }
+        }
+    )*};
+}
+
+by_integer! { u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize }
+
+impl<'a, 'b: 'a, T: ?Sized> ByText<'a> for Part<'a, &'b T>
+where
+    Part<'a, T>: ByText<'a>,
+{
+    fn identifier(&self) -> Identifier<'a> {
+        Part(&**self.0).identifier()
+    }
+}
+
+impl<'a, 'b: 'a, T: ?Sized> ByText<'a> for Part<'a, &'b mut T>
+where
+    Part<'a, T>: ByText<'a>,
+{
+    fn identifier(&self) -> Identifier<'a> {
+        Part(&**self.0).identifier()
+    }
+}
+
+impl<'a, T: Display + ?Sized> ByDisplay<'a> for &Part<'a, T> {
+    fn identifier(&self) -> Identifier<'a> {
+        Identifier::from(self.0.to_string())
+    }
+}
+
+impl<'a, T: ?Sized> ByNothing<'a> for &&Part<'a, T> {
+    type Value = T;
+
+    fn identifier(&self) -> Identifier<'a>
+    where
+        T: RateLimitKey,
+    {
+        Identifier::from("")
+    }
+}
+
+/// The identifier that a reference's value stands for.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! identify {
+    ($reference:expr) => {{
+        #[allow(unused_imports)]
+        use $crate::__private::{ByDisplay as _, ByNothing as _, ByText as _};
+        (&&&$crate::__private::Part($reference)).identifier()
+    }};
+}

@@ -1,0 +1,192 @@
+//! One attributed function.
+
+use std::ops::Deref;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use once_cell::sync::OnceCell;
+
+use super::call::Call;
+use super::declaration::{Declaration, Plan};
+use crate::config::Limitra;
+use crate::decision::Decision;
+use crate::error::{ConfigurationError, Error};
+use crate::exceeded::RateLimitExceeded;
+use crate::limit::Limit;
+
+/// More handles than this are not remembered for one function; the oldest is planned anew.
+const REMEMBERED_PLANS: usize = 64;
+
+/// One attributed function, as a `static` in its body.
+#[derive(Debug, Default)]
+pub struct Site {
+    /// The plan of the first call: nearly always the only one.
+    first: OnceCell<(PlanKey, Planned)>,
+    /// Those of other handles, and of other types that share a trait's default method.
+    others: RwLock<Vec<(PlanKey, Arc<Planned>)>>,
+}
+
+/// What was planned, or why it cannot be.
+type Planned = Result<Plan, ConfigurationError>;
+
+/// What a plan depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct PlanKey {
+    handle: Option<u64>,
+    self_type: Option<&'static str>,
+}
+
+/// A plan, wherever it is kept.
+#[derive(Clone, Debug)]
+pub(super) enum PlanRef {
+    First(&'static Planned),
+    Other(Arc<Planned>),
+}
+
+impl Deref for PlanRef {
+    type Target = Planned;
+
+    fn deref(&self) -> &Planned {
+        match self {
+            Self::First(planned) => planned,
+            Self::Other(planned) => planned,
+        }
+    }
+}
+
+/// `limitra = expr`, or its absence.
+#[derive(Clone, Debug)]
+pub struct Handle(Option<Limitra>);
+
+/// There is no `limitra = expr`.
+pub fn no_handle() -> Handle {
+    Handle(None)
+}
+
+/// `limitra = expr`: a handle or a reference to one.
+pub fn handle(limitra: impl std::borrow::Borrow<Limitra>) -> Handle {
+    Handle(Some(limitra.borrow().clone()))
+}
+
+impl Site {
+    /// A function that was not called yet.
+    pub const fn new() -> Self {
+        Self { first: OnceCell::new(), others: RwLock::new(Vec::new()) }
+    }
+
+    fn plan(&'static self, key: PlanKey, make: impl FnOnce() -> Planned) -> PlanRef {
+        let mut make = Some(make);
+        let (first, planned) = self.first.get_or_init(|| {
+            // Runs at most once, so the closure is there.
+            let planned = make.take().map_or(Err(ConfigurationError::NoLimit), |make| make());
+            (key, planned)
+        });
+        if *first == key {
+            return PlanRef::First(planned);
+        }
+        let others = self.others.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, planned)) = others.iter().find(|(other, _)| *other == key) {
+            return PlanRef::Other(Arc::clone(planned));
+        }
+        drop(others);
+        let planned = Arc::new(make.map_or(Err(ConfigurationError::NoLimit), |make| make()));
+        let mut others = self.others.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, earlier)) = others.iter().find(|(other, _)| *other == key) {
+            return PlanRef::Other(Arc::clone(earlier));
+        }
+        if others.len() >= REMEMBERED_PLANS {
+            others.remove(0);
+        }
+        others.push((key, Arc::clone(&planned)));
+        PlanRef::Other(planned)
+    }
+}
+
+/// Begins one call of an attributed function.
+///
+/// `path` is that of a function nested in its body ([`path_of`]), `self_type` the type that `Self` is where
+/// there is a receiver: together they tell a method of a type from a trait's default method.
+pub fn call<'a>(
+    site: &'static Site,
+    path: &'static str,
+    self_type: Option<&'static str>,
+    Handle(handle): Handle,
+    declare: impl FnOnce(&mut Declaration),
+) -> Call<'a> {
+    let key = PlanKey { handle: handle.as_ref().map(Limitra::number), self_type };
+    let planned = site.plan(key, || {
+        let mut declaration = Declaration::default();
+        declare(&mut declaration);
+        let path = function_path(path, self_type);
+        let limitra = handle.unwrap_or_else(|| Limitra::global(&path));
+        declaration.plan(&path, &limitra)
+    });
+    Call::new(planned, path)
+}
+
+/// The type name of a function nested in the attributed one.
+pub fn path_of<F>(_: &F) -> &'static str {
+    std::any::type_name::<F>()
+}
+
+/// The attributed function's path as it stands in keys: `blog.create_post`, `<blog.Post as blog.Store>.create`.
+pub(super) fn function_path(nested: &str, self_type: Option<&str>) -> String {
+    let mut path = nested.rsplit_once("::").map_or(nested, |(outer, _)| outer);
+    while let Some(outer) = path.strip_suffix("::{{closure}}") {
+        path = outer;
+    }
+    let (owner, method) = path.rsplit_once("::").unwrap_or(("", path));
+    let is_default_method = self_type
+        .is_some_and(|self_type| !owner.starts_with('<') && !owner.contains("<impl") && base(owner) != base(self_type));
+    let path = match self_type {
+        Some(self_type) if is_default_method => format!("<{self_type} as {owner}>::{method}"),
+        _ => path.to_owned(),
+    };
+    path.replace("::{{closure}}", "").replace("::", ".")
+}
+
+/// A type's path without its generic arguments and references.
+fn base(type_name: &str) -> &str {
+    let name = type_name.trim_start_matches(['&', '*']);
+    name.split_once('<').map_or(name, |(base, _)| base)
+}
+
+/// With `block = false` the function runs although no decision could be had: counted and logged.
+pub fn run_anyway(_site: &'static Site, error: &Error) -> Decision {
+    tracing::warn!(target: "limitra", %error, "the function runs without a rate limit decision (block = false)");
+    Decision::degraded()
+}
+
+/// An error that the return type cannot carry: the call is refused, never let through.
+pub fn refuse_instead(_site: &'static Site, error: &Error) -> RateLimitExceeded {
+    tracing::error!(target: "limitra", %error, "refused: no rate limit decision could be had");
+    let limit = match error {
+        Error::RateLimitExceeded(exceeded) => return exceeded.clone(),
+        Error::CostAboveLimit { limit, .. } => *limit,
+        _ => Limit::UNLIMITED,
+    };
+    RateLimitExceeded::new(limit, limit.window().max(Limit::MIN_WINDOW))
+}
+
+/// What `decision = name` holds when nothing was decided.
+pub fn no_decision() -> Decision {
+    Decision::unlimited()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_names_the_function_its_type_and_its_trait() {
+        for (nested, self_type, path) in [
+            ("blog::create::{{closure}}::here", None, "blog.create"),
+            ("blog::Post::create::{{closure}}::here", Some("blog::Post"), "blog.Post.create"),
+            ("blog::Post<_>::create::{{closure}}::here", Some("blog::Post<u8>"), "blog.Post<_>.create"),
+            ("<blog::Post as blog::Store>::create::{{closure}}::here", Some("blog::Post"), "<blog.Post as blog.Store>.create"),
+            ("blog::Store::create::{{closure}}::here", Some("blog::Post"), "<blog.Post as blog.Store>.create"),
+            ("blog::main::{{closure}}::<impl blog::A>::m::{{closure}}::here", Some("blog::A"), "blog.main.<impl blog.A>.m"),
+        ] {
+            assert_eq!(function_path(nested, self_type), path);
+        }
+    }
+}

@@ -1,0 +1,420 @@
+//! A limiter's settings.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use smallvec::SmallVec;
+
+use crate::algorithm::Algorithm;
+use crate::backend::{Backend, BackendName};
+use crate::clock::ManualClock;
+use crate::config::Limitra;
+use crate::decide::Desk;
+use crate::error::{ConfigurationError, Number};
+use crate::key::{KeyFields, KeySpace};
+use crate::limit::Limit;
+use crate::limiter::{Inner, RateLimiter};
+use crate::number::{self, Amount, Seconds};
+use crate::rule::Rule;
+use crate::storage::AnyStorage;
+use crate::storage::memory::MemoryStorage;
+
+/// The most rules that one record holds.
+const MOST_RULES: usize = 32;
+
+/// The settings of a [`RateLimiter`], chained and ended by [`RateLimiterBuilder::build`].
+///
+/// | setting | default |
+/// |---|---|
+/// | `algorithm` | `sliding_window` |
+/// | `requests` and `window`, `capacity` and `fill_rate`, `limit` or `limits` | one of them is needed |
+/// | `burst` (buckets) | the amount |
+/// | `scope` | `"user"` |
+/// | `prefix` | `"limitra"` |
+/// | `project`, `suffix` | absent |
+/// | `backend` | memory |
+/// | `storage`, `redis_client` | memory of its own |
+/// | `fail_open`, `hash_identifiers` | false |
+/// | `clock` | the storage's own |
+///
+/// Whatever is wrong is said by `build`, never by the first request.
+///
+/// ```
+/// use limitra_core::{Algorithm, RateLimiter};
+/// use std::time::Duration;
+///
+/// let limiter = RateLimiter::builder()
+///     .algorithm(Algorithm::TokenBucket)
+///     .capacity(10)
+///     .fill_rate(0.5)
+///     .project("blog")
+///     .build()?;
+/// assert_eq!(limiter.config().limits[0].window(), Duration::from_secs(20));
+///
+/// let mistake = RateLimiter::builder().requests(0).window(60).build().unwrap_err();
+/// assert_eq!(mistake.to_string(), "requests must be a whole number from 1 to 2^53 - 1, not 0");
+/// # Ok::<(), limitra_core::ConfigurationError>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct RateLimiterBuilder {
+    algorithm: Option<Algorithm>,
+    requests: Option<u64>,
+    window: Option<Duration>,
+    capacity: Option<u64>,
+    fill_rate: Option<f64>,
+    limits: Option<Vec<Limit>>,
+    burst: Option<u64>,
+    scope: Option<String>,
+    prefix: Option<String>,
+    project: Option<String>,
+    suffix: Option<String>,
+    backend: Option<Backend>,
+    storage: Option<AnyStorage>,
+    #[cfg(feature = "redis")]
+    redis_client: Option<crate::storage::redis::RedisClient>,
+    fail_open: Option<bool>,
+    hash_identifiers: Option<bool>,
+    clock: Option<ManualClock>,
+    handle: Option<Limitra>,
+    /// The first mistake in a setter; `build` tells.
+    mistake: Option<ConfigurationError>,
+}
+
+/// What a [`RateLimiter`] was built from.
+#[derive(Clone, PartialEq)]
+#[non_exhaustive]
+pub struct LimiterConfig {
+    /// The algorithm.
+    pub algorithm: Algorithm,
+    /// The limits, in their order.
+    pub limits: Vec<Limit>,
+    /// The most units that can be spent at once, of the first limit.
+    pub capacity: u64,
+    /// Units per second for the buckets, windows per second for the others, of the first limit.
+    pub fill_rate: f64,
+    /// The label in the key.
+    pub scope: String,
+    /// The storage's name.
+    pub backend: &'static str,
+    /// The project in the key.
+    pub project: Option<String>,
+    /// The prefix in the key.
+    pub prefix: Option<String>,
+    /// The suffix in the key.
+    pub suffix: Option<String>,
+    /// Whether an outage lets requests through.
+    pub fail_open: bool,
+}
+
+impl RateLimiterBuilder {
+    /// The algorithm: an [`Algorithm`] or its name.
+    pub fn algorithm(mut self, algorithm: impl AlgorithmName) -> Self {
+        self.algorithm = algorithm.algorithm().map_err(|mistake| self.note(mistake)).ok();
+        self
+    }
+
+    /// How many requests in a window; goes with `window`.
+    pub fn requests(mut self, requests: impl Amount) -> Self {
+        self.requests = number::amount("requests", requests).map_err(|mistake| self.note(mistake)).ok();
+        self
+    }
+
+    /// The window: seconds of any number type, or a [`Duration`]; goes with `requests`.
+    pub fn window(mut self, window: impl Seconds) -> Self {
+        self.window = number::seconds("window", window).map_err(|mistake| self.note(mistake)).ok();
+        self
+    }
+
+    /// The amount, and a bucket's depth; goes with `fill_rate`.
+    pub fn capacity(mut self, capacity: impl Amount) -> Self {
+        self.capacity = number::amount("capacity", capacity).map_err(|mistake| self.note(mistake)).ok();
+        self
+    }
+
+    /// For the buckets units per second, for the windows `1 / window`; goes with `capacity`. The window that
+    /// follows is rounded to the nearest microsecond, so `1.0 / 60.0` is 60 seconds.
+    pub fn fill_rate(mut self, fill_rate: f64) -> Self {
+        if fill_rate > 0.0 && fill_rate.is_finite() {
+            self.fill_rate = Some(fill_rate);
+        } else {
+            self.note(ConfigurationError::NotAWindow { what: "fill_rate", value: Number::Float(fill_rate) });
+        }
+        self
+    }
+
+    /// One limit.
+    pub fn limit(self, limit: Limit) -> Self {
+        self.limits([limit])
+    }
+
+    /// Several limits: all of them must allow a request, and all or none are charged.
+    pub fn limits(mut self, limits: impl IntoIterator<Item = Limit>) -> Self {
+        self.limits = Some(limits.into_iter().collect());
+        self
+    }
+
+    /// How much a bucket holds; default: the amount.
+    pub fn burst(mut self, burst: impl Amount) -> Self {
+        self.burst = number::amount("burst", burst).map_err(|mistake| self.note(mistake)).ok();
+        self
+    }
+
+    /// The label in the key; default `"user"`.
+    pub fn scope(mut self, scope: impl Into<String>) -> Self {
+        self.scope = Some(scope.into());
+        self
+    }
+
+    /// The first field of the key; default `"limitra"`.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = Some(prefix.into());
+        self
+    }
+
+    /// The second field of the key.
+    pub fn project(mut self, project: impl Into<String>) -> Self {
+        self.project = Some(project.into());
+        self
+    }
+
+    /// The last field of the key.
+    pub fn suffix(mut self, suffix: impl Into<String>) -> Self {
+        self.suffix = Some(suffix.into());
+        self
+    }
+
+    /// `"memory"` (the default) or `"redis"`, which needs a `redis_client`, or a `limitra` handle that has one.
+    pub fn backend(mut self, backend: impl BackendName) -> Self {
+        self.backend = backend.backend().map_err(|mistake| self.note(mistake)).ok();
+        self
+    }
+
+    /// The storage: a [`MemoryStorage`], a `RedisStorage`, or any of your own.
+    pub fn storage(mut self, storage: impl Into<AnyStorage>) -> Self {
+        self.storage = Some(storage.into());
+        self
+    }
+
+    /// How to reach Redis: a `redis::Client`, a multiplexed connection or a `deadpool_redis::Pool`.
+    #[cfg(feature = "redis")]
+    pub fn redis_client(mut self, client: impl Into<crate::storage::redis::RedisClient>) -> Self {
+        self.redis_client = Some(client.into());
+        self
+    }
+
+    /// Whether requests are let through while the storage cannot decide; default false.
+    pub fn fail_open(mut self, fail_open: bool) -> Self {
+        self.fail_open = Some(fail_open);
+        self
+    }
+
+    /// Whether identifiers stand in the key as a digest only; default false.
+    pub fn hash_identifiers(mut self, hash_identifiers: bool) -> Self {
+        self.hash_identifiers = Some(hash_identifiers);
+        self
+    }
+
+    /// A clock for tests; the storage's own is then not asked.
+    pub fn clock(mut self, clock: ManualClock) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Takes what is not said here from a handle: algorithm, storage, prefix, project, suffix and so on.
+    pub fn limitra(mut self, handle: &Limitra) -> Self {
+        self.handle = Some(handle.clone());
+        self
+    }
+
+    /// The limiter.
+    ///
+    /// # Errors
+    /// [`ConfigurationError`] for the first thing that is wrong; it names the value and the remedy.
+    pub fn build(mut self) -> Result<RateLimiter, ConfigurationError> {
+        if let Some(mistake) = self.mistake.take() {
+            return Err(mistake);
+        }
+        let handle = self.handle.take();
+        let defaults = handle.as_ref().map(Limitra::settings);
+        let algorithm = self.algorithm.or(defaults.map(|settings| settings.default_algorithm)).unwrap_or_default();
+        let limits = self.take_limits(algorithm)?;
+        let rules = rules(algorithm, &limits)?;
+        let storage = self.take_storage(handle.as_ref())?;
+        let inherited = |own: Option<String>, theirs: fn(&crate::config::Settings) -> &Option<String>| {
+            own.or_else(|| defaults.and_then(|settings| theirs(settings).clone()))
+        };
+        let prefix = inherited(self.prefix, |settings| &settings.prefix).or_else(|| Some("limitra".to_owned()));
+        let project = inherited(self.project, |settings| &settings.project);
+        let suffix = inherited(self.suffix, |settings| &settings.suffix);
+        let scope = self.scope.unwrap_or_else(|| "user".to_owned());
+        let hash_identifiers =
+            self.hash_identifiers.or(defaults.map(|settings| settings.hash_identifiers)).unwrap_or_default();
+        let space = KeySpace::new(&KeyFields {
+            prefix: prefix.as_deref(),
+            project: project.as_deref(),
+            function: None,
+            scope: &scope,
+            suffix: suffix.as_deref(),
+            hash_identifiers,
+        });
+        let fail_open = self.fail_open.or(defaults.map(|settings| settings.fail_open)).unwrap_or_default();
+        let clock = self.clock.or_else(|| defaults.and_then(|settings| settings.clock.clone()));
+        let backend = storage.name();
+        let desk = Desk { storage, clock, fail_open, outages: Arc::default() };
+        let (capacity, fill_rate) = seed_settings(algorithm, limits.first());
+        let config = LimiterConfig {
+            algorithm,
+            limits,
+            capacity,
+            fill_rate,
+            scope,
+            backend,
+            project,
+            prefix,
+            suffix,
+            fail_open,
+        };
+        let enabled = defaults.is_none_or(|settings| settings.enabled);
+        Ok(RateLimiter::from_inner(Inner { rules, space, desk, config, enabled }))
+    }
+
+    fn take_limits(&mut self, algorithm: Algorithm) -> Result<Vec<Limit>, ConfigurationError> {
+        let limits = match self.limits.take() {
+            Some(limits) if limits.is_empty() => return Err(ConfigurationError::NoLimit),
+            Some(limits) => limits,
+            None => vec![self.take_limit(algorithm)?],
+        };
+        match self.burst {
+            Some(burst) => limits.into_iter().map(|limit| limit.with_burst(burst)).collect(),
+            None => Ok(limits),
+        }
+    }
+
+    fn take_limit(&self, algorithm: Algorithm) -> Result<Limit, ConfigurationError> {
+        let half = |given, missing| Err(ConfigurationError::HalfALimit { given, missing });
+        match (self.requests, self.window, self.capacity, self.fill_rate) {
+            (Some(requests), Some(window), None, None) => Limit::new(requests, window),
+            (None, None, Some(capacity), Some(fill_rate)) => of_fill_rate(algorithm, capacity, fill_rate),
+            (None, None, None, None) => Err(ConfigurationError::NoLimit),
+            (Some(_), _, Some(_), _) => Err(ConfigurationError::Both { one: "requests", other: "capacity" }),
+            (_, Some(_), _, Some(_)) => Err(ConfigurationError::Both { one: "window", other: "fill_rate" }),
+            (Some(_), None, ..) => half("requests", "window"),
+            (None, Some(_), ..) => half("window", "requests"),
+            (None, None, Some(_), None) => half("capacity", "fill_rate"),
+            (None, None, None, Some(_)) => half("fill_rate", "capacity"),
+        }
+    }
+
+    fn take_storage(&mut self, handle: Option<&Limitra>) -> Result<AnyStorage, ConfigurationError> {
+        let storage = self.storage.take();
+        #[cfg(feature = "redis")]
+        let client = self.redis_client.take();
+        #[cfg(feature = "redis")]
+        if let Some(client) = client {
+            if storage.is_some() {
+                return Err(ConfigurationError::TwoSources { one: "storage", other: "redis_client" });
+            }
+            if self.backend == Some(Backend::Memory) {
+                return Err(ConfigurationError::TwoSources { one: "backend", other: "redis_client" });
+            }
+            return Ok(crate::storage::redis::RedisStorage::new(client).into());
+        }
+        match (storage, handle) {
+            (Some(_), _) if self.backend.is_some() => {
+                Err(ConfigurationError::TwoSources { one: "backend", other: "storage" })
+            }
+            (Some(storage), _) => Ok(storage),
+            (None, Some(handle)) => handle.storage_for(self.backend),
+            (None, None) if self.backend == Some(Backend::Redis) => Err(ConfigurationError::NoRedisClient),
+            (None, None) => Ok(MemoryStorage::new().into()),
+        }
+    }
+
+    fn note(&mut self, mistake: ConfigurationError) {
+        self.mistake.get_or_insert(mistake);
+    }
+}
+
+impl fmt::Debug for LimiterConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LimiterConfig")
+            .field("algorithm", &self.algorithm)
+            .field("limits", &self.limits)
+            .field("scope", &self.scope)
+            .field("backend", &self.backend)
+            .field("project", &self.project)
+            .field("prefix", &self.prefix)
+            .field("suffix", &self.suffix)
+            .field("fail_open", &self.fail_open)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An algorithm, or its name: what `algorithm` takes.
+pub trait AlgorithmName {
+    /// The algorithm.
+    ///
+    /// # Errors
+    /// [`ConfigurationError`] if no algorithm has that name.
+    fn algorithm(self) -> Result<Algorithm, ConfigurationError>;
+}
+
+impl AlgorithmName for Algorithm {
+    fn algorithm(self) -> Result<Algorithm, ConfigurationError> {
+        Ok(self)
+    }
+}
+
+impl AlgorithmName for &str {
+    fn algorithm(self) -> Result<Algorithm, ConfigurationError> {
+        self.parse()
+    }
+}
+
+impl AlgorithmName for &String {
+    fn algorithm(self) -> Result<Algorithm, ConfigurationError> {
+        self.parse()
+    }
+}
+
+impl AlgorithmName for String {
+    fn algorithm(self) -> Result<Algorithm, ConfigurationError> {
+        self.parse()
+    }
+}
+
+/// The rules of these limits; no two may share a counter.
+pub(crate) fn rules(algorithm: Algorithm, limits: &[Limit]) -> Result<SmallVec<[Rule; 1]>, ConfigurationError> {
+    if limits.len() > MOST_RULES {
+        return Err(ConfigurationError::TooManyRules { count: limits.len(), most: MOST_RULES });
+    }
+    let mut rules: SmallVec<[Rule; 1]> = SmallVec::new();
+    for limit in limits {
+        let rule = Rule::new(algorithm, *limit)?;
+        if rules.iter().any(|other| other.has_tag_of(&rule)) {
+            return Err(ConfigurationError::DuplicateRule { algorithm, window: limit.window() });
+        }
+        rules.push(rule);
+    }
+    Ok(rules)
+}
+
+#[allow(clippy::cast_precision_loss)] // A capacity is at most 2^53, which a double holds exactly.
+fn of_fill_rate(algorithm: Algorithm, capacity: u64, fill_rate: f64) -> Result<Limit, ConfigurationError> {
+    let units = if algorithm.is_bucket() { capacity as f64 } else { 1.0 };
+    let window = (units / fill_rate).seconds();
+    let out_of_range =
+        ConfigurationError::FillRateOutOfRange { fill_rate: Number::Float(fill_rate), capacity };
+    let limit = window.ok().and_then(|window| Limit::new(capacity, window).ok());
+    limit.ok_or(out_of_range)
+}
+
+#[allow(clippy::cast_precision_loss)] // For display only.
+fn seed_settings(algorithm: Algorithm, limit: Option<&Limit>) -> (u64, f64) {
+    let Some(limit) = limit.filter(|limit| !limit.is_unlimited()) else {
+        return (u64::MAX, f64::INFINITY);
+    };
+    let units = if algorithm.is_bucket() { limit.amount() as f64 } else { 1.0 };
+    (limit.capacity(), units / limit.window().as_secs_f64())
+}

@@ -1,0 +1,219 @@
+//! The way from a question to a decision, on any storage.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::SystemTime;
+
+use smallvec::SmallVec;
+
+use crate::attempt::{Attempt, Mode, Subject};
+use crate::clock::ManualClock;
+use crate::decision::Decision;
+use crate::error::{Error, StorageError};
+use crate::key::Key;
+use crate::rule::Rule;
+use crate::storage::AnyStorage;
+use crate::time::{Clock, Micros};
+
+/// The subjects of one question.
+pub(crate) type Subjects<'a> = SmallVec<[Subject<'a>; 1]>;
+
+/// The places of the subjects that are asked, among all that were named.
+type Places = SmallVec<[usize; 4]>;
+
+/// Where a limiter's questions go and what happens when no answer comes.
+#[derive(Clone, Debug)]
+pub(crate) struct Desk {
+    pub(crate) storage: AnyStorage,
+    pub(crate) clock: Option<ManualClock>,
+    pub(crate) fail_open: bool,
+    pub(crate) outages: Arc<Outages>,
+}
+
+/// How many decisions could not be had.
+#[derive(Debug, Default)]
+pub(crate) struct Outages(AtomicU64);
+
+impl Outages {
+    pub(crate) fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Counts and logs one decision that could not be had.
+    pub(crate) fn note(&self, error: &Error, policy: &'static str) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        tracing::warn!(target: "limitra", %error, policy, "no rate limit decision could be had");
+    }
+}
+
+impl Desk {
+    /// Decides, at once where the storage is memory, else when the answer is awaited.
+    ///
+    /// What is returned borrows nothing of the question.
+    pub(crate) fn decide(&self, subjects: &Subjects<'_>, mode: Mode) -> Pending {
+        if let Some(answer) = self.settled_without_asking(subjects) {
+            return Pending::ready(answer);
+        }
+        // Subjects without a limit are not asked; a decision still names the others by their place.
+        let mut asked = Subjects::new();
+        let mut places = Places::new();
+        for (place, subject) in subjects.iter().enumerate() {
+            if let Some(limited) = limited(subject) {
+                asked.push(limited);
+                places.push(place);
+            }
+        }
+        if asked.is_empty() {
+            return Pending::ready(Ok(Decision::unlimited()));
+        }
+        let costs_nothing = asked.iter().all(|subject| subject.cost == 0);
+        let mode = if costs_nothing { Mode::Peek } else { mode };
+        let clock = self.clock.as_ref().map_or(Clock::Storage, |clock| Clock::At(latest(clock.now())));
+        if let Some(memory) = self.storage.memory() {
+            let attempt = Attempt { subjects: &asked, clock, mode };
+            let answer = memory.decide_now(&attempt);
+            return Pending::ready(self.answer(answer.map(|outcome| Decision::new(&asked, &places, &outcome))));
+        }
+        let owned: Vec<(String, Vec<Rule>, u64)> = asked
+            .iter()
+            .map(|subject| (subject.key.text().into_owned(), subject.rules.to_vec(), subject.cost))
+            .collect();
+        let desk = self.clone();
+        Pending(State::Running(Box::pin(async move {
+            let asked: Subjects<'_> = owned
+                .iter()
+                .map(|(key, rules, cost)| Subject {
+                    key: Key::from_text(key),
+                    rules: Cow::Borrowed(rules),
+                    cost: *cost,
+                })
+                .collect();
+            let attempt = Attempt { subjects: &asked, clock, mode };
+            let answer = desk.storage.shared().decide(&attempt).await;
+            desk.answer(answer.map(|outcome| Decision::new(&asked, &places, &outcome)))
+        })))
+    }
+
+    /// Removes one record.
+    pub(crate) async fn clear(&self, key: Key<'_>) -> Result<(), Error> {
+        if let Some(memory) = self.storage.memory() {
+            memory.clear_now(key);
+            return Ok(());
+        }
+        let text = key.text().into_owned();
+        Ok(self.storage.shared().clear(Key::from_text(&text)).await?)
+    }
+
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let same_clock = match (&self.clock, &other.clock) {
+            (None, None) => true,
+            (Some(one), Some(other)) => one.is_same(other),
+            _ => false,
+        };
+        same_clock && self.storage.is_same(&other.storage)
+    }
+
+    /// The answers that need no storage: a cost that can never be allowed, a limit that holds nothing.
+    fn settled_without_asking(&self, subjects: &Subjects<'_>) -> Option<Result<Decision, Error>> {
+        let rules =
+            || subjects.iter().flat_map(|subject| subject.rules.iter().map(move |rule| (subject, rule)));
+        let closed = |(subject, rule): (&Subject<'_>, &Rule)| rule.amount() == 0 && subject.cost > 0;
+        if rules().any(closed) {
+            let now = self.clock.as_ref().map_or_else(
+                || Micros::from_system_time(SystemTime::now()),
+                ManualClock::now,
+            );
+            return Some(Ok(Decision::closed(subjects, now)));
+        }
+        let too_much = rules()
+            .filter(|(subject, rule)| subject.cost > rule.limit().capacity())
+            .min_by_key(|(_, rule)| rule.limit().capacity())?;
+        Some(Err(Error::CostAboveLimit { cost: too_much.0.cost, limit: too_much.1.limit() }))
+    }
+
+    /// Applies the outage policy.
+    fn answer(&self, answer: Result<Decision, StorageError>) -> Result<Decision, Error> {
+        match answer {
+            Ok(decision) => {
+                if !decision.is_allowed() {
+                    tracing::debug!(
+                        target: "limitra",
+                        limit = decision.limit().map(tracing::field::display),
+                        retry_after = ?decision.retry_after(),
+                        "rate limit exceeded"
+                    );
+                }
+                Ok(decision)
+            }
+            Err(error) => {
+                let error = Error::from(error);
+                if self.fail_open {
+                    self.outages.note(&error, "fail_open");
+                    Ok(Decision::degraded())
+                } else {
+                    self.outages.note(&error, "error");
+                    Err(error)
+                }
+            }
+        }
+    }
+}
+
+/// The subject without its unlimited rules, which need no storage; `None` if nothing is left.
+fn limited<'a>(subject: &Subject<'a>) -> Option<Subject<'a>> {
+    if subject.rules.iter().any(|rule| rule.limit().is_unlimited() || rule.amount() == 0) {
+        let limited = |rule: &&Rule| !rule.limit().is_unlimited() && rule.amount() > 0;
+        let rules: Vec<Rule> = subject.rules.iter().filter(limited).copied().collect();
+        (!rules.is_empty()).then(|| Subject { rules: Cow::Owned(rules), ..subject.clone() })
+    } else {
+        (!subject.rules.is_empty()).then(|| subject.clone())
+    }
+}
+
+/// The latest instant at which windows of 100 years still fit the numbers of a decision.
+fn latest(now: Micros) -> Micros {
+    let window = Micros::from_duration(crate::limit::Limit::MAX_WINDOW);
+    now.min(Micros::MAX.minus(window).minus(window))
+}
+
+/// A decision on its way, already there where the storage is memory.
+pub(crate) struct Pending(State);
+
+type Answer = Result<Decision, Error>;
+
+enum State {
+    Ready(Option<Answer>),
+    Running(Pin<Box<dyn Future<Output = Answer> + Send>>),
+}
+
+impl Pending {
+    pub(crate) fn ready(answer: Answer) -> Self {
+        Self(State::Ready(Some(answer)))
+    }
+}
+
+impl Future for Pending {
+    type Output = Answer;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer> {
+        match &mut self.get_mut().0 {
+            State::Running(running) => running.as_mut().poll(context),
+            State::Ready(answer) => match answer.take() {
+                Some(answer) => Poll::Ready(answer),
+                // Polled again after it was ready, which no caller may do.
+                None => Poll::Pending,
+            },
+        }
+    }
+}
+
+impl fmt::Debug for Pending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pending")
+    }
+}

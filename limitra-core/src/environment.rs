@@ -1,0 +1,86 @@
+//! The configuration that the environment names.
+
+use std::env;
+use std::str::FromStr;
+
+use crate::config::LimitraConfig;
+use crate::error::ConfigurationError;
+
+pub(crate) fn config() -> Result<LimitraConfig, ConfigurationError> {
+    let mut config = LimitraConfig::new();
+    if let Some(url) = text("LIMITRA_REDIS_URL")? {
+        config = config.redis_url(url);
+    }
+    if let Some(redis_db) = parsed("LIMITRA_REDIS_DB", "the number of a database")? {
+        config = config.redis_db(redis_db);
+    }
+    if let Some(project) = text("LIMITRA_PROJECT")? {
+        config = config.project(project);
+    }
+    if let Some(prefix) = text("LIMITRA_PREFIX")? {
+        config = config.prefix(prefix);
+    }
+    if let Some(suffix) = text("LIMITRA_SUFFIX")? {
+        config = config.suffix(suffix);
+    }
+    if let Some(algorithm) = text("LIMITRA_DEFAULT_ALGORITHM")? {
+        config = config.default_algorithm(algorithm);
+    }
+    if let Some(backend) = text("LIMITRA_DEFAULT_BACKEND")? {
+        config = config.default_backend(backend);
+    }
+    if let Some(Switch(fail_open)) = parsed("LIMITRA_FAIL_OPEN", Switch::EXPECTED)? {
+        config = config.fail_open(fail_open);
+    }
+    if let Some(Switch(enabled)) = parsed("LIMITRA_ENABLED", Switch::EXPECTED)? {
+        config = config.enabled(enabled);
+    }
+    if let Some(Switch(hash)) = parsed("LIMITRA_HASH_IDENTIFIERS", Switch::EXPECTED)? {
+        config = config.hash_identifiers(hash);
+    }
+    Ok(config)
+}
+
+struct Switch(bool);
+
+impl Switch {
+    const EXPECTED: &'static str = "true, false, 1 or 0";
+}
+
+impl FromStr for Switch {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text.to_ascii_lowercase().as_str() {
+            "true" | "1" | "yes" | "on" => Ok(Self(true)),
+            "false" | "0" | "no" | "off" => Ok(Self(false)),
+            _ => Err(()),
+        }
+    }
+}
+
+fn text(variable: &'static str) -> Result<Option<String>, ConfigurationError> {
+    match env::var(variable) {
+        Ok(value) if value.is_empty() => Ok(None),
+        Ok(value) => Ok(Some(value)),
+        Err(env::VarError::NotPresent) => Ok(None),
+        Err(env::VarError::NotUnicode(value)) => Err(ConfigurationError::Environment {
+            variable,
+            value: value.to_string_lossy().into_owned(),
+            expected: "text in UTF-8",
+        }),
+    }
+}
+
+fn parsed<T: FromStr>(
+    variable: &'static str,
+    expected: &'static str,
+) -> Result<Option<T>, ConfigurationError> {
+    let Some(value) = text(variable)? else {
+        return Ok(None);
+    };
+    match value.parse() {
+        Ok(parsed) => Ok(Some(parsed)),
+        Err(_) => Err(ConfigurationError::Environment { variable, value, expected }),
+    }
+}

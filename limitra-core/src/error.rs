@@ -1,0 +1,367 @@
+//! What can go wrong.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+use crate::algorithm::Algorithm;
+use crate::exceeded::RateLimitExceeded;
+use crate::limit::Limit;
+
+/// Everything that a limiter or an attributed function can answer instead of a value.
+///
+/// ```
+/// use limitra_core::{Error, RateLimiter};
+///
+/// # let limiter = RateLimiter::builder().requests(5).window(60).build()?;
+/// # let decided = std::pin::pin!(limiter.check_cost("ada", 6));
+/// # let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+/// # let std::task::Poll::Ready(answer) = std::future::Future::poll(decided, &mut context) else { panic!() };
+/// // let answer = limiter.check_cost("ada", 6).await;
+/// assert!(matches!(answer, Err(Error::CostAboveLimit { cost: 6, .. })));
+/// # Ok::<(), limitra_core::ConfigurationError>(())
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The limit is exceeded: come back after `retry_after`.
+    #[error(transparent)]
+    RateLimitExceeded(#[from] RateLimitExceeded),
+    /// Something was set up in a way that cannot work; it is the same at every call until it is mended.
+    #[error(transparent)]
+    Configuration(#[from] ConfigurationError),
+    /// A mistake in the set-up of an attributed function, found at its first call.
+    #[error("in the rate limit of `{function}`: {source}")]
+    Function {
+        /// The function.
+        function: String,
+        /// What is wrong.
+        source: ConfigurationError,
+    },
+    /// No decision could be had from the storage.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// More was asked for than the limit holds: it could never be allowed.
+    #[error("a cost of {cost} can never be allowed by a limit of {limit}; ask for at most {}", limit.capacity())]
+    CostAboveLimit {
+        /// What was asked for.
+        cost: u64,
+        /// The smallest limit.
+        limit: Limit,
+    },
+}
+
+/// A setting that cannot work: what it is, and what to write in its place.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigurationError {
+    /// An amount of 0.
+    #[error("an amount of 0 would refuse every request; give at least 1")]
+    ZeroAmount,
+    /// A number that no amount, cost or burst can be.
+    #[error("{what} must be a whole number from 1 to 2^53 - 1, not {value}")]
+    NotAnAmount {
+        /// The setting's name.
+        what: &'static str,
+        /// What was given.
+        value: Number,
+    },
+    /// A number that no window or rate can be.
+    #[error("{what} must be a positive, finite number of seconds, not {value}")]
+    NotAWindow {
+        /// The setting's name.
+        what: &'static str,
+        /// What was given.
+        value: Number,
+    },
+    /// A window that is too short or too long.
+    #[error("a window of {window:?} is out of range; give one from 1 ms to 100 years")]
+    WindowOutOfRange {
+        /// What was given.
+        window: Duration,
+    },
+    /// A fill rate that no window follows from.
+    #[error("a fill_rate of {fill_rate} with a capacity of {capacity} is out of range: the window that follows must be from 1 ms to 100 years")]
+    FillRateOutOfRange {
+        /// What was given.
+        fill_rate: Number,
+        /// The capacity that it was given with.
+        capacity: u64,
+    },
+    /// A burst of 0.
+    #[error("a burst of 0 would refuse every request; give at least 1, or leave it out")]
+    ZeroBurst,
+    /// A burst for an algorithm that has none.
+    #[error("{algorithm} has no burst ({burst}); leave it out, or use token_bucket, leaky_bucket or gcra")]
+    BurstWithoutBucket {
+        /// What was given.
+        burst: u64,
+        /// The algorithm.
+        algorithm: Algorithm,
+    },
+    /// A bucket that would take more than 100 years to fill.
+    #[error("a burst of {burst} would take more than 100 years to fill at {limit}; give a smaller burst")]
+    BurstTooDeep {
+        /// What was given.
+        burst: u64,
+        /// The limit that it was given for.
+        limit: Limit,
+    },
+    /// No limit was given.
+    #[error("no limit is given; set `requests` and `window`, `capacity` and `fill_rate`, or `limits`")]
+    NoLimit,
+    /// Only one half of a limit was given.
+    #[error("`{given}` is set without `{missing}`; set both")]
+    HalfALimit {
+        /// The half that is there.
+        given: &'static str,
+        /// The half that is not.
+        missing: &'static str,
+    },
+    /// Two ways of saying the same thing.
+    #[error("both `{one}` and `{other}` are set; keep one of them")]
+    Both {
+        /// The one.
+        one: &'static str,
+        /// The other.
+        other: &'static str,
+    },
+    /// Two rules of one subject that would share a counter.
+    #[error("two limits have the same algorithm and window ({algorithm}, {window:?}); keep the smaller one")]
+    DuplicateRule {
+        /// Their algorithm.
+        algorithm: Algorithm,
+        /// Their window.
+        window: Duration,
+    },
+    /// More rules than a record holds.
+    #[error("{count} limits for one subject are too many; a record holds at most {most}")]
+    TooManyRules {
+        /// How many were given.
+        count: usize,
+        /// How many there may be.
+        most: usize,
+    },
+    /// An algorithm's name that is none.
+    #[error("unknown algorithm `{name}`; known are {}", Names(Algorithm::ALL))]
+    UnknownAlgorithm {
+        /// What was given.
+        name: String,
+    },
+    /// A backend's name that is none.
+    #[error("unknown backend `{name}`; known are memory and redis")]
+    UnknownBackend {
+        /// What was given.
+        name: String,
+    },
+    /// Redis as the backend with nothing to reach it by.
+    #[error("the backend is redis but nothing says where it is; set `redis_url`, `redis_client` or `storage`")]
+    NoRedisClient,
+    /// The feature that a setting needs is off.
+    #[error("{what} needs the feature `{feature}` of limitra; turn it on in Cargo.toml")]
+    FeatureOff {
+        /// The setting.
+        what: &'static str,
+        /// The feature.
+        feature: &'static str,
+    },
+    /// More than one source for the storage.
+    #[error("`{one}` and `{other}` both say where to store; keep one of them")]
+    TwoSources {
+        /// The one.
+        one: &'static str,
+        /// The other.
+        other: &'static str,
+    },
+    /// A storage URL that cannot be read; its password is not shown.
+    #[error("the storage url `{url}` cannot be used: {problem}; write it like {example}")]
+    Url {
+        /// The URL without its credentials.
+        url: String,
+        /// What is wrong with it.
+        problem: UrlProblem,
+        /// One that works.
+        example: &'static str,
+    },
+    /// `redis_db` against the database in the URL, or with a client.
+    #[error("`redis_db` {redis_db} is set, but {other}; keep one of them")]
+    RedisDb {
+        /// What was given.
+        redis_db: i64,
+        /// What it stands against.
+        other: &'static str,
+    },
+    /// A second `init()`.
+    #[error("`init()` was called twice; call it once at startup, or use `build()` for a handle of its own")]
+    AlreadyInitialised,
+    /// An `init()` that comes too late.
+    #[error("`init()` came after `{function}` had already decided with the defaults; call it before, at startup")]
+    InitTooLate {
+        /// The function that decided.
+        function: String,
+    },
+    /// An environment variable that cannot be read.
+    #[error("the environment variable {variable} is `{value}`; give {expected}")]
+    Environment {
+        /// Its name.
+        variable: &'static str,
+        /// Its value.
+        value: String,
+        /// What it may be.
+        expected: &'static str,
+    },
+    /// Subjects of one decision that live in different storages.
+    #[error("limiters of one decision must share a storage and a clock; build them from one `Limitra` handle")]
+    DifferentStorages,
+    /// One subject named twice in one decision.
+    #[error("a subject is named twice in one decision; name it once with the sum of the costs")]
+    SubjectTwice,
+    /// No subject in a decision.
+    #[error("a decision needs at least one subject")]
+    NoSubject,
+    /// A bound on the number of keys that is none.
+    #[error("max_keys must be at least 1, not 0")]
+    ZeroMaxKeys,
+    /// A TLS certificate that cannot be used.
+    #[error("the CA certificate cannot be used; give PEM text that starts with -----BEGIN CERTIFICATE-----")]
+    Certificate,
+}
+
+/// A number as a user wrote it, of whatever type.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Number {
+    /// An integer.
+    Integer(i128),
+    /// A floating-point number.
+    Float(f64),
+}
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Integer(number) => number.fmt(f),
+            Self::Float(number) => number.fmt(f),
+        }
+    }
+}
+
+/// What is wrong with a storage URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UrlProblem {
+    /// The scheme is none of ours.
+    #[error("its scheme is unknown, known are memory, redis, rediss, redis+unix, valkey, valkeys and valkey+unix")]
+    UnknownScheme,
+    /// It cannot be read at all.
+    #[error("it is malformed")]
+    Malformed,
+    /// The database is no number.
+    #[error("its database is not a number")]
+    Database,
+}
+
+struct Names(&'static [Algorithm]);
+
+impl fmt::Display for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, algorithm) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { ", " };
+            write!(f, "{separator}{algorithm}")?;
+        }
+        Ok(())
+    }
+}
+
+/// No decision could be had from a storage: what a caller may do about it, and why.
+///
+/// ```
+/// use limitra_core::{StorageError, StorageErrorKind};
+///
+/// let error = StorageError::new(StorageErrorKind::Timeout, "redis", "decide");
+/// assert_eq!(error.kind(), StorageErrorKind::Timeout);
+/// assert_eq!(error.to_string(), "redis: no answer within the deadline while trying to decide");
+/// ```
+#[derive(Debug)]
+pub struct StorageError {
+    kind: StorageErrorKind,
+    storage: &'static str,
+    operation: &'static str,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// What a caller may do about a [`StorageError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StorageErrorKind {
+    /// It cannot be reached; later it may.
+    Unavailable,
+    /// It did not answer in time; whether it decided is unknown.
+    Timeout,
+    /// It was called outside a tokio runtime.
+    NoRuntime,
+    /// It answered, but will not do this: credentials, permissions, memory.
+    Refused,
+    /// What stands under the key is not limitra's; it was left as it is.
+    ForeignValue,
+    /// What stands under the key was written by another version of limitra; it was left as it is.
+    OtherVersion,
+    /// It holds as many records as it may, all of them exceeded.
+    Full,
+    /// It answered something that makes no sense.
+    Malformed,
+}
+
+impl StorageError {
+    /// An error of `storage` in `operation` (a verb).
+    pub const fn new(kind: StorageErrorKind, storage: &'static str, operation: &'static str) -> Self {
+        Self { kind, storage, operation, source: None }
+    }
+
+    /// The same with its cause.
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// What a caller may do about it.
+    pub const fn kind(&self) -> StorageErrorKind {
+        self.kind
+    }
+
+    /// The storage's name.
+    pub const fn storage(&self) -> &'static str {
+        self.storage
+    }
+
+    /// What was tried.
+    pub const fn operation(&self) -> &'static str {
+        self.operation
+    }
+}
+
+impl fmt::Display for StorageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let problem = match self.kind {
+            StorageErrorKind::Unavailable => "cannot be reached",
+            StorageErrorKind::Timeout => "no answer within the deadline",
+            StorageErrorKind::NoRuntime => "no tokio runtime, call it from within one,",
+            StorageErrorKind::Refused => "the server refused",
+            StorageErrorKind::ForeignValue => "a value that is not limitra's stands under the key",
+            StorageErrorKind::OtherVersion => "a record of another version of limitra stands under the key",
+            StorageErrorKind::Full => "full of exceeded records, raise max_keys,",
+            StorageErrorKind::Malformed => "a malformed answer",
+        };
+        write!(f, "{}: {problem} while trying to {}", self.storage, self.operation)?;
+        match &self.source {
+            Some(source) => write!(f, ": {source}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl StdError for StorageError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}

@@ -1,0 +1,72 @@
+//! The error of a refused call.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::limit::Limit;
+
+/// The limit is exceeded.
+///
+/// ```
+/// use limitra_core::{Limit, RateLimitExceeded};
+/// use std::time::Duration;
+///
+/// let limit = Limit::new(10, Duration::from_secs(60))?;
+/// let exceeded = RateLimitExceeded::new(limit, Duration::from_micros(1_241_000));
+/// assert_eq!(exceeded.to_string(), "rate limit exceeded: 10 requests per 60s, retry after 1.25s");
+/// # Ok::<(), limitra_core::ConfigurationError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RateLimitExceeded {
+    /// The amount of the limit that binds.
+    pub requests: u64,
+    /// Its window.
+    pub window: Duration,
+    /// After this long the same call would be allowed, if nobody else asks. Never zero.
+    pub retry_after: Duration,
+    /// What is left: 0.
+    pub remaining: u64,
+    /// The scope of the limit that binds.
+    pub scope: String,
+    /// The attributed function, or empty for a limiter called by hand.
+    pub function: String,
+}
+
+impl RateLimitExceeded {
+    /// An exceeded `limit` that lets the call in after `retry_after`.
+    pub fn new(limit: Limit, retry_after: Duration) -> Self {
+        Self {
+            requests: limit.amount(),
+            window: limit.window(),
+            retry_after,
+            remaining: 0,
+            scope: String::new(),
+            function: String::new(),
+        }
+    }
+
+    /// The same with the scope and the function that it happened in.
+    pub fn in_function(mut self, scope: impl Into<String>, function: impl Into<String>) -> Self {
+        self.scope = scope.into();
+        self.function = function.into();
+        self
+    }
+}
+
+impl fmt::Display for RateLimitExceeded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = if self.requests == 1 { "" } else { "s" };
+        let hundredths = self.retry_after.as_nanos().div_ceil(10_000_000);
+        write!(
+            f,
+            "rate limit exceeded: {} request{plural} per {:?}, retry after {}.{:02}s",
+            self.requests,
+            self.window,
+            hundredths / 100,
+            hundredths % 100
+        )
+    }
+}
+
+impl std::error::Error for RateLimitExceeded {}

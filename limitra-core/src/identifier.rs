@@ -1,0 +1,192 @@
+//! Who is asking.
+
+use std::fmt;
+
+/// Who is asking: a string, bytes or an integer.
+///
+/// What counts is its text: `7`, `"7"` and `b"7"` are the same identifier. Any bytes of any
+/// length are fine; see the key rules in the documentation of [`crate::RateLimiter::key`].
+///
+/// ```
+/// use limitra_core::{Algorithm, RateLimiter};
+///
+/// let limiter = RateLimiter::builder().requests(5).window(60).scope("user").build()?;
+/// assert_eq!(limiter.key("u1"), "limitra:::user:u1:");
+/// assert_eq!(limiter.key(42_u64), "limitra:::user:42:");
+/// assert_eq!(limiter.key(b"a:b"), "limitra:::user:a%3Ab:");
+/// # Ok::<(), limitra_core::ConfigurationError>(())
+/// ```
+#[derive(Clone)]
+pub struct Identifier<'a>(Form<'a>);
+
+#[derive(Clone)]
+enum Form<'a> {
+    Borrowed(&'a [u8]),
+    Owned(Vec<u8>),
+    /// A number's digits, kept in place: an integer identifier allocates nothing.
+    Digits([u8; 40], u8),
+}
+
+impl Identifier<'_> {
+    /// Its bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Form::Borrowed(bytes) => bytes,
+            Form::Owned(bytes) => bytes,
+            Form::Digits(digits, length) => digits.get(..usize::from(*length)).unwrap_or_default(),
+        }
+    }
+}
+
+impl fmt::Debug for Identifier<'_> {
+    /// Identifiers are personal data: their text stays out of logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Identifier(..{} bytes)", self.as_bytes().len())
+    }
+}
+
+impl<'a> From<&'a str> for Identifier<'a> {
+    fn from(text: &'a str) -> Self {
+        Self(Form::Borrowed(text.as_bytes()))
+    }
+}
+
+impl<'a> From<&'a String> for Identifier<'a> {
+    fn from(text: &'a String) -> Self {
+        Self(Form::Borrowed(text.as_bytes()))
+    }
+}
+
+impl From<String> for Identifier<'_> {
+    fn from(text: String) -> Self {
+        Self(Form::Owned(text.into_bytes()))
+    }
+}
+
+impl<'a> From<&'a [u8]> for Identifier<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Self(Form::Borrowed(bytes))
+    }
+}
+
+impl<'a, const N: usize> From<&'a [u8; N]> for Identifier<'a> {
+    fn from(bytes: &'a [u8; N]) -> Self {
+        Self(Form::Borrowed(bytes))
+    }
+}
+
+impl<'a> From<&'a Vec<u8>> for Identifier<'a> {
+    fn from(bytes: &'a Vec<u8>) -> Self {
+        Self(Form::Borrowed(bytes))
+    }
+}
+
+impl From<Vec<u8>> for Identifier<'_> {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(Form::Owned(bytes))
+    }
+}
+
+impl<'a> From<&'a Identifier<'_>> for Identifier<'a> {
+    fn from(identifier: &'a Identifier<'_>) -> Self {
+        Self(Form::Borrowed(identifier.as_bytes()))
+    }
+}
+
+macro_rules! from_integers {
+    ($widest:ty: $($integer:ty)*) => {$(
+        impl From<$integer> for Identifier<'_> {
+            fn from(number: $integer) -> Self {
+                let number = <$widest>::from(number);
+                Self(digits(number.magnitude(), number.is_below_zero()))
+            }
+        }
+
+        impl From<&$integer> for Identifier<'_> {
+            fn from(number: &$integer) -> Self {
+                Self::from(*number)
+            }
+        }
+    )*};
+}
+
+from_integers! { u128: u8 u16 u32 u64 u128 }
+from_integers! { i128: i8 i16 i32 i64 i128 }
+
+impl From<usize> for Identifier<'_> {
+    fn from(number: usize) -> Self {
+        Self::from(u128::try_from(number).unwrap_or(u128::MAX))
+    }
+}
+
+impl From<isize> for Identifier<'_> {
+    fn from(number: isize) -> Self {
+        Self::from(i128::try_from(number).unwrap_or(i128::MAX))
+    }
+}
+
+trait Signed {
+    fn magnitude(self) -> u128;
+    fn is_below_zero(self) -> bool;
+}
+
+impl Signed for u128 {
+    fn magnitude(self) -> u128 {
+        self
+    }
+
+    fn is_below_zero(self) -> bool {
+        false
+    }
+}
+
+impl Signed for i128 {
+    fn magnitude(self) -> u128 {
+        self.unsigned_abs()
+    }
+
+    fn is_below_zero(self) -> bool {
+        self < 0
+    }
+}
+
+fn digits<'a>(mut rest: u128, negative: bool) -> Form<'a> {
+    let mut reversed = [0_u8; 40];
+    let mut length = 0;
+    for place in &mut reversed {
+        // A remainder by 10 is one digit.
+        *place = b'0' + u8::try_from(rest % 10).unwrap_or_default();
+        length += 1;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if negative && let Some(place) = reversed.get_mut(length) {
+        *place = b'-';
+        length += 1;
+    }
+    let mut text = [0_u8; 40];
+    for (to, from) in text.iter_mut().zip(reversed.iter().take(length).rev()) {
+        *to = *from;
+    }
+    Form::Digits(text, u8::try_from(length).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_integer_is_its_decimal_text() {
+        for (identifier, text) in [
+            (Identifier::from(0_u8), "0"),
+            (Identifier::from(-128_i8), "-128"),
+            (Identifier::from(u64::MAX), "18446744073709551615"),
+            (Identifier::from(u128::MAX), "340282366920938463463374607431768211455"),
+            (Identifier::from(i128::MIN), "-170141183460469231731687303715884105728"),
+        ] {
+            assert_eq!(identifier.as_bytes(), text.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The full storage key of one subject.
+
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
+
+use sha2::{Digest, Sha256};
+use smallvec::SmallVec;
+
+use crate::identifier::Identifier;
+
+/// A field longer than this, escaped, ends in a digest.
+const LONGEST_FIELD: usize = 128;
+/// How much of a long field stays readable.
+const KEPT_OF_LONG_FIELD: usize = 64;
+
+/// The fields of a key that are the same for every identifier, already escaped.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct KeySpace {
+    /// `prefix:project:function:scope:`
+    head: String,
+    /// `:suffix`
+    tail: String,
+    hash_identifiers: bool,
+}
+
+/// What a key space is made of; absent fields are empty.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct KeyFields<'a> {
+    pub(crate) prefix: Option<&'a str>,
+    pub(crate) project: Option<&'a str>,
+    pub(crate) function: Option<&'a str>,
+    pub(crate) scope: &'a str,
+    pub(crate) suffix: Option<&'a str>,
+    pub(crate) hash_identifiers: bool,
+}
+
+impl KeySpace {
+    pub(crate) fn new(fields: &KeyFields<'_>) -> Self {
+        let mut head = String::new();
+        for field in [fields.prefix, fields.project, fields.function, Some(fields.scope)] {
+            if let Some(field) = field {
+                field_into(field.as_bytes(), &mut head);
+            }
+            head.push(':');
+        }
+        let mut tail = String::from(":");
+        if let Some(suffix) = fields.suffix {
+            field_into(suffix.as_bytes(), &mut tail);
+        }
+        Self { head, tail, hash_identifiers: fields.hash_identifiers }
+    }
+
+    /// The key of an identifier of these parts; none is the absent identifier.
+    pub(crate) fn key<'a>(&'a self, parts: &'a [Identifier<'a>]) -> Key<'a> {
+        Key(Form::Parts { space: self, parts })
+    }
+}
+
+/// The full storage key of one subject: readable for ordinary values, injective for all.
+///
+/// Prefix, project, function, scope, identifier and suffix, separated by `:`. An absent field is
+/// empty, a present but empty one is `%empty`. `%`, `:`, `,`, braces, spaces, control characters
+/// and what is not UTF-8 stand as `%XX`; a field of more than 128 bytes keeps its first 64
+/// and ends in `%~` and 128 bits of its SHA-256. So it is at most about a thousand bytes long.
+///
+/// ```
+/// use limitra_core::Key;
+///
+/// let key = Key::from_text("limitra:blog::user:u1:");
+/// assert_eq!(key.text(), "limitra:blog::user:u1:");
+/// ```
+#[derive(Clone, Copy)]
+pub struct Key<'a>(Form<'a>);
+
+#[derive(Clone, Copy)]
+enum Form<'a> {
+    Text(&'a str),
+    Parts { space: &'a KeySpace, parts: &'a [Identifier<'a>] },
+}
+
+impl<'a> Key<'a> {
+    /// A key from its text, as [`Key::text`] gave it.
+    pub const fn from_text(text: &'a str) -> Self {
+        Self(Form::Text(text))
+    }
+
+    /// The whole text. Costs one allocation where the key is not text already.
+    pub fn text(&self) -> Cow<'a, str> {
+        if let Form::Text(text) = self.0 {
+            return Cow::Borrowed(text);
+        }
+        let mut text = String::new();
+        self.pieces(&mut |piece| text.push_str(piece));
+        Cow::Owned(text)
+    }
+
+    /// Hands the text to `sink` piece by piece, without an allocation for ordinary identifiers.
+    pub fn pieces(&self, sink: &mut impl FnMut(&str)) {
+        match self.0 {
+            Form::Text(text) => sink(text),
+            Form::Parts { space, parts } => {
+                sink(&space.head);
+                for (index, part) in parts.iter().enumerate() {
+                    if index > 0 {
+                        sink(",");
+                    }
+                    identifier_into(part.as_bytes(), space.hash_identifiers, sink);
+                }
+                sink(&space.tail);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Key<'_> {
+    /// A key holds an identifier, which is personal data: only its function and scope are shown.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.text();
+        let fields: SmallVec<[&str; 6]> = text.split(':').collect();
+        write!(f, "Key({})", fields.get(..4).unwrap_or_default().join(":"))
+    }
+}
+
+fn identifier_into(bytes: &[u8], hashed: bool, sink: &mut impl FnMut(&str)) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if !hashed && is_plain(bytes) => sink(text),
+        _ => {
+            let mut escaped = String::new();
+            if hashed {
+                digest_into(bytes, &mut escaped);
+            } else {
+                field_into(bytes, &mut escaped);
+            }
+            sink(&escaped);
+        }
+    }
+}
+
+/// Whether the bytes, if UTF-8, stand in a key as they are.
+fn is_plain(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.len() <= LONGEST_FIELD && !bytes.iter().copied().any(is_reserved)
+}
+
+fn is_reserved(byte: u8) -> bool {
+    matches!(byte, 0..=b' ' | 0x7f | b'%' | b':' | b',' | b'{' | b'}')
+}
+
+fn field_into(bytes: &[u8], text: &mut String) {
+    if bytes.is_empty() {
+        text.push_str("%empty");
+        return;
+    }
+    let start = text.len();
+    for chunk in bytes.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            match u8::try_from(character) {
+                Ok(byte) if byte.is_ascii() && is_reserved(byte) => escape_into(byte, text),
+                _ => text.push(character),
+            }
+            if text.len() - start > LONGEST_FIELD {
+                break;
+            }
+        }
+        for byte in chunk.invalid() {
+            escape_into(*byte, text);
+        }
+        // Nothing beyond the longest field is looked at but by the digest.
+        if text.len() - start > LONGEST_FIELD {
+            break;
+        }
+    }
+    if text.len() - start > LONGEST_FIELD {
+        let mut end = start + KEPT_OF_LONG_FIELD;
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text.truncate(end);
+        digest_into(bytes, text);
+    }
+}
+
+fn escape_into(byte: u8, text: &mut String) {
+    // Writing to a string cannot fail.
+    let _infallible = write!(text, "%{byte:02X}");
+}
+
+fn digest_into(bytes: &[u8], text: &mut String) {
+    text.push_str("%~");
+    for byte in Sha256::digest(bytes).iter().take(16) {
+        let _infallible = write!(text, "{byte:02x}");
+    }
+}

@@ -1,0 +1,277 @@
+//! The limiter: rules, who asks, and a storage.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use smallvec::{SmallVec, smallvec};
+
+use crate::attempt::{Mode, Subject};
+use crate::builder::{LimiterConfig, RateLimiterBuilder};
+use crate::decide::{Desk, Subjects};
+use crate::decision::Decision;
+use crate::error::{ConfigurationError, Error};
+use crate::identifier::Identifier;
+use crate::key::KeySpace;
+use crate::rule::Rule;
+use crate::status::{Status, Usage};
+
+/// A limiter of any algorithm over any storage, with one or several limits. Clones share it.
+///
+/// Every method takes `&self`, and an identifier: a string, bytes or an integer. On memory a
+/// decision is taken at once and never yields; on Redis it is one round trip.
+///
+/// ```
+/// use limitra_core::{Error, RateLimiter};
+/// # fn block_on<F: std::future::Future>(future: F) -> F::Output {
+/// #     let mut future = std::pin::pin!(future);
+/// #     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+/// #     loop { if let std::task::Poll::Ready(value) = future.as_mut().poll(&mut context) { return value; } }
+/// # }
+/// # block_on(async {
+///
+/// let limiter = RateLimiter::builder().requests(2).window(60).build()?;
+/// assert!(limiter.allow_request("ada").await?);
+/// assert!(limiter.allow_request("ada").await?);
+/// assert!(!limiter.allow_request("ada").await?);
+/// assert!(limiter.allow_request("bob").await?);
+/// # Ok::<(), Error>(()) }).unwrap();
+/// ```
+#[derive(Clone)]
+pub struct RateLimiter {
+    inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) rules: SmallVec<[Rule; 1]>,
+    pub(crate) space: KeySpace,
+    pub(crate) desk: Desk,
+    pub(crate) config: LimiterConfig,
+    /// Off by the config: everything is allowed and nothing counted.
+    pub(crate) enabled: bool,
+}
+
+impl RateLimiter {
+    /// Starts a limiter's settings; see [`RateLimiterBuilder`] for the defaults.
+    pub fn builder() -> RateLimiterBuilder {
+        RateLimiterBuilder::default()
+    }
+
+    pub(crate) fn from_inner(inner: Inner) -> Self {
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Whether this request is allowed; if so it is counted.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] if no decision could be had and `fail_open` is off.
+    pub async fn allow_request(&self, identifier: impl Into<Identifier<'_>>) -> Result<bool, Error> {
+        Ok(self.check(identifier).await?.is_allowed())
+    }
+
+    /// Decides a request and counts it if it is allowed.
+    ///
+    /// # Errors
+    /// As [`RateLimiter::allow_request`].
+    pub async fn check(&self, identifier: impl Into<Identifier<'_>>) -> Result<Decision, Error> {
+        self.check_cost(identifier, 1).await
+    }
+
+    /// Decides a request that costs `cost` units; all of them are counted or none. A cost of 0 is
+    /// allowed without counting anything.
+    ///
+    /// # Errors
+    /// As [`RateLimiter::allow_request`]; [`Error::CostAboveLimit`] if it could never be allowed.
+    pub async fn check_cost(
+        &self,
+        identifier: impl Into<Identifier<'_>>,
+        cost: u64,
+    ) -> Result<Decision, Error> {
+        self.decide(identifier.into(), cost, Mode::Hit).await
+    }
+
+    /// Says what [`RateLimiter::check`] would, and counts nothing.
+    ///
+    /// # Errors
+    /// As [`RateLimiter::allow_request`].
+    pub async fn test(&self, identifier: impl Into<Identifier<'_>>) -> Result<Decision, Error> {
+        self.test_cost(identifier, 1).await
+    }
+
+    /// Says what [`RateLimiter::check_cost`] would, and counts nothing.
+    ///
+    /// # Errors
+    /// As [`RateLimiter::check_cost`].
+    pub async fn test_cost(
+        &self,
+        identifier: impl Into<Identifier<'_>>,
+        cost: u64,
+    ) -> Result<Decision, Error> {
+        self.decide(identifier.into(), cost, Mode::Peek).await
+    }
+
+    /// What stands against an identifier in the algorithm's own words, for the limit that binds.
+    /// `None` if no limit applies, or none could be asked and `fail_open` is on.
+    ///
+    /// # Errors
+    /// As [`RateLimiter::allow_request`].
+    #[doc(alias = "get_status")]
+    pub async fn status(&self, identifier: impl Into<Identifier<'_>>) -> Result<Option<Status>, Error> {
+        let decision = self.test(identifier).await?;
+        Ok(decision.binding().map(crate::decision::RuleDecision::status))
+    }
+
+    /// What stands against an identifier, alike for all algorithms, for the limit that binds.
+    ///
+    /// Where no limit applies, `limit` and `remaining` are [`u64::MAX`].
+    ///
+    /// # Errors
+    /// As [`RateLimiter::allow_request`].
+    #[doc(alias = "get_usage")]
+    pub async fn usage(&self, identifier: impl Into<Identifier<'_>>) -> Result<Usage, Error> {
+        let decision = self.test(identifier).await?;
+        let limit = decision.limit().map_or(u64::MAX, |limit| limit.capacity());
+        let remaining = decision.binding().map_or(u64::MAX, crate::decision::RuleDecision::remaining);
+        let count = limit.saturating_sub(remaining);
+        Ok(Usage { count, limit, remaining, limited: !decision.is_allowed() })
+    }
+
+    /// How long until the next request would be allowed; zero if it would be now.
+    ///
+    /// # Errors
+    /// As [`RateLimiter::allow_request`].
+    #[doc(alias = "get_wait_time")]
+    pub async fn wait_time(&self, identifier: impl Into<Identifier<'_>>) -> Result<Duration, Error> {
+        Ok(self.test(identifier).await?.retry_after())
+    }
+
+    /// Forgets everything about this identifier, and about no other.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] if that is not known to have happened.
+    pub async fn reset(&self, identifier: impl Into<Identifier<'_>>) -> Result<(), Error> {
+        let identifier = [identifier.into()];
+        self.inner.desk.clear(self.inner.space.key(&identifier)).await
+    }
+
+    /// The full storage key of an identifier; no I/O.
+    ///
+    /// Prefix, project, function, scope, identifier and suffix, separated by `:`; see [`crate::Key`].
+    #[doc(alias = "get_key")]
+    pub fn key<'a>(&self, identifier: impl Into<Identifier<'a>>) -> String {
+        let identifier = [identifier.into()];
+        self.inner.space.key(&identifier).text().into_owned()
+    }
+
+    /// What it was built from.
+    #[doc(alias = "get_config")]
+    pub fn config(&self) -> &LimiterConfig {
+        &self.inner.config
+    }
+
+    /// How many decisions of this limiter could not be had from its storage so far, let through or not.
+    pub fn outages(&self) -> u64 {
+        self.inner.desk.outages.count()
+    }
+
+    /// This limiter and an identifier as one subject of a decision of several; see [`check_all`].
+    pub fn of<'a>(&'a self, identifier: impl Into<Identifier<'a>>) -> Charge<'a> {
+        Charge { limiter: self, identifier: [identifier.into()], cost: 1 }
+    }
+
+    async fn decide(&self, identifier: Identifier<'_>, cost: u64, mode: Mode) -> Result<Decision, Error> {
+        if !self.inner.enabled {
+            return Ok(Decision::unlimited());
+        }
+        let pending = {
+            let parts = [identifier];
+            let key = self.inner.space.key(&parts);
+            let subject = Subject { key, rules: Cow::Borrowed(&self.inner.rules), cost };
+            let subjects: Subjects<'_> = smallvec![subject];
+            self.inner.desk.decide(&subjects, mode)
+        };
+        pending.await
+    }
+}
+
+impl fmt::Debug for RateLimiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RateLimiter")
+            .field("config", &self.inner.config)
+            .field("storage", &self.inner.desk.storage)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One subject of a decision of several: a limiter, an identifier and a cost. See [`check_all`].
+#[derive(Clone, Debug)]
+pub struct Charge<'a> {
+    limiter: &'a RateLimiter,
+    identifier: [Identifier<'a>; 1],
+    cost: u64,
+}
+
+impl Charge<'_> {
+    /// The same with a cost other than 1.
+    pub fn cost(mut self, cost: u64) -> Self {
+        self.cost = cost;
+        self
+    }
+}
+
+/// Decides several subjects at once, all or nothing: this user and the whole tenant, say.
+///
+/// The limiters may have different algorithms and limits; they share a storage (and clock). It is
+/// one atomic command on Redis and one locked step in memory. A refusal by one charges none.
+///
+/// ```
+/// use limitra_core::{Error, MemoryStorage, RateLimiter, check_all};
+/// # fn block_on<F: std::future::Future>(future: F) -> F::Output {
+/// #     let mut future = std::pin::pin!(future);
+/// #     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+/// #     loop { if let std::task::Poll::Ready(value) = future.as_mut().poll(&mut context) { return value; } }
+/// # }
+/// # block_on(async {
+///
+/// let memory = MemoryStorage::new();
+/// let user = RateLimiter::builder().requests(10).window(60).storage(&memory).build()?;
+/// let tenant = RateLimiter::builder()
+///     .algorithm("token_bucket").requests(1).window(60).scope("tenant").storage(&memory).build()?;
+///
+/// assert!(check_all([user.of("ada"), tenant.of("acme")]).await?.is_allowed());
+/// assert!(!check_all([user.of("ada"), tenant.of("acme")]).await?.is_allowed());
+/// assert_eq!(user.usage("ada").await?.count, 1);
+/// # Ok::<(), Error>(()) }).unwrap();
+/// ```
+///
+/// # Errors
+/// As [`RateLimiter::check_cost`]; a [`ConfigurationError`] if there is no subject, one is named
+/// twice, or the limiters do not share a storage. `fail_open` applies if all of them have it.
+pub async fn check_all<'a>(charges: impl IntoIterator<Item = Charge<'a>>) -> Result<Decision, Error> {
+    let charges: SmallVec<[Charge<'a>; 4]> = charges.into_iter().filter(|charge| charge.limiter.inner.enabled).collect();
+    let pending = {
+        let Some(first) = charges.first() else {
+            return Err(ConfigurationError::NoSubject.into());
+        };
+        let mut desk = first.limiter.inner.desk.clone();
+        let mut subjects = Subjects::new();
+        let mut keys: SmallVec<[String; 4]> = SmallVec::new();
+        for charge in &charges {
+            let inner = &charge.limiter.inner;
+            if !desk.is_same(&inner.desk) {
+                return Err(ConfigurationError::DifferentStorages.into());
+            }
+            desk.fail_open &= inner.desk.fail_open;
+            let key = inner.space.key(&charge.identifier);
+            let text = key.text().into_owned();
+            if keys.contains(&text) {
+                return Err(ConfigurationError::SubjectTwice.into());
+            }
+            keys.push(text);
+            subjects.push(Subject { key, rules: Cow::Borrowed(&inner.rules), cost: charge.cost });
+        }
+        desk.decide(&subjects, Mode::Hit)
+    };
+    pending.await
+}

@@ -1,0 +1,161 @@
+//! Storages run the algorithms' steps atomically on records.
+
+pub(crate) mod memory;
+#[cfg(feature = "redis")]
+pub(crate) mod redis;
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::attempt::{Attempt, Outcome};
+use crate::error::StorageError;
+use crate::key::Key;
+use memory::MemoryStorage;
+
+/// Where records live and steps run.
+///
+/// Most users never implement this; those who do promise the following, which is what the
+/// conformance suite (feature `conformance`) checks:
+///
+/// 1. `decide` applies every rule of every subject, as the algorithm's law has it, on records
+///    that start empty.
+/// 2. It is atomic: all rules of all subjects are charged, or none; racing calls admit exactly
+///    what a sequence of them would.
+/// 3. A refused hit writes nothing, but for the end of elastic expiry and the repair of a record
+///    from the future. A peek writes nothing at all.
+/// 4. [`Clock::At`](crate::Clock::At) decides at that instant; [`Clock::Storage`](crate::Clock::Storage)
+///    at the storage's own clock, which several processes should share where that can be.
+/// 5. Records of different keys never touch each other. A record holds entries of rules it was
+///    not asked for until they expire.
+/// 6. Every record disappears by itself some time after its last entry expired, and not before.
+/// 7. `clear` removes one record and nothing else, and is fine with one that is not there.
+/// 8. Dropping a future leaves each record as it was or as it should be. What may have run is
+///    never run again.
+/// 9. A failure is a [`StorageError`] within the storage's deadline, never a decision.
+#[async_trait]
+pub trait Storage: fmt::Debug + Send + Sync + 'static {
+    /// A short name for messages: `memory`, `redis`.
+    fn name(&self) -> &'static str;
+
+    /// Decides one attempt. See promises 1 to 6.
+    ///
+    /// # Errors
+    /// [`StorageError`] if no decision could be had.
+    async fn decide(&self, attempt: &Attempt<'_>) -> Result<Outcome, StorageError>;
+
+    /// Removes the record of one key. See promise 7.
+    ///
+    /// # Errors
+    /// [`StorageError`] if that is not known to have happened.
+    async fn clear(&self, key: Key<'_>) -> Result<(), StorageError>;
+
+    /// Whether the storage can be reached and would answer.
+    ///
+    /// # Errors
+    /// [`StorageError`] if not.
+    async fn check(&self) -> Result<(), StorageError>;
+}
+
+/// Any storage, shared: what a limiter is built over.
+///
+/// Made by `into()` from a [`MemoryStorage`], a `RedisStorage`, or an `Arc` of your own [`Storage`].
+///
+/// ```
+/// use limitra_core::{AnyStorage, MemoryStorage};
+///
+/// let storage: AnyStorage = MemoryStorage::new().into();
+/// assert_eq!(storage.name(), "memory");
+/// ```
+#[derive(Clone)]
+pub struct AnyStorage(Kind);
+
+/// Memory decides at once, without a boxed future; everything else behind the trait.
+#[derive(Clone)]
+enum Kind {
+    Memory(MemoryStorage),
+    Shared(Arc<dyn Storage>),
+}
+
+impl AnyStorage {
+    /// The storage's short name.
+    pub fn name(&self) -> &'static str {
+        match &self.0 {
+            Kind::Memory(memory) => memory.name(),
+            Kind::Shared(storage) => storage.name(),
+        }
+    }
+
+    /// Whether the storage can be reached and would answer.
+    ///
+    /// # Errors
+    /// [`StorageError`] if not.
+    pub async fn check(&self) -> Result<(), StorageError> {
+        self.shared().check().await
+    }
+
+    /// The memory storage, if this is one: it decides without waiting.
+    pub(crate) fn memory(&self) -> Option<&MemoryStorage> {
+        match &self.0 {
+            Kind::Memory(memory) => Some(memory),
+            Kind::Shared(_) => None,
+        }
+    }
+
+    /// The storage behind the trait.
+    pub fn shared(&self) -> Arc<dyn Storage> {
+        match &self.0 {
+            Kind::Memory(memory) => Arc::new(memory.clone()),
+            Kind::Shared(storage) => Arc::clone(storage),
+        }
+    }
+
+    /// Whether both are the same storage, not only alike.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Kind::Memory(one), Kind::Memory(other)) => one.is_same(other),
+            (Kind::Shared(one), Kind::Shared(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Debug for AnyStorage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Memory(memory) => memory.fmt(f),
+            Kind::Shared(storage) => storage.fmt(f),
+        }
+    }
+}
+
+impl From<MemoryStorage> for AnyStorage {
+    fn from(memory: MemoryStorage) -> Self {
+        Self(Kind::Memory(memory))
+    }
+}
+
+impl From<&MemoryStorage> for AnyStorage {
+    fn from(memory: &MemoryStorage) -> Self {
+        memory.clone().into()
+    }
+}
+
+impl From<&AnyStorage> for AnyStorage {
+    fn from(storage: &AnyStorage) -> Self {
+        storage.clone()
+    }
+}
+
+impl<S: Storage> From<Arc<S>> for AnyStorage {
+    fn from(storage: Arc<S>) -> Self {
+        Self(Kind::Shared(storage))
+    }
+}
+
+impl From<Arc<dyn Storage>> for AnyStorage {
+    fn from(storage: Arc<dyn Storage>) -> Self {
+        Self(Kind::Shared(storage))
+    }
+}
