@@ -13,6 +13,12 @@ macro_rules! apply {
     )*};
 }
 
+/// Hands a value to `on_exceeded` or `on_error`.
+#[inline]
+pub fn give<T, R>(value: T, f: impl FnOnce(T) -> R) -> R {
+    f(value)
+}
+
 /// Calls `f`.
 #[inline]
 pub fn apply0<R>(f: impl FnOnce() -> R) -> R {

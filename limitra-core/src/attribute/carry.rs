@@ -33,6 +33,8 @@ pub trait FromError: Sized {
     fn from_error(error: Error) -> Self;
 }
 
+// Else a `Result` whose error does not fit is blamed on the missing `From` alone.
+#[diagnostic::do_not_recommend]
 impl<T, E: From<Error>> FromError for Result<T, E> {
     fn from_error(error: Error) -> Self {
         Err(error.into())
@@ -52,6 +54,7 @@ pub trait CarriesStorageError: Sized {
     fn from_error(error: Error) -> Self;
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: FromError> CarriesStorageError for T {
     fn from_error(error: Error) -> Self {
         FromError::from_error(error)

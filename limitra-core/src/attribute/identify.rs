@@ -8,10 +8,25 @@ use crate::identifier::Identifier;
 #[derive(Debug)]
 pub struct Part<'a, T: ?Sized>(pub &'a T);
 
-/// First choice: what converts without an allocation.
+/// What converts without an allocation.
+pub trait Text<'a> {
+    /// The identifier.
+    fn identifier(&self) -> Identifier<'a>;
+}
+
+/// First choice: what converts without an allocation. Of `&&&Part` the compiler tries `&&Part` first.
 pub trait ByText<'a> {
     /// The identifier.
     fn identifier(&self) -> Identifier<'a>;
+}
+
+impl<'a, T: ?Sized> ByText<'a> for &&Part<'a, T>
+where
+    Part<'a, T>: Text<'a>,
+{
+    fn identifier(&self) -> Identifier<'a> {
+        Text::identifier(**self)
+    }
 }
 
 /// Second choice: what can be displayed.
@@ -39,13 +54,13 @@ pub trait ByNothing<'a> {
 )]
 pub trait RateLimitKey {}
 
-impl<'a> ByText<'a> for Part<'a, str> {
+impl<'a> Text<'a> for Part<'a, str> {
     fn identifier(&self) -> Identifier<'a> {
         Identifier::from(self.0)
     }
 }
 
-impl<'a> ByText<'a> for Part<'a, [u8]> {
+impl<'a> Text<'a> for Part<'a, [u8]> {
     fn identifier(&self) -> Identifier<'a> {
         Identifier::from(self.0)
     }
@@ -53,7 +68,7 @@ impl<'a> ByText<'a> for Part<'a, [u8]> {
 
 macro_rules! by_text {
     ($([$($generics:tt)*] $type:ty;)*) => {$(
-        impl<'a, $($generics)*> ByText<'a> for Part<'a, $type> {
+        impl<'a, $($generics)*> Text<'a> for Part<'a, $type> {
             fn identifier(&self) -> Identifier<'a> {
                 let text: &'a str = self.0;
                 Identifier::from(text)
@@ -68,7 +83,7 @@ by_text! {
 
 macro_rules! by_bytes {
     ($([$($generics:tt)*] $type:ty;)*) => {$(
-        impl<'a, $($generics)*> ByText<'a> for Part<'a, $type> {
+        impl<'a, $($generics)*> Text<'a> for Part<'a, $type> {
             fn identifier(&self) -> Identifier<'a> {
                 Identifier::from(&self.0[..])
             }
@@ -80,7 +95,7 @@ by_bytes! { [] Vec<u8>; [] Box<[u8]>; [] std::sync::Arc<[u8]>; [const N: usize] 
 
 macro_rules! by_integer {
     ($($integer:ty)*) => {$(
-        impl<'a> ByText<'a> for Part<'a, $integer> {
+        impl<'a> Text<'a> for Part<'a, $integer> {
             fn identifier(&self) -> Identifier<'a> {
                 Identifier::from(*self.0)
             }
@@ -90,21 +105,21 @@ macro_rules! by_integer {
 
 by_integer! { u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize }
 
-impl<'a, 'b: 'a, T: ?Sized> ByText<'a> for Part<'a, &'b T>
+impl<'a, 'b: 'a, T: ?Sized> Text<'a> for Part<'a, &'b T>
 where
-    Part<'a, T>: ByText<'a>,
+    Part<'a, T>: Text<'a>,
 {
     fn identifier(&self) -> Identifier<'a> {
-        Part(&**self.0).identifier()
+        Text::identifier(&Part(&**self.0))
     }
 }
 
-impl<'a, 'b: 'a, T: ?Sized> ByText<'a> for Part<'a, &'b mut T>
+impl<'a, 'b: 'a, T: ?Sized> Text<'a> for Part<'a, &'b mut T>
 where
-    Part<'a, T>: ByText<'a>,
+    Part<'a, T>: Text<'a>,
 {
     fn identifier(&self) -> Identifier<'a> {
-        Part(&**self.0).identifier()
+        Text::identifier(&Part(&**self.0))
     }
 }
 
@@ -114,7 +129,7 @@ impl<'a, T: Display + ?Sized> ByDisplay<'a> for &Part<'a, T> {
     }
 }
 
-impl<'a, T: ?Sized> ByNothing<'a> for &&Part<'a, T> {
+impl<'a, T: ?Sized> ByNothing<'a> for Part<'a, T> {
     type Value = T;
 
     fn identifier(&self) -> Identifier<'a>

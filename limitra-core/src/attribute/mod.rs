@@ -15,9 +15,10 @@ pub use apply::*;
 pub use call::{Call, Pending, Verdict};
 pub use carry::{CarriesStorageError, FromError};
 pub use declaration::Declaration;
-pub use identify::{ByDisplay, ByNothing, ByText, Part, RateLimitKey};
+pub use identify::{ByDisplay, ByNothing, ByText, Part, RateLimitKey, Text};
 pub use site::{Handle, Site, call, handle, no_handle, no_decision, path_of, refuse_instead, run_anyway};
 
+pub use crate::config::Limitra;
 pub use crate::decision::Decision;
 pub use crate::error::Error;
 pub use crate::exceeded::RateLimitExceeded;

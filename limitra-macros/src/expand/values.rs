@@ -38,7 +38,7 @@ impl Expansion<'_> {
         let receivers = usize::from(self.arguments.receiver.is_some());
         let arguments = closure.inputs.iter().enumerate().map(|(index, pattern)| {
             if matches!(pattern, Pat::Wild(_)) {
-                return quote_spanned!(place=> &());
+                return quote_spanned!(place=> &'_');
             }
             let value = match index.checked_sub(receivers) {
                 Some(index) => self.whole(index, place),

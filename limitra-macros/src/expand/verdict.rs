@@ -57,14 +57,14 @@ impl Expansion<'_> {
         let private = self.private(here());
         let error = quote_spanned!(here()=> limitra_error);
         let value = if handling.always_runs {
-            quote_spanned!(here()=> #private::run_anyway(&__LIMITRA_SITE, #error))
+            quote_spanned!(here()=> #private::run_anyway(&__LIMITRA_SITE, &#error))
         } else if let Some(handler) = &handling.on_error {
             let value = self.given(handler, &error);
             quote_spanned!(here()=> return #value)
         } else if let Some(handler) = &handling.on_exceeded {
             let value = if handling.outage_is_said {
                 let refused = quote_spanned! {here()=>
-                    #private::refuse_instead(&__LIMITRA_SITE, #error)
+                    #private::refuse_instead(&__LIMITRA_SITE, &#error)
                 };
                 self.given(handler, &refused)
             } else {
