@@ -47,6 +47,9 @@ impl Log {
 
     /// The entry whose leaving frees at least `needed` units, counted from entry `first`.
     fn leaving(&self, first: usize, needed: u64) -> Option<Micros> {
+        if needed == 0 {
+            return None;
+        }
         let oldest = self.entries.get(first)?.before;
         let next = self.entries.partition_point(|entry| {
             // Entries before `first` have left; their totals may even have wrapped.

@@ -13,7 +13,7 @@ pub use limitra_core::{
 };
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
-pub use limitra_core::{RedisClient, RedisStorage};
+pub use limitra_core::{RedisClient, RedisStorage, RedisStorageBuilder};
 #[cfg(feature = "conformance")]
 #[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
 pub use limitra_core::conformance;

@@ -25,9 +25,9 @@ use crate::rule::Rule;
 use crate::state::{State, Step};
 use crate::time::Micros;
 
-/// The table of algorithms: variant, stable number (in records), name, module, documentation.
+/// The table of algorithms: variant, stable number (in records), name, module, Lua twin (and what it needs before it).
 macro_rules! algorithms {
-    ($($(#[$doc:meta])* $variant:ident = $number:literal, $name:literal, $module:ident;)*) => {
+    ($($(#[$doc:meta])* $variant:ident = $number:literal, $name:literal, $module:ident, [$($twin:literal)+];)*) => {
         /// How a limit is held; the name is what `algorithm = ".."`, `FromStr` and `Display` use.
         ///
         /// ```
@@ -58,6 +58,12 @@ macro_rules! algorithms {
                 match self { $(Self::$variant => $number,)* }
             }
 
+            /// The Lua twins of its step, in the order in which they are to be read.
+            #[cfg(feature = "redis")]
+            pub(crate) const fn twins(self) -> &'static [&'static str] {
+                match self { $(Self::$variant => &[$(include_str!($twin)),+],)* }
+            }
+
             /// Decides one hit or test of `cost` at `now` against `state`.
             pub(crate) fn step(rule: &Rule, state: &State, now: Micros, cost: u64) -> Step {
                 match rule.algorithm() { $(Self::$variant => $module::step(rule, state, now, cost),)* }
@@ -85,21 +91,21 @@ algorithms! {
     /// Two counters of clock-aligned windows, the older one weighted by how much of it the last
     /// window still covers. Smooth, small, near the exact log: the default.
     #[default]
-    SlidingWindow = 1, "sliding_window", sliding_window;
+    SlidingWindow = 1, "sliding_window", sliding_window, ["sliding_window.lua"];
     /// One counter for a window that opens at the first allowed hit.
-    FixedWindow = 2, "fixed_window", fixed_window;
+    FixedWindow = 2, "fixed_window", fixed_window, ["fixed_window.lua"];
     /// One counter for each slot of the clock (every full minute, say).
-    FixedWindowAligned = 3, "fixed_window_aligned", fixed_window_aligned;
+    FixedWindowAligned = 3, "fixed_window_aligned", fixed_window_aligned, ["fixed_window_aligned.lua"];
     /// One counter that is forgotten only after a whole window without any hit, refused ones included.
-    FixedWindowElasticExpiry = 4, "fixed_window_elastic_expiry", fixed_window_elastic_expiry;
+    FixedWindowElasticExpiry = 4, "fixed_window_elastic_expiry", fixed_window_elastic_expiry, ["fixed_window.lua" "fixed_window_elastic_expiry.lua"];
     /// The exact log: never more than the amount in any window.
-    MovingWindow = 5, "moving_window", moving_window;
+    MovingWindow = 5, "moving_window", moving_window, ["moving_window.lua"];
     /// Tokens that refill continuously, at most `burst` of them.
-    TokenBucket = 6, "token_bucket", bucket;
+    TokenBucket = 6, "token_bucket", bucket, ["bucket.lua"];
     /// A level that drains continuously and may not overflow (as a meter: nothing is delayed).
-    LeakyBucket = 7, "leaky_bucket", bucket;
+    LeakyBucket = 7, "leaky_bucket", bucket, ["bucket.lua"];
     /// The generic cell rate algorithm: a theoretical arrival time that may run ahead by the burst.
-    Gcra = 8, "gcra", bucket;
+    Gcra = 8, "gcra", bucket, ["bucket.lua"];
 }
 
 impl Algorithm {

@@ -1,0 +1,67 @@
+-- Twin of bucket.rs: token bucket, leaky bucket and GCRA.
+
+-- floor((a * b + c) / d) and the remainder, exactly, bit by bit; every number is below 2^53.
+local function divide(a, b, c, d)
+  local rest = math.fmod(b, d)
+  local whole = (b - rest) / d
+  local quotient, remainder = 0, 0
+  local function add(units, part)
+    quotient = quotient + units
+    if remainder >= d - part then
+      remainder = remainder - (d - part)
+      quotient = quotient + 1
+    else
+      remainder = remainder + part
+    end
+  end
+  local bit = 4503599627370496
+  while bit >= 1 do
+    quotient = 2 * quotient
+    remainder = 2 * remainder
+    if remainder >= d then
+      remainder = remainder - d
+      quotient = quotient + 1
+    end
+    if a >= bit then
+      a = a - bit
+      add(whole, rest)
+    end
+    bit = bit / 2
+  end
+  local part = math.fmod(c, d)
+  add((c - part) / d, part)
+  return quotient, remainder
+end
+
+local function bucket(rule, state, now, cost)
+  local amount = rule.amount
+  local current = state
+  if state.till > now + rule.depth + rule.window then
+    current = {till = now + rule.depth, a = rule.depth_fraction, b = amount}
+  end
+  local micros, fraction = 0, 0
+  if current.b > 0 and (current.till > now or (current.till == now and current.a > 0)) then
+    micros, fraction = current.till - now, current.a
+    if current.b ~= amount then
+      local units, part = divide(micros, current.b, fraction, rule.window)
+      if part > 0 then
+        units = units + 1
+      end
+      if units > rule.capacity - cost then
+        return false, current, current, current
+      end
+      micros, fraction = divide(micros, current.b, fraction, amount)
+    end
+  end
+  micros = micros + rule.increment
+  if fraction >= amount - rule.increment_fraction then
+    micros = micros + 1
+    fraction = fraction - (amount - rule.increment_fraction)
+  else
+    fraction = fraction + rule.increment_fraction
+  end
+  local allowed = micros < rule.depth or (micros == rule.depth and fraction <= rule.depth_fraction)
+  return allowed, current, {till = now + micros, a = fraction, b = amount}, current
+end
+
+steps[6], steps[7], steps[8] = bucket, bucket, bucket

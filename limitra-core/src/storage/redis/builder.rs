@@ -1,0 +1,126 @@
+//! A Redis storage's settings.
+
+use std::fmt;
+use std::time::Duration;
+
+use ::redis::Client;
+
+use super::client::RedisClient;
+use super::{CONNECT_TIMEOUT, RESPONSE_TIMEOUT, RedisStorage, url};
+use crate::error::ConfigurationError;
+
+/// The settings of a [`RedisStorage`], chained and ended by [`RedisStorageBuilder::build`].
+///
+/// ```
+/// use limitra_core::RedisStorage;
+/// use std::time::Duration;
+///
+/// let storage = RedisStorage::builder()
+///     .url("redis://127.0.0.1:6379")
+///     .response_timeout(Duration::from_millis(100))
+///     .build()?;
+/// # Ok::<(), limitra_core::ConfigurationError>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct RedisStorageBuilder {
+    url: Option<String>,
+    client: Option<RedisClient>,
+    redis_db: Option<i64>,
+    response_timeout: Option<Duration>,
+    connect_timeout: Option<Duration>,
+    #[cfg(feature = "redis-tls")]
+    ca_certificate: Option<Vec<u8>>,
+}
+
+impl RedisStorageBuilder {
+    /// Where Redis is; see [`RedisStorage::from_url`].
+    pub fn url(mut self, url: impl Into<String>) -> Self {
+        self.url = Some(url.into());
+        self
+    }
+
+    /// A client, a connection or a pool in place of a URL.
+    pub fn client(mut self, client: impl Into<RedisClient>) -> Self {
+        self.client = Some(client.into());
+        self
+    }
+
+    /// The database, if the URL does not name one.
+    pub fn redis_db(mut self, redis_db: i64) -> Self {
+        self.redis_db = Some(redis_db);
+        self
+    }
+
+    /// How long a command may take; default 500 ms.
+    pub fn response_timeout(mut self, timeout: Duration) -> Self {
+        self.response_timeout = Some(timeout);
+        self
+    }
+
+    /// How long making a connection may take; default 1 s.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = Some(timeout);
+        self
+    }
+
+    /// The certificate authority that signed the server's certificate, as PEM text; default: the usual public ones.
+    #[cfg(feature = "redis-tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "redis-tls")))]
+    pub fn ca_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.ca_certificate = Some(pem.into());
+        self
+    }
+
+    /// The storage. No I/O.
+    ///
+    /// # Errors
+    /// [`ConfigurationError`] if there is neither URL nor client, or both, or the URL cannot be read.
+    pub fn build(self) -> Result<RedisStorage, ConfigurationError> {
+        let client = match (&self.url, &self.client, self.redis_db) {
+            (Some(url), None, redis_db) => self.client_of(url, redis_db)?,
+            (None, Some(_), Some(redis_db)) => {
+                return Err(ConfigurationError::RedisDb {
+                    redis_db,
+                    other: "a client brings its own database",
+                });
+            }
+            (None, Some(client), None) => client.clone(),
+            (Some(_), Some(_), _) => {
+                return Err(ConfigurationError::TwoSources { one: "url", other: "client" });
+            }
+            (None, None, _) => return Err(ConfigurationError::NoRedisClient),
+        };
+        let response_timeout = self.response_timeout.unwrap_or(RESPONSE_TIMEOUT);
+        let connect_timeout = self.connect_timeout.unwrap_or(CONNECT_TIMEOUT);
+        Ok(RedisStorage::of(client, response_timeout, connect_timeout))
+    }
+
+    fn client_of(&self, url: &str, redis_db: Option<i64>) -> Result<RedisClient, ConfigurationError> {
+        let info = url::parse(url, redis_db)?;
+        let malformed = |_| ConfigurationError::Url {
+            url: url::redacted(url),
+            problem: crate::error::UrlProblem::Malformed,
+            example: "redis://127.0.0.1:6379/0",
+        };
+        #[cfg(feature = "redis-tls")]
+        {
+            // The process's default, unless it has chosen one already.
+            let _chosen = rustls::crypto::ring::default_provider().install_default();
+            if let Some(pem) = &self.ca_certificate {
+                let certificates =
+                    ::redis::TlsCertificates { client_tls: None, root_cert: Some(pem.clone()) };
+                let client = Client::build_with_tls(info, certificates)
+                    .map_err(|_| ConfigurationError::Certificate)?;
+                return Ok(client.into());
+            }
+        }
+        Ok(Client::open(info).map_err(malformed)?.into())
+    }
+}
+
+impl fmt::Debug for RedisStorageBuilder {
+    /// Without the URL, which may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStorageBuilder").finish_non_exhaustive()
+    }
+}

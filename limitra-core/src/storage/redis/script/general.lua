@@ -1,0 +1,296 @@
+-- The general way: any subjects and rules, on whole records. Decides all first, then commits.
+local HEAD, ENTRY, SLOT, LOOK = 4, 33, 16, 1024
+local TWO26, TWO53 = 67108864, 9007199254740992
+
+local function foreign(key)
+  return redis.error_reply('LIMITRAFOREIGN the value is not a limitra record')
+end
+
+-- Reads a record's entries, and as much of its logs as one look shows.
+local function load(key)
+  local value = redis.call('GETRANGE', key, 0, LOOK - 1)
+  local record = {key = key, value = value, entries = {}, is_whole = #value < LOOK, till = 0}
+  if value == '' then
+    return record
+  end
+  if #value < HEAD or string.sub(value, 1, 2) ~= 'LR' then
+    return record, foreign(key)
+  elseif string.byte(value, 3) ~= 1 then
+    return record, redis.error_reply('LIMITRAVERSION the record is of another version')
+  end
+  local count = string.byte(value, 4)
+  local log = HEAD + count * ENTRY
+  if #value < log and not record.is_whole then
+    value = redis.call('GETRANGE', key, 0, log - 1)
+    record.value = value
+  end
+  if #value < log then
+    return record, foreign(key)
+  end
+  for index = 1, count do
+    local algorithm, window, till, a, b = struct.unpack('<BI8I8I8I8', value, HEAD + (index - 1) * ENTRY + 1)
+    local entry = {algorithm = algorithm, window = window, till = till, a = a, b = b, index = index, log = log}
+    if algorithm == 5 then
+      entry.next = math.fmod(b, TWO26)
+      entry.slots = (b - entry.next) / TWO26
+      if entry.next >= math.max(entry.slots, 1) then
+        return record, foreign(key)
+      end
+      log = log + entry.slots * SLOT
+    end
+    record.entries[index] = entry
+    record.till = math.max(record.till, till)
+  end
+  local length = record.is_whole and #value or redis.call('STRLEN', key)
+  if length ~= log then
+    return record, foreign(key)
+  end
+  return record
+end
+
+local function entry_of(record, rule)
+  for _, entry in ipairs(record.entries) do
+    if entry.algorithm == rule.algorithm and entry.window == rule.window then
+      return entry
+    end
+  end
+end
+
+-- Instant and total of a log's slot, counted from its oldest; an unused one is older than any.
+local function slot(record, entry, index)
+  local place = math.fmod(entry.next + index, entry.slots) * SLOT
+  local start = entry.log + place
+  local instant, before
+  if entry.bytes then
+    instant, before = struct.unpack('<I8I8', entry.bytes, place + 1)
+  elseif record.is_whole then
+    instant, before = struct.unpack('<I8I8', record.value, start + 1)
+  else
+    instant, before = struct.unpack('<I8I8', redis.call('GETRANGE', record.key, start, start + SLOT - 1))
+  end
+  return instant - 1, before
+end
+
+local function is_live(instant, window, at)
+  return instant >= 0 and instant + window > at
+end
+
+-- The first index from `low` on for which `is_past` holds, else `high`.
+local function first_index(low, high, is_past)
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    if is_past(middle) then
+      high = middle
+    else
+      low = middle + 1
+    end
+  end
+  return low
+end
+
+-- What a log comes to at this instant: twin of log.rs.
+local function measure(record, entry, rule, cost)
+  local window, newest = rule.window, entry.till - rule.window
+  entry.is_far = newest > now + window
+  local at = entry.is_far and now or math.max(now, newest)
+  local first = first_index(0, entry.slots, function(index)
+    return is_live(slot(record, entry, index), window, at)
+  end)
+  if first == entry.slots then
+    return {till = 0, a = 0, b = 0}
+  end
+  local _, oldest = slot(record, entry, first)
+  local count = math.fmod(entry.a - oldest + TWO53, TWO53)
+  local needed = count - math.max(rule.amount - cost, 0)
+  local blocker = 0
+  if needed > 0 then
+    local index = first_index(first, entry.slots, function(index)
+      local _, before = slot(record, entry, index)
+      return math.fmod(before - oldest + TWO53, TWO53) >= needed
+    end)
+    blocker = slot(record, entry, index - 1)
+  end
+  if entry.is_far then
+    newest, blocker = math.min(newest, now), math.min(blocker, now)
+  end
+  return {till = newest + window, a = count, b = blocker}
+end
+
+local function decide(record, rule, cost)
+  local entry = entry_of(record, rule)
+  local state = entry or {till = 0, a = 0, b = 0}
+  if rule.algorithm == 5 and entry then
+    state = measure(record, entry, rule, cost)
+  end
+  local allowed, current, charged, refused = steps[rule.algorithm](rule, state, now, cost)
+  if cost == 0 then
+    allowed, charged, refused = true, current, current
+  end
+  return {rule = rule, entry = entry, allowed = allowed, current = current, charged = charged, refused = refused}
+end
+
+-- The bytes of an entry's log as stored.
+local function log_bytes(record, entry)
+  if not entry.bytes then
+    if not record.is_whole then
+      record.value = redis.call('GET', record.key)
+      record.is_whole = true
+    end
+    entry.bytes = string.sub(record.value, entry.log + 1, entry.log + entry.slots * SLOT)
+  end
+  return entry.bytes
+end
+
+-- Moves instants later than now to now.
+local function reanchor(record, entry)
+  local bytes = log_bytes(record, entry)
+  local slots = {}
+  for index = 0, entry.slots - 1 do
+    local instant, before = struct.unpack('<I8I8', bytes, index * SLOT + 1)
+    slots[index + 1] = struct.pack('<I8I8', math.min(instant, now + 1), before)
+  end
+  entry.bytes = table.concat(slots)
+  record.is_reshaped = true
+end
+
+-- Adds a run of units to a log: twin of log.rs. Full of live slots, it grows to twice its size.
+local function push(record, entry, window, amount, cost, newest, instant)
+  if entry.slots == 0 or newest ~= instant then
+    local piece = struct.pack('<I8I8', instant + 1, entry.a)
+    if entry.slots == 0 then
+      entry.bytes, entry.slots, entry.next = piece, 1, 0
+      record.is_reshaped = true
+    elseif is_live(slot(record, entry, 0), window, instant) then
+      local bytes, cut = log_bytes(record, entry), entry.next * SLOT
+      local slots = math.max(math.min(entry.slots * 2, amount), entry.slots + 1)
+      local room = string.rep('\0', (slots - entry.slots - 1) * SLOT)
+      entry.bytes = string.sub(bytes, cut + 1) .. string.sub(bytes, 1, cut) .. piece .. room
+      entry.next, entry.slots = math.fmod(entry.slots + 1, slots), slots
+      record.is_reshaped = true
+    else
+      local cut = entry.next * SLOT
+      if record.is_whole or entry.bytes then
+        local bytes = log_bytes(record, entry)
+        entry.bytes = string.sub(bytes, 1, cut) .. piece .. string.sub(bytes, cut + SLOT + 1)
+      else
+        entry.patch = {offset = entry.log + cut, piece = piece}
+      end
+      entry.next = math.fmod(entry.next + 1, entry.slots)
+    end
+  end
+  entry.a = math.fmod(entry.a + cost, TWO53)
+end
+
+local function keep(record, found, state, cost)
+  local rule, entry = found.rule, found.entry
+  if not entry then
+    entry = {algorithm = rule.algorithm, window = rule.window, till = 0, a = 0, b = 0, slots = 0, next = 0}
+    table.insert(record.entries, entry)
+    record.is_reshaped = true
+  end
+  record.is_changed = true
+  if rule.algorithm ~= 5 then
+    entry.till, entry.a, entry.b = state.till, state.a, state.b
+    return
+  end
+  local newest = entry.till - rule.window
+  if entry.is_far then
+    reanchor(record, entry)
+    newest = math.min(newest, now)
+  end
+  entry.till = state.till
+  if cost > 0 then
+    push(record, entry, rule.window, rule.amount, cost, newest, state.till - rule.window)
+  end
+end
+
+local function pack(entry)
+  if entry.algorithm == 5 then
+    entry.b = entry.next + entry.slots * TWO26
+  end
+  return struct.pack('<BI8I8I8I8', entry.algorithm, entry.window, entry.till, entry.a, entry.b)
+end
+
+-- Writes a record: as a whole, or where it is large and keeps its shape, in place.
+local function commit(record, rules)
+  if #record.entries > rules then
+    local kept = {}
+    for _, entry in ipairs(record.entries) do
+      if entry.till > now then
+        table.insert(kept, entry)
+      end
+    end
+    record.is_reshaped = record.is_reshaped or #kept < #record.entries
+    record.entries = kept
+  end
+  local till, pieces, logs = 0, {}, {}
+  for _, entry in ipairs(record.entries) do
+    till = math.max(till, entry.till)
+    table.insert(pieces, pack(entry))
+  end
+  if record.is_whole or record.is_reshaped then
+    for _, entry in ipairs(record.entries) do
+      if entry.algorithm == 5 then
+        table.insert(logs, log_bytes(record, entry))
+      end
+    end
+    local value = 'LR\1' .. string.char(#record.entries) .. table.concat(pieces) .. table.concat(logs)
+    redis.call('SET', record.key, value, 'PX', lifetime(till))
+  else
+    redis.call('SETRANGE', record.key, HEAD, table.concat(pieces))
+    for _, entry in ipairs(record.entries) do
+      if entry.patch then
+        redis.call('SETRANGE', record.key, entry.patch.offset, entry.patch.piece)
+      end
+    end
+    redis.call('PEXPIRE', record.key, lifetime(till))
+  end
+end
+
+local subjects, allowed, position = {}, true, 3
+for index, key in ipairs(KEYS) do
+  local record, mistake = load(key)
+  if mistake then
+    return mistake
+  end
+  local subject = {record = record, cost = tonumber(ARGV[position]), found = {}}
+  local count = tonumber(ARGV[position + 1])
+  position = position + 2
+  for place = 1, count do
+    local found = decide(record, rule_at(position), subject.cost)
+    allowed = allowed and found.allowed
+    subject.found[place] = found
+    position = position + 8
+  end
+  subjects[index] = subject
+end
+
+local reply = {now}
+for _, subject in ipairs(subjects) do
+  local record = subject.record
+  for _, found in ipairs(subject.found) do
+    local state = found.current
+    if spends and allowed then
+      state = found.charged
+    elseif spends then
+      state = found.refused
+    end
+    if spends and subject.cost > 0 then
+      if allowed then
+        keep(record, found, state, subject.cost)
+      elseif found.entry and state.till > 0 and state.till ~= found.entry.till then
+        keep(record, found, state, 0)
+      end
+    end
+    table.insert(reply, found.allowed and 1 or 0)
+    table.insert(reply, state.till)
+    table.insert(reply, state.a)
+    table.insert(reply, state.b)
+  end
+  if record.is_changed then
+    commit(record, allowed and #subject.found or math.huge)
+  elseif spends and record.value ~= '' then
+    heal(record.key, record.till)
+  end
+end
+return reply
