@@ -1,6 +1,7 @@
 //! Tokens to values: what stands between the parentheses of `#[rate_limit(..)]`.
 
 use proc_macro2::{Ident, Span, TokenStream};
+use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::{Expr, Token};
@@ -45,6 +46,8 @@ pub(crate) struct Parameter {
 pub(crate) struct Args {
     /// The attribute itself, for what is missing.
     pub(crate) span: Span,
+    /// Whether all of it could be read: else what seems to be missing may be there.
+    pub(crate) is_whole: bool,
     parameters: Vec<Parameter>,
 }
 
@@ -53,10 +56,18 @@ impl Args {
     pub(crate) fn read(span: Span, tokens: TokenStream, complaints: &mut Complaints) -> Self {
         let mut parameters = Vec::new();
         let mut parse = |input: ParseStream<'_>| parameters_of(input, &mut parameters, complaints);
-        if let Err(error) = Parser::parse2(&mut parse, tokens) {
-            complaints.push(error);
+        let is_whole = match Parser::parse2(&mut parse, tokens) {
+            Ok(is_whole) => is_whole,
+            Err(error) => {
+                complaints.push(error);
+                false
+            }
+        };
+        Self {
+            span,
+            is_whole,
+            parameters,
         }
-        Self { span, parameters }
     }
 
     /// The value of `name`, which is not looked for again.
@@ -66,11 +77,13 @@ impl Args {
     }
 }
 
+/// Reads all that can be read; whether that was all.
 fn parameters_of(
     input: ParseStream<'_>,
     parameters: &mut Vec<Parameter>,
     complaints: &mut Complaints,
-) -> syn::Result<()> {
+) -> syn::Result<bool> {
+    let mut is_whole = true;
     while !input.is_empty() {
         if let Some(parameter) = parameter(input, complaints)? {
             if parameters.iter().any(|it| it.name == parameter.name) {
@@ -79,13 +92,15 @@ fn parameters_of(
             } else {
                 parameters.push(parameter);
             }
+        } else {
+            is_whole = false;
         }
         if input.is_empty() {
             break;
         }
         input.parse::<Token![,]>()?;
     }
-    Ok(())
+    Ok(is_whole)
 }
 
 /// One parameter; `None` where there was a complaint that does not keep the rest from being read.
@@ -135,8 +150,8 @@ fn unnamed(input: ParseStream<'_>, complaints: &mut Complaints) -> syn::Result<O
     let message = match &value {
         Expr::Call(call) => match &*call.func {
             Expr::Path(path) if path.path.get_ident().is_some_and(is_a_name) => {
-                let name = path.path.require_ident()?;
-                format!("write `{name} = ..`: a parameter is a name and a value")
+                let (name, value) = (path.path.require_ident()?, call.args.to_token_stream());
+                format!("a parameter is a name and a value: write `{name} = {value}`")
             }
             _ => UNNAMED.to_owned(),
         },

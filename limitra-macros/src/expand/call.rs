@@ -173,12 +173,13 @@ impl Expansion<'_> {
             let private = self.private(place);
             return quote_spanned!(place=> limitra_call.key(#private::identify!(#reference)););
         }
-        let Part::Called { span, .. } = part else {
+        let Part::Called { ends: (place, last), .. } = part else {
             return TokenStream::new();
         };
-        let place = at(*span);
+        let place = at(*place);
         let private = self.private(place);
-        let key = local(&format!("key_{index}"), number);
+        let mut key = local(&format!("key_{index}"), number);
+        key.set_span(at(*last));
         if may_be_none {
             quote_spanned! {place=>
                 if let ::core::option::Option::Some(#key) = &#key {

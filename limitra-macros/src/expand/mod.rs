@@ -68,6 +68,13 @@ fn at(span: Span) -> Span {
     Span::mixed_site().located_at(span)
 }
 
+/// The places of the first and the last token: what is generated between them is shown as all of it.
+fn ends(tokens: impl ToTokens) -> (Span, Span) {
+    let mut spans = tokens.into_token_stream().into_iter().map(|token| token.span());
+    let first = spans.next().unwrap_or_else(here);
+    (at(first), at(spans.last().unwrap_or(first)))
+}
+
 /// A local variable of the generated code.
 fn local(name: &str, index: usize) -> Ident {
     format_ident!("limitra_{name}_{index}", span = here())

@@ -1,11 +1,10 @@
 //! What becomes of the verdict: the body, or a return before it.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
-use syn::spanned::Spanned;
-use syn::{Expr, ReturnType, Type};
+use syn::{Expr, ReturnType};
 
-use super::{Expansion, at, here};
+use super::{Expansion, ends, here};
 use crate::shape::{Shape, mentions};
 
 impl Expansion<'_> {
@@ -38,7 +37,7 @@ impl Expansion<'_> {
             };
             return quote_spanned! {here()=>
                 #private::Verdict::Exceeded(limitra_exceeded, limitra_decision) => {
-                    let () = #answer;
+                    let _: () = #answer;
                     limitra_decision
                 }
             };
@@ -80,9 +79,11 @@ impl Expansion<'_> {
 
     /// A handler called with a value.
     fn given(&self, handler: &Expr, value: &TokenStream) -> TokenStream {
-        let place = at(handler.span());
-        let private = self.private(place);
-        quote_spanned!(place=> #private::give(#value, #handler))
+        let (first, last) = ends(handler);
+        let private = self.private(first);
+        let mut values = Group::new(Delimiter::Parenthesis, quote_spanned!(first=> #value, #handler));
+        values.set_span(last);
+        quote_spanned!(first=> #private::give #values)
     }
 
     /// An error as a value of the return type; what is wrong with that type is shown at it.
@@ -102,14 +103,9 @@ impl Expansion<'_> {
     /// The first and the last token of the return type, or the name of a function that has none.
     fn returned(&self) -> (Span, Span) {
         let signature = &self.function.signature;
-        let both = |ty: &Type| {
-            let mut spans = ty.to_token_stream().into_iter().map(|token| token.span());
-            let first = spans.next().unwrap_or_else(|| signature.ident.span());
-            (at(first), at(spans.last().unwrap_or(first)))
-        };
         match (self.shape, &signature.output) {
-            (Shape::Boxed { output: Some(ty), .. }, _) | (_, ReturnType::Type(_, ty)) => both(ty),
-            _ => (at(signature.ident.span()), at(signature.ident.span())),
+            (Shape::Boxed { output: Some(ty), .. }, _) | (_, ReturnType::Type(_, ty)) => ends(ty),
+            _ => ends(&signature.ident),
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use proc_macro2::Span;
 use quote::ToTokens;
-use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, ExprUnary, Index, Lit, LitInt, LitStr, Member, UnOp};
 
 use super::closure::Callable;
@@ -20,7 +19,7 @@ pub(crate) enum Part {
         span: Span,
     },
     /// What a closure or function makes of the arguments.
-    Called { callable: Callable, text: String, span: Span },
+    Called { callable: Callable, text: String, ends: (Span, Span) },
 }
 
 impl Part {
@@ -86,8 +85,12 @@ fn part(value: Expr, arguments: &Arguments, complaints: &mut Complaints) -> Opti
         }
         Expr::Closure(_) | Expr::Path(_) => {
             let callable = Callable::of("key", &value, arguments, complaints)?;
-            let text = value.to_token_stream().to_string();
-            Some(Part::Called { callable, text, span: value.span() })
+            let tokens = value.to_token_stream();
+            let text = tokens.to_string();
+            let mut spans = tokens.into_iter().map(|token| token.span());
+            let first = spans.next().unwrap_or_else(Span::call_site);
+            let ends = (first, spans.last().unwrap_or(first));
+            Some(Part::Called { callable, text, ends })
         }
         Expr::Field(_) => {
             let text = text(&value);
@@ -152,11 +155,12 @@ fn member(text: &str, span: Span) -> Option<Member> {
 }
 
 fn unknown(name: &str, arguments: &Arguments) -> String {
-    if name == "self" {
-        return "the function has no `self` that `key` could name".to_owned();
-    }
     let names = arguments.names();
     let names = || names.iter().map(String::as_str);
+    if name == "self" {
+        let all = listed(names());
+        return format!("the function has no `self` that `key` could name: there are {all}");
+    }
     let rest = match nearest(name, names()) {
         Some(meant) => format!("did you mean `{meant}`?"),
         None if names().next().is_none() => "none of its arguments has a name".to_owned(),

@@ -36,6 +36,9 @@ pub(crate) fn of(
     if let Some(limits) = args.take("limits") {
         return list(unwrapped(limits.value), arguments, complaints);
     }
+    if !args.is_whole && (requests.is_none() || window.is_none()) {
+        return None;
+    }
     let (requests, window) = match (requests, window) {
         (Some(requests), Some(window)) => (requests, window),
         (Some(requests), None) => {

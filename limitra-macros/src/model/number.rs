@@ -106,6 +106,7 @@ fn text(value: &Expr) -> String {
 
 fn remedy(name: &str, unit: Unit) -> String {
     match unit {
+        Unit::Units if name == "cost" => "write a whole number above 0, as in `cost = 2`".to_owned(),
         Unit::Units => format!("write a whole number above 0, as in `{name} = 10`"),
         Unit::Seconds => format!("write seconds above 0, as in `{name} = 60` or `{name} = 0.5`"),
     }

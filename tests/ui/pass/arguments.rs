@@ -83,7 +83,7 @@ struct Buffer {
     len: u64,
 }
 
-fn main() {
+pub fn main() {
     let mut buffer = Buffer { len: 0 };
     let text = Json { inner: String::new() };
     drop(a_name_in_a_pattern(Path(1), text));

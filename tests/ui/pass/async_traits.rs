@@ -122,7 +122,7 @@ impl std::fmt::Display for Service {
     }
 }
 
-fn main() {
+pub fn main() {
     let mut service = Service { tenant: String::new() };
     drop(service.plain(1));
     drop(service.patterns(Path(1), String::new(), (1, 2)));

@@ -33,6 +33,6 @@ async fn anyhow_like() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     Ok(())
 }
 
-fn main() {
+pub fn main() {
     let _ = (plain(), keyed(1, "a"), several("ada"), anyhow_like());
 }

@@ -48,7 +48,7 @@ async fn between(id: u64) -> Result<u64, Error> {
     Ok(id)
 }
 
-fn main() {
+pub fn main() {
     let _ = (above(1), below(1), above_with_err_and_ret(1), above_with_err(1, (1, 2)));
     let _ = (above_with_ret(1), below_with_err((1, 2)), between(1));
 }

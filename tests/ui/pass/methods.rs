@@ -92,7 +92,7 @@ impl<T: AsRef<str> + ?Sized, const N: usize> Generic<'_, T, N> {
     }
 }
 
-fn main() {
+pub fn main() {
     let mut service = Service::default();
     drop(service.by_mutable_reference(1));
     drop(service.by_reference());

@@ -36,7 +36,7 @@ fn broken(error: Error) -> Result<(), String> {
     Err(error.to_string())
 }
 
-#[rate_limit(requests = PER_MINUTE * 2, window = Duration::from_mins(1), key = tenant_of)]
+#[rate_limit(requests = PER_MINUTE * 2, window = Duration::from_secs(60), key = tenant_of)]
 async fn expressions(user: User, path: String) -> Result<bool, Error> {
     Ok(path.is_empty() && user.pro)
 }
@@ -59,7 +59,7 @@ async fn list(user: &User, path: &str) -> Result<bool, Error> {
     Ok(path.is_empty() && user.pro)
 }
 
-#[rate_limit(limits = [(10, 0.5), (|user: &User| user.quota(), Duration::from_mins(1)), (u64::from(PER_MINUTE), 3600)])]
+#[rate_limit(limits = [(10, 0.5), (|user: &User| user.quota(), Duration::from_secs(60)), (u64::from(PER_MINUTE), 3600)])]
 async fn mixed_list(user: &User) -> Result<bool, Error> {
     Ok(user.pro)
 }
@@ -98,7 +98,7 @@ async fn stacked(user: &User, path: &str) -> Option<String> {
     user.pro.then(|| path.to_owned())
 }
 
-fn main() {
+pub fn main() {
     let user = User { id: 1, pro: true };
     drop(expressions(User { id: 2, pro: false }, String::new()));
     drop(closures(&user, String::new()));

@@ -1,0 +1,24 @@
+//! Every supported form, under the same lints as a user's strictest crate.
+
+#[path = "../ui/pass/arguments.rs"]
+mod arguments;
+#[path = "../ui/pass/async_traits.rs"]
+mod async_traits;
+#[path = "../ui/pass/free_functions.rs"]
+mod free_functions;
+#[path = "../ui/pass/instrumented.rs"]
+mod instrumented;
+#[path = "../ui/pass/methods.rs"]
+mod methods;
+#[path = "../ui/pass/values.rs"]
+mod values;
+
+#[test]
+fn every_form_is_clean_under_the_strictest_lints() {
+    arguments::main();
+    async_traits::main();
+    free_functions::main();
+    instrumented::main();
+    methods::main();
+    values::main();
+}

@@ -1,0 +1,9 @@
+//! The behaviour of `#[rate_limit]`, on memory.
+
+mod forms;
+mod functions;
+mod handling;
+mod keys;
+mod parameters;
+mod stacked;
+mod witness;
