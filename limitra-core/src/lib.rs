@@ -8,6 +8,9 @@ mod backend;
 mod builder;
 mod clock;
 mod config;
+#[cfg(feature = "conformance")]
+#[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
+pub mod conformance;
 mod decide;
 mod decision;
 mod environment;

@@ -31,7 +31,7 @@ impl Log {
             return State::default();
         };
         let far = self.is_from_far_future(now, window);
-        let at = if far { now } else { now.max(newest.instant) };
+        let at = now.max(newest.instant);
         let first = self.entries.partition_point(|entry| entry.instant.plus(window) <= at);
         let Some(oldest) = self.entries.get(first) else {
             return State::default();

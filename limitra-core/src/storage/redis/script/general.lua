@@ -88,11 +88,16 @@ local function first_index(low, high, is_past)
   return low
 end
 
+-- Totals are counted modulo 2^53.
+local function difference(later, earlier)
+  return later >= earlier and later - earlier or later + (TWO53 - earlier)
+end
+
 -- What a log comes to at this instant: twin of log.rs.
 local function measure(record, entry, rule, cost)
   local window, newest = rule.window, entry.till - rule.window
   entry.is_far = newest > now + window
-  local at = entry.is_far and now or math.max(now, newest)
+  local at = math.max(now, newest)
   local first = first_index(0, entry.slots, function(index)
     return is_live(slot(record, entry, index), window, at)
   end)
@@ -100,13 +105,13 @@ local function measure(record, entry, rule, cost)
     return {till = 0, a = 0, b = 0}
   end
   local _, oldest = slot(record, entry, first)
-  local count = math.fmod(entry.a - oldest + TWO53, TWO53)
+  local count = difference(entry.a, oldest)
   local needed = count - math.max(rule.amount - cost, 0)
   local blocker = 0
   if needed > 0 then
     local index = first_index(first, entry.slots, function(index)
       local _, before = slot(record, entry, index)
-      return math.fmod(before - oldest + TWO53, TWO53) >= needed
+      return difference(before, oldest) >= needed
     end)
     blocker = slot(record, entry, index - 1)
   end
@@ -137,17 +142,23 @@ local function log_bytes(record, entry)
       record.is_whole = true
     end
     entry.bytes = string.sub(record.value, entry.log + 1, entry.log + entry.slots * SLOT)
+    if entry.patch then
+      local cut = entry.patch.offset - entry.log
+      entry.bytes = string.sub(entry.bytes, 1, cut) .. entry.patch.piece .. string.sub(entry.bytes, cut + SLOT + 1)
+      entry.patch = nil
+    end
   end
   return entry.bytes
 end
 
--- Moves instants later than now to now.
-local function reanchor(record, entry)
+-- Moves instants later than now to now; what had left by the newest one is gone.
+local function reanchor(record, entry, newest)
   local bytes = log_bytes(record, entry)
   local slots = {}
   for index = 0, entry.slots - 1 do
     local instant, before = struct.unpack('<I8I8', bytes, index * SLOT + 1)
-    slots[index + 1] = struct.pack('<I8I8', math.min(instant, now + 1), before)
+    local kept = is_live(instant - 1, entry.window, newest) and math.min(instant, now + 1) or 0
+    slots[index + 1] = struct.pack('<I8I8', kept, before)
   end
   entry.bytes = table.concat(slots)
   record.is_reshaped = true
@@ -178,7 +189,9 @@ local function push(record, entry, window, amount, cost, newest, instant)
       entry.next = math.fmod(entry.next + 1, entry.slots)
     end
   end
-  entry.a = math.fmod(entry.a + cost, TWO53)
+  -- The sum itself may be beyond what a number holds exactly.
+  local room = TWO53 - cost
+  entry.a = entry.a >= room and entry.a - room or entry.a + cost
 end
 
 local function keep(record, found, state, cost)
@@ -195,7 +208,7 @@ local function keep(record, found, state, cost)
   end
   local newest = entry.till - rule.window
   if entry.is_far then
-    reanchor(record, entry)
+    reanchor(record, entry, newest)
     newest = math.min(newest, now)
   end
   entry.till = state.till
