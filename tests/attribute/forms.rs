@@ -1,15 +1,21 @@
-//! Every supported form, under the same lints as a user's strictest crate.
+//! Every supported form, under the same lints as a user's strictest crate (but for that of public items nobody reaches).
 
+#[allow(unreachable_pub)]
 #[path = "../ui/pass/arguments.rs"]
 mod arguments;
+#[allow(unreachable_pub)]
 #[path = "../ui/pass/async_traits.rs"]
 mod async_traits;
+#[allow(unreachable_pub)]
 #[path = "../ui/pass/free_functions.rs"]
 mod free_functions;
+#[allow(unreachable_pub)]
 #[path = "../ui/pass/instrumented.rs"]
 mod instrumented;
+#[allow(unreachable_pub)]
 #[path = "../ui/pass/methods.rs"]
 mod methods;
+#[allow(unreachable_pub)]
 #[path = "../ui/pass/values.rs"]
 mod values;
 
