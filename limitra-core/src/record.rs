@@ -38,7 +38,11 @@ impl Record {
             None => Algorithm::step(rule, &State::default(), now, cost),
         };
         // Nothing is always allowed, even where a lowered amount is already exceeded.
-        if cost == 0 { Step { allowed: true, charged: step.current, refused: step.current, ..step } } else { step }
+        if cost == 0 {
+            Step { allowed: true, charged: step.current, refused: step.current, ..step }
+        } else {
+            step
+        }
     }
 
     /// Keeps what the steps of an allowed hit left.
@@ -54,7 +58,7 @@ impl Record {
             }
         }
         if self.entries.len() > rules.len() {
-            self.entries.retain(|entry| entry.state.until > now);
+            self.entries.retain(|entry| entry.until() > now);
         }
     }
 
@@ -72,7 +76,7 @@ impl Record {
 
     /// The instant from which nothing in it is worth keeping.
     pub(crate) fn until(&self) -> Micros {
-        self.entries.iter().map(|entry| entry.state.until).max().unwrap_or_default()
+        self.entries.iter().map(Entry::until).max().unwrap_or_default()
     }
 
     /// Whether some rule, as it was last charged, would refuse a hit of 1 at `now`.
@@ -95,6 +99,12 @@ impl Record {
 }
 
 impl Entry {
+    /// The instant from which it is worth nothing; within its last microsecond a bucket still is.
+    fn until(&self) -> Micros {
+        let is_in_use = self.rule.algorithm().is_bucket() && self.state.a > 0;
+        if is_in_use { self.state.until.plus(Micros::new(1)) } else { self.state.until }
+    }
+
     fn ask(&self, rule: &Rule, now: Micros, cost: u64) -> Step {
         match &self.log {
             Some(log) => {

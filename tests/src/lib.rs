@@ -7,10 +7,14 @@ mod certificates;
 mod fresh;
 mod proxy;
 mod redis_server;
+mod reference;
 mod temporary_folder;
 
 pub use certificates::Certificates;
 pub use fresh::{fresh_id, random_number};
 pub use proxy::{Proxy, ProxyMode};
 pub use redis_server::{RedisServer, RedisServerBuilder, fresh_prefix, shared};
+pub use reference::{
+    CostAboveLimit, Reference, ReferenceAnswer, ReferenceDecision, ReferenceRule, ReferenceSubject,
+};
 pub use temporary_folder::TemporaryFolder;

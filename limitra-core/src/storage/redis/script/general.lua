@@ -229,7 +229,8 @@ local function commit(record, rules)
   if #record.entries > rules then
     local kept = {}
     for _, entry in ipairs(record.entries) do
-      if entry.till > now then
+      -- Within its last microsecond a bucket is still in use.
+      if entry.till > now or (entry.algorithm > 5 and entry.till == now and entry.a > 0) then
         table.insert(kept, entry)
       end
     end

@@ -1,0 +1,34 @@
+//! One process of a race on Redis: `racer URL PREFIX` lets 80 tasks at each algorithm's limit and says how many got in.
+
+use limitra::{Algorithm, AnyStorage, Error, Limit, RateLimiter, RedisStorage};
+use tokio::task::JoinSet;
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> Result<(), Error> {
+    let mut arguments = std::env::args().skip(1);
+    let (Some(url), Some(prefix)) = (arguments.next(), arguments.next()) else {
+        panic!("usage: racer URL PREFIX");
+    };
+    let storage: AnyStorage = RedisStorage::from_url(&url)?.into();
+    for algorithm in Algorithm::ALL {
+        let limiter = RateLimiter::builder()
+            .algorithm(*algorithm)
+            // So long a window that no unit comes back, nor a new slot begins, while they race.
+            .limit(Limit::new(100, Limit::MAX_WINDOW)?)
+            .storage(&storage)
+            .prefix(&prefix)
+            .scope(algorithm.name())
+            .build()?;
+        let mut running = JoinSet::new();
+        for _ in 0..80 {
+            let limiter = limiter.clone();
+            running.spawn(async move { limiter.allow_request("ada").await });
+        }
+        let mut admitted = 0;
+        for answer in running.join_all().await {
+            admitted += u64::from(answer?);
+        }
+        println!("{algorithm} {admitted}");
+    }
+    Ok(())
+}
