@@ -1,7 +1,6 @@
 //! A limiter's settings.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use smallvec::SmallVec;
@@ -10,7 +9,7 @@ use crate::algorithm::Algorithm;
 use crate::backend::{Backend, BackendName};
 use crate::clock::ManualClock;
 use crate::config::Limitra;
-use crate::decide::Desk;
+use crate::decide::{Desk, Outages};
 use crate::error::{ConfigurationError, Number};
 use crate::key::{KeyFields, KeySpace};
 use crate::limit::Limit;
@@ -237,14 +236,16 @@ impl RateLimiterBuilder {
         }
         let handle = self.handle.take();
         let defaults = handle.as_ref().map(Limitra::settings);
-        let algorithm = self.algorithm.or(defaults.map(|settings| settings.default_algorithm)).unwrap_or_default();
+        let algorithm =
+            self.algorithm.or(defaults.map(|settings| settings.default_algorithm)).unwrap_or_default();
         let limits = self.take_limits(algorithm)?;
         let rules = rules(algorithm, &limits)?;
         let storage = self.take_storage(handle.as_ref())?;
         let inherited = |own: Option<String>, theirs: fn(&crate::config::Settings) -> &Option<String>| {
             own.or_else(|| defaults.and_then(|settings| theirs(settings).clone()))
         };
-        let prefix = inherited(self.prefix, |settings| &settings.prefix).or_else(|| Some("limitra".to_owned()));
+        let prefix =
+            inherited(self.prefix, |settings| &settings.prefix).or_else(|| Some("limitra".to_owned()));
         let project = inherited(self.project, |settings| &settings.project);
         let suffix = inherited(self.suffix, |settings| &settings.suffix);
         let scope = self.scope.unwrap_or_else(|| "user".to_owned());
@@ -261,7 +262,8 @@ impl RateLimiterBuilder {
         let fail_open = self.fail_open.or(defaults.map(|settings| settings.fail_open)).unwrap_or_default();
         let clock = self.clock.or_else(|| defaults.and_then(|settings| settings.clock.clone()));
         let backend = storage.name();
-        let desk = Desk { storage, clock, fail_open, outages: Arc::default() };
+        let outages = Outages::within(handle.as_ref().map(Limitra::outage_counter));
+        let desk = Desk { storage, clock, fail_open, outages, label: scope.as_str().into() };
         let (capacity, fill_rate) = seed_settings(algorithm, limits.first());
         let config = LimiterConfig {
             algorithm,
@@ -385,7 +387,10 @@ impl AlgorithmName for String {
 }
 
 /// The rules of these limits; no two may share a counter.
-pub(crate) fn rules(algorithm: Algorithm, limits: &[Limit]) -> Result<SmallVec<[Rule; 1]>, ConfigurationError> {
+pub(crate) fn rules(
+    algorithm: Algorithm,
+    limits: &[Limit],
+) -> Result<SmallVec<[Rule; 1]>, ConfigurationError> {
     if limits.len() > MOST_RULES {
         return Err(ConfigurationError::TooManyRules { count: limits.len(), most: MOST_RULES });
     }

@@ -10,6 +10,7 @@ use crate::algorithm::Algorithm;
 use crate::backend::{Backend, BackendName};
 use crate::builder::{AlgorithmName, RateLimiterBuilder};
 use crate::clock::ManualClock;
+use crate::decide::Outages;
 use crate::environment;
 use crate::error::{ConfigurationError, Error};
 use crate::limiter::RateLimiter;
@@ -195,16 +196,16 @@ impl LimitraConfig {
         self
     }
 
-    /// Makes this the process-wide configuration. No I/O.
+    /// Makes this the process-wide configuration, and returns a handle on it. No I/O.
     ///
     /// # Errors
     /// [`ConfigurationError`] if something is wrong; if `init` was called before; if an attributed function
     /// has already decided with the defaults (the error names it).
-    pub fn init(self) -> Result<(), ConfigurationError> {
+    pub fn init(self) -> Result<Limitra, ConfigurationError> {
         let limitra = self.build()?;
         let ours = Global { limitra, decided_by: None };
         match GLOBAL.try_insert(ours) {
-            Ok(_) => Ok(()),
+            Ok(global) => Ok(global.limitra.clone()),
             Err((Global { decided_by: None, .. }, _)) => Err(ConfigurationError::AlreadyInitialised),
             Err((Global { decided_by: Some(function), .. }, _)) => {
                 Err(ConfigurationError::InitTooLate { function: function.clone() })
@@ -314,6 +315,7 @@ struct Shared {
     remote: Remote,
     default_backend: Option<Backend>,
     settings: Settings,
+    outages: Arc<Outages>,
 }
 
 static NEXT_HANDLE: AtomicU64 = AtomicU64::new(0);
@@ -347,13 +349,24 @@ impl Limitra {
         Ok(self.storage().check().await?)
     }
 
+    /// How many decisions of its limiters and functions could not be had from a storage so far, let through or not.
+    pub fn outages(&self) -> u64 {
+        self.inner.outages.count()
+    }
+
+    pub(crate) fn outage_counter(&self) -> Arc<Outages> {
+        Arc::clone(&self.inner.outages)
+    }
+
     /// The storage for `backend = ".."`, or the default one.
     pub(crate) fn storage_for(&self, backend: Option<Backend>) -> Result<AnyStorage, ConfigurationError> {
         match (backend, &self.inner.remote) {
             (None, _) => Ok(self.storage()),
             (Some(Backend::Memory), _) => Ok(self.inner.memory.clone().into()),
             (Some(Backend::Redis), Remote::Redis(storage)) => Ok(storage.clone()),
-            (Some(Backend::Redis), Remote::Storage(storage)) if storage.name() == "redis" => Ok(storage.clone()),
+            (Some(Backend::Redis), Remote::Storage(storage)) if storage.name() == "redis" => {
+                Ok(storage.clone())
+            }
             (Some(Backend::Redis), _) => Err(ConfigurationError::NoRedisClient),
         }
     }
@@ -378,7 +391,8 @@ impl Limitra {
     fn new(remote: Remote, default_backend: Option<Backend>, settings: Settings) -> Self {
         let number = NEXT_HANDLE.fetch_add(1, Ordering::Relaxed);
         let memory = MemoryStorage::new();
-        Self { inner: Arc::new(Shared { number, memory, remote, default_backend, settings }) }
+        let outages = Outages::within(None);
+        Self { inner: Arc::new(Shared { number, memory, remote, default_backend, settings, outages }) }
     }
 }
 

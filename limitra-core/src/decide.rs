@@ -33,21 +33,32 @@ pub(crate) struct Desk {
     pub(crate) clock: Option<ManualClock>,
     pub(crate) fail_open: bool,
     pub(crate) outages: Arc<Outages>,
+    /// What logs call it: the function, or the limiter's scope. Never an identifier.
+    pub(crate) label: Arc<str>,
 }
 
-/// How many decisions could not be had.
+/// How many decisions could not be had, of one limiter and of the handle that it was built from.
 #[derive(Debug, Default)]
-pub(crate) struct Outages(AtomicU64);
+pub(crate) struct Outages {
+    count: AtomicU64,
+    of_handle: Option<Arc<Outages>>,
+}
 
 impl Outages {
-    pub(crate) fn count(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+    /// A count that also adds to the handle's.
+    pub(crate) fn within(of_handle: Option<Arc<Self>>) -> Arc<Self> {
+        Arc::new(Self { count: AtomicU64::new(0), of_handle })
     }
 
-    /// Counts and logs one decision that could not be had.
-    pub(crate) fn note(&self, error: &Error, policy: &'static str) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        tracing::warn!(target: "limitra", %error, policy, "no rate limit decision could be had");
+    pub(crate) fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    fn add_one(&self) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        if let Some(of_handle) = &self.of_handle {
+            of_handle.add_one();
+        }
     }
 }
 
@@ -77,7 +88,9 @@ impl Desk {
         if let Some(memory) = self.storage.memory() {
             let attempt = Attempt { subjects: &asked, clock, mode };
             let answer = memory.decide_now(&attempt);
-            return Pending::ready(self.answer(answer.map(|outcome| Decision::new(&asked, &places, &outcome))));
+            return Pending::ready(
+                self.answer(answer.map(|outcome| Decision::new(&asked, &places, &outcome))),
+            );
         }
         let owned: Vec<(String, Vec<Rule>, u64)> = asked
             .iter()
@@ -124,10 +137,10 @@ impl Desk {
             || subjects.iter().flat_map(|subject| subject.rules.iter().map(move |rule| (subject, rule)));
         let closed = |(subject, rule): (&Subject<'_>, &Rule)| rule.amount() == 0 && subject.cost > 0;
         if rules().any(closed) {
-            let now = self.clock.as_ref().map_or_else(
-                || Micros::from_system_time(SystemTime::now()),
-                ManualClock::now,
-            );
+            let now = self
+                .clock
+                .as_ref()
+                .map_or_else(|| Micros::from_system_time(SystemTime::now()), ManualClock::now);
             return Some(Ok(Decision::closed(subjects, now)));
         }
         let too_much = rules()
@@ -143,6 +156,7 @@ impl Desk {
                 if !decision.is_allowed() {
                     tracing::debug!(
                         target: "limitra",
+                        of = &*self.label,
                         limit = decision.limit().map(tracing::field::display),
                         retry_after = ?decision.retry_after(),
                         "rate limit exceeded"
@@ -151,14 +165,16 @@ impl Desk {
                 Ok(decision)
             }
             Err(error) => {
-                let error = Error::from(error);
-                if self.fail_open {
-                    self.outages.note(&error, "fail_open");
-                    Ok(Decision::degraded())
-                } else {
-                    self.outages.note(&error, "error");
-                    Err(error)
-                }
+                self.outages.add_one();
+                let policy = if self.fail_open { "fail_open" } else { "error" };
+                tracing::warn!(
+                    target: "limitra",
+                    of = &*self.label,
+                    policy,
+                    %error,
+                    "no rate limit decision could be had"
+                );
+                if self.fail_open { Ok(Decision::degraded()) } else { Err(error.into()) }
             }
         }
     }

@@ -79,9 +79,10 @@ impl Decision {
     }
 
     pub(crate) fn new(subjects: &[Subject<'_>], places: &[usize], outcome: &Outcome) -> Self {
-        let asked = subjects.iter().zip(places).flat_map(|(subject, &index)| {
-            subject.rules.iter().map(move |rule| (index, *rule, subject.cost))
-        });
+        let asked = subjects
+            .iter()
+            .zip(places)
+            .flat_map(|(subject, &index)| subject.rules.iter().map(move |rule| (index, *rule, subject.cost)));
         let rules = asked.zip(&outcome.rules).map(|((subject, rule, cost), found)| RuleDecision {
             rule,
             state: found.state,

@@ -81,7 +81,9 @@ pub enum ConfigurationError {
         window: Duration,
     },
     /// A fill rate that no window follows from.
-    #[error("a fill_rate of {fill_rate} with a capacity of {capacity} is out of range: the window that follows must be from 1 ms to 100 years")]
+    #[error(
+        "a fill_rate of {fill_rate} with a capacity of {capacity} is out of range: the window that follows must be from 1 ms to 100 years"
+    )]
     FillRateOutOfRange {
         /// What was given.
         fill_rate: Number,
@@ -155,7 +157,9 @@ pub enum ConfigurationError {
         name: String,
     },
     /// Redis as the backend with nothing to reach it by.
-    #[error("the backend is redis but nothing says where it is; set `redis_url`, `redis_client` or `storage`")]
+    #[error(
+        "the backend is redis but nothing says where it is; set `redis_url`, `redis_client` or `storage`"
+    )]
     NoRedisClient,
     /// The feature that a setting needs is off.
     #[error("{what} needs the feature `{feature}` of limitra; turn it on in Cargo.toml")]
@@ -195,7 +199,9 @@ pub enum ConfigurationError {
     #[error("`init()` was called twice; call it once at startup, or use `build()` for a handle of its own")]
     AlreadyInitialised,
     /// An `init()` that comes too late.
-    #[error("`init()` came after `{function}` had already decided with the defaults; call it before, at startup")]
+    #[error(
+        "`init()` came after `{function}` had already decided with the defaults; call it before, at startup"
+    )]
     InitTooLate {
         /// The function that decided.
         function: String,
@@ -211,7 +217,9 @@ pub enum ConfigurationError {
         expected: &'static str,
     },
     /// Subjects of one decision that live in different storages.
-    #[error("limiters of one decision must share a storage and a clock; build them from one `Limitra` handle")]
+    #[error(
+        "limiters of one decision must share a storage and a clock; build them from one `Limitra` handle"
+    )]
     DifferentStorages,
     /// One subject named twice in one decision.
     #[error("a subject is named twice in one decision; name it once with the sum of the costs")]
@@ -251,7 +259,9 @@ impl fmt::Display for Number {
 #[non_exhaustive]
 pub enum UrlProblem {
     /// The scheme is none of ours.
-    #[error("its scheme is unknown, known are memory, redis, rediss, redis+unix, valkey, valkeys and valkey+unix")]
+    #[error(
+        "its scheme is unknown, known are memory, redis, rediss, redis+unix, valkey, valkeys and valkey+unix"
+    )]
     UnknownScheme,
     /// It cannot be read at all.
     #[error("it is malformed")]

@@ -97,8 +97,8 @@ macro_rules! from_integers {
     ($widest:ty: $($integer:ty)*) => {$(
         impl From<$integer> for Identifier<'_> {
             fn from(number: $integer) -> Self {
-                let number = <$widest>::from(number);
-                Self(digits(number.magnitude(), number.is_below_zero()))
+                let (magnitude, is_negative) = <$widest>::from(number).magnitude();
+                Self(digits(magnitude, is_negative))
             }
         }
 
@@ -126,31 +126,23 @@ impl From<isize> for Identifier<'_> {
 }
 
 trait Signed {
-    fn magnitude(self) -> u128;
-    fn is_below_zero(self) -> bool;
+    /// Its absolute value, and whether it is below zero.
+    fn magnitude(self) -> (u128, bool);
 }
 
 impl Signed for u128 {
-    fn magnitude(self) -> u128 {
-        self
-    }
-
-    fn is_below_zero(self) -> bool {
-        false
+    fn magnitude(self) -> (u128, bool) {
+        (self, false)
     }
 }
 
 impl Signed for i128 {
-    fn magnitude(self) -> u128 {
-        self.unsigned_abs()
-    }
-
-    fn is_below_zero(self) -> bool {
-        self < 0
+    fn magnitude(self) -> (u128, bool) {
+        (self.unsigned_abs(), self < 0)
     }
 }
 
-fn digits<'a>(mut rest: u128, negative: bool) -> Form<'a> {
+fn digits<'a>(mut rest: u128, is_negative: bool) -> Form<'a> {
     let mut reversed = [0_u8; 40];
     let mut length = 0;
     for place in &mut reversed {
@@ -162,7 +154,7 @@ fn digits<'a>(mut rest: u128, negative: bool) -> Form<'a> {
             break;
         }
     }
-    if negative && let Some(place) = reversed.get_mut(length) {
+    if is_negative && let Some(place) = reversed.get_mut(length) {
         *place = b'-';
         length += 1;
     }

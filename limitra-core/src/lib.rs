@@ -52,10 +52,10 @@ pub use seed::{
 };
 pub use state::State;
 pub use status::{Status, Usage};
+pub use storage::memory::MemoryStorage;
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub use storage::redis::{RedisClient, RedisStorage, RedisStorageBuilder};
-pub use storage::memory::MemoryStorage;
 pub use storage::{AnyStorage, Storage};
 pub use time::{Clock, Micros};
 

@@ -249,7 +249,8 @@ impl Charge<'_> {
 /// As [`RateLimiter::check_cost`]; a [`ConfigurationError`] if there is no subject, one is named
 /// twice, or the limiters do not share a storage. `fail_open` applies if all of them have it.
 pub async fn check_all<'a>(charges: impl IntoIterator<Item = Charge<'a>>) -> Result<Decision, Error> {
-    let charges: SmallVec<[Charge<'a>; 4]> = charges.into_iter().filter(|charge| charge.limiter.inner.enabled).collect();
+    let charges: SmallVec<[Charge<'a>; 4]> =
+        charges.into_iter().filter(|charge| charge.limiter.inner.enabled).collect();
     let pending = {
         let Some(first) = charges.first() else {
             return Err(ConfigurationError::NoSubject.into());

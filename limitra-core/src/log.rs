@@ -38,9 +38,9 @@ impl Log {
         };
         let count = difference(self.total, oldest.before);
         let needed = count.saturating_sub(amount.saturating_sub(cost));
-        let blocker = self.leaving(first, needed).map_or(0, |instant| {
-            if far { instant.min(now) } else { instant }.get()
-        });
+        let blocker = self
+            .leaving(first, needed)
+            .map_or(0, |instant| if far { instant.min(now) } else { instant }.get());
         let newest = if far { newest.instant.min(now) } else { newest.instant };
         State { until: newest.plus(window), a: count, b: blocker }
     }

@@ -2,21 +2,21 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "conformance")]
+#[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
+pub use limitra_core::conformance;
 pub use limitra_core::{
     Algorithm, AlgorithmName, Amount, AnyStorage, Attempt, Backend, BackendName, Charge, Clock,
     ConfigurationError, Decision, Error, FixedWindowAlignedRateLimiter, FixedWindowElasticExpiryRateLimiter,
-    FixedWindowRateLimiter, FromError, GcraLimiter, Identifier, Key, LeakyBucketLimiter, Limit, LimiterConfig,
-    Limitra, LimitraConfig, ManualClock, MemoryStorage, Micros, Mode, MovingWindowRateLimiter, Number, Outcome,
-    RateLimitExceeded, RateLimiter, RateLimiterBuilder, Rule, RuleDecision, RuleOutcome, Seconds,
-    SlidingWindowRateLimiter, Span, State, Status, Storage, StorageError, StorageErrorKind, Subject,
+    FixedWindowRateLimiter, FromError, GcraLimiter, Identifier, Key, LeakyBucketLimiter, Limit,
+    LimiterConfig, Limitra, LimitraConfig, ManualClock, MemoryStorage, Micros, Mode, MovingWindowRateLimiter,
+    Number, Outcome, RateLimitExceeded, RateLimiter, RateLimiterBuilder, Rule, RuleDecision, RuleOutcome,
+    Seconds, SlidingWindowRateLimiter, Span, State, Status, Storage, StorageError, StorageErrorKind, Subject,
     TokenBucketLimiter, UrlProblem, Usage, check_all,
 };
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub use limitra_core::{RedisClient, RedisStorage, RedisStorageBuilder};
-#[cfg(feature = "conformance")]
-#[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
-pub use limitra_core::conformance;
 #[cfg(feature = "macros")]
 #[cfg_attr(docsrs, doc(cfg(feature = "macros")))]
 pub use limitra_macros::rate_limit;

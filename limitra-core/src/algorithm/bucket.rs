@@ -62,11 +62,7 @@ pub(super) fn reset_at(_limit: &Limit, state: &State, now: Micros) -> Micros {
 fn anchored(rule: &Rule, state: &State, now: Micros) -> State {
     let depth = rule.depth();
     let latest = now.plus(Micros::new(depth.micros)).plus(rule.window());
-    if state.until > latest {
-        arrival(now, depth, rule.amount())
-    } else {
-        *state
-    }
+    if state.until > latest { arrival(now, depth, rule.amount()) } else { *state }
 }
 
 fn arrival(now: Micros, ahead: Span, amount: u64) -> State {
@@ -77,10 +73,9 @@ fn sum(one: Span, other: Span, amount: u64) -> Span {
     let micros = one.micros.saturating_add(other.micros);
     let fraction = u128::from(one.fraction) + u128::from(other.fraction);
     match fraction.checked_sub(u128::from(amount)) {
-        Some(rest) => Span {
-            micros: micros.saturating_add(1),
-            fraction: u64::try_from(rest).unwrap_or(u64::MAX),
-        },
+        Some(rest) => {
+            Span { micros: micros.saturating_add(1), fraction: u64::try_from(rest).unwrap_or(u64::MAX) }
+        }
         None => Span { micros, fraction: u64::try_from(fraction).unwrap_or(u64::MAX) },
     }
 }

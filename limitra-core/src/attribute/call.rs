@@ -102,12 +102,10 @@ impl<'a> Call<'a> {
     /// Decides, at once where the storage is memory. Nothing of the arguments is borrowed any more.
     pub fn decide(self) -> Pending {
         let answer = match (&*self.planned, &self.mistake) {
-            (Err(mistake), _) | (Ok(_), Some(mistake)) => {
-                decide::Pending::ready(Err(Error::Function {
-                    function: function_path(self.path, None),
-                    source: mistake.clone(),
-                }))
-            }
+            (Err(mistake), _) | (Ok(_), Some(mistake)) => decide::Pending::ready(Err(Error::Function {
+                function: function_path(self.path, None),
+                source: mistake.clone(),
+            })),
             (Ok(plan), None) => self.ask(plan),
         };
         Pending { answer, planned: self.planned }

@@ -10,7 +10,7 @@ use crate::algorithm::Algorithm;
 use crate::backend::{Backend, BackendName};
 use crate::builder::{AlgorithmName, rules};
 use crate::config::Limitra;
-use crate::decide::Desk;
+use crate::decide::{Desk, Outages};
 use crate::error::ConfigurationError;
 use crate::key::{KeyFields, KeySpace};
 use crate::limit::Limit;
@@ -212,7 +212,8 @@ impl Declaration {
             storage,
             clock: settings.clock.clone(),
             fail_open: self.fail_open.unwrap_or(settings.fail_open),
-            outages: Arc::default(),
+            outages: Outages::within(Some(limitra.outage_counter())),
+            label: path.into(),
         };
         Ok(Plan { function: self.function.into(), enabled: settings.enabled, desk, layers })
     }

@@ -16,7 +16,7 @@ pub use call::{Call, Pending, Verdict};
 pub use carry::{CarriesStorageError, FromError};
 pub use declaration::Declaration;
 pub use identify::{ByDisplay, ByNothing, ByText, Part, RateLimitKey, Text};
-pub use site::{Handle, Site, call, handle, no_handle, no_decision, path_of, refuse_instead, run_anyway};
+pub use site::{Handle, Site, call, handle, no_decision, no_handle, path_of, refuse_instead, run_anyway};
 
 pub use crate::config::Limitra;
 pub use crate::decision::Decision;

@@ -135,8 +135,9 @@ pub(super) fn function_path(nested: &str, self_type: Option<&str>) -> String {
         path = outer;
     }
     let (owner, method) = path.rsplit_once("::").unwrap_or(("", path));
-    let is_default_method = self_type
-        .is_some_and(|self_type| !owner.starts_with('<') && !owner.contains("<impl") && base(owner) != base(self_type));
+    let is_default_method = self_type.is_some_and(|self_type| {
+        !owner.starts_with('<') && !owner.contains("<impl") && base(owner) != base(self_type)
+    });
     let path = match self_type {
         Some(self_type) if is_default_method => format!("<{self_type} as {owner}>::{method}"),
         _ => path.to_owned(),
@@ -182,9 +183,21 @@ mod tests {
             ("blog::create::{{closure}}::here", None, "blog.create"),
             ("blog::Post::create::{{closure}}::here", Some("blog::Post"), "blog.Post.create"),
             ("blog::Post<_>::create::{{closure}}::here", Some("blog::Post<u8>"), "blog.Post<_>.create"),
-            ("<blog::Post as blog::Store>::create::{{closure}}::here", Some("blog::Post"), "<blog.Post as blog.Store>.create"),
-            ("blog::Store::create::{{closure}}::here", Some("blog::Post"), "<blog.Post as blog.Store>.create"),
-            ("blog::main::{{closure}}::<impl blog::A>::m::{{closure}}::here", Some("blog::A"), "blog.main.<impl blog.A>.m"),
+            (
+                "<blog::Post as blog::Store>::create::{{closure}}::here",
+                Some("blog::Post"),
+                "<blog.Post as blog.Store>.create",
+            ),
+            (
+                "blog::Store::create::{{closure}}::here",
+                Some("blog::Post"),
+                "<blog.Post as blog.Store>.create",
+            ),
+            (
+                "blog::main::{{closure}}::<impl blog::A>::m::{{closure}}::here",
+                Some("blog::A"),
+                "blog.main.<impl blog.A>.m",
+            ),
         ] {
             assert_eq!(function_path(nested, self_type), path);
         }

@@ -162,8 +162,14 @@ async fn a_peek_and_a_refused_hit_change_nothing(storage: Arc<dyn Storage>) -> R
         let first = hit(&*storage, &key, &rules, at).await?;
         let refused = hit(&*storage, &key, &rules, later).await?;
         let peeked = peek(&*storage, &key, &rules, later).await?;
-        let states = [&first, &refused, &peeked].map(|outcome| outcome.rules.first().map(|rule| rule.state.until));
-        if !first.is_allowed() || refused.is_allowed() || peeked.is_allowed() || states[1] != states[0] || states[2] != states[0] {
+        let states =
+            [&first, &refused, &peeked].map(|outcome| outcome.rules.first().map(|rule| rule.state.until));
+        if !first.is_allowed()
+            || refused.is_allowed()
+            || peeked.is_allowed()
+            || states[1] != states[0]
+            || states[2] != states[0]
+        {
             return Err(Finding(format!("{algorithm}: {first:?}, then {refused:?}, then {peeked:?}")));
         }
     }
@@ -207,7 +213,8 @@ async fn clear_removes_one_record(storage: Arc<dyn Storage>) -> Result<(), Findi
     hit(&*storage, &kept, &rules, at).await?;
     storage.clear(Key::from_text(&cleared)).await?;
     storage.clear(Key::from_text(&absent)).await?;
-    let (fresh, full) = (hit(&*storage, &cleared, &rules, at).await?, hit(&*storage, &kept, &rules, at).await?);
+    let (fresh, full) =
+        (hit(&*storage, &cleared, &rules, at).await?, hit(&*storage, &kept, &rules, at).await?);
     if fresh.is_allowed() && !full.is_allowed() {
         Ok(())
     } else {

@@ -58,7 +58,13 @@ struct Slot {
 
 impl Shard {
     pub(super) fn new(max_keys: usize) -> Self {
-        Self { slots: HashTable::new(), max_keys, cursor: 0, candidates: VecDeque::new(), barren_since: Micros::MAX }
+        Self {
+            slots: HashTable::new(),
+            max_keys,
+            cursor: 0,
+            candidates: VecDeque::new(),
+            barren_since: Micros::MAX,
+        }
     }
 
     pub(super) fn len(&self) -> usize {

@@ -5,8 +5,8 @@ use std::fmt;
 use ::redis::aio::MultiplexedConnection;
 use ::redis::io::tcp::TcpSettings;
 use ::redis::{AsyncConnectionConfig, Client, RedisError};
-use deadpool_redis::Pool;
 use deadpool::managed::Manager;
+use deadpool_redis::Pool;
 
 /// How Redis is reached: by a client, a connection or a pool that the user already has.
 ///

@@ -41,9 +41,8 @@ pub(super) fn kind(error: &RedisError) -> StorageErrorKind {
         StorageErrorKind::OtherVersion
     } else if ["NOAUTH", "WRONGPASS", "NOPERM", "OOM", "MISCONF"].iter().any(|code| says(code))
         || error.kind() == ErrorKind::AuthenticationFailed
+        || matches!(error.kind(), ErrorKind::Server(ServerErrorKind::ResponseError))
     {
-        StorageErrorKind::Refused
-    } else if matches!(error.kind(), ErrorKind::Server(ServerErrorKind::ResponseError)) {
         StorageErrorKind::Refused
     } else if matches!(error.kind(), ErrorKind::Server(_)) {
         // Loading, a demoted or a busy server: later it may answer.

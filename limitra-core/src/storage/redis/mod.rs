@@ -95,12 +95,16 @@ impl RedisStorage {
         let connections = Connections::new(client, connect_timeout);
         Self { inner: Arc::new(Inner { connections, response_timeout }) }
     }
-
 }
 
 impl Inner {
     /// Sends one command. What the server was not able to run may be sent again by the caller.
-    async fn send(&self, connection: &mut Connection, command: &Cmd, operation: &'static str) -> Result<Value, StorageError> {
+    async fn send(
+        &self,
+        connection: &mut Connection,
+        command: &Cmd,
+        operation: &'static str,
+    ) -> Result<Value, StorageError> {
         let answered = tokio::time::timeout(
             self.response_timeout,
             command.query_async::<Value>(&mut connection.multiplexed),
@@ -206,6 +210,7 @@ impl From<&RedisStorage> for AnyStorage {
     }
 }
 
+#[derive(Clone, Copy)]
 enum Form {
     Hash,
     Text,
