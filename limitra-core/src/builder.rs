@@ -1,26 +1,21 @@
 //! A limiter's settings.
 
-use std::fmt;
 use std::time::Duration;
 
-use smallvec::SmallVec;
-
-use crate::algorithm::Algorithm;
+use crate::algorithm::{Algorithm, AlgorithmName};
 use crate::backend::{Backend, BackendName};
 use crate::clock::ManualClock;
-use crate::config::Limitra;
 use crate::decide::{Desk, Outages};
 use crate::error::{ConfigurationError, Number};
+use crate::handle::Limitra;
 use crate::key::{KeyFields, KeySpace};
 use crate::limit::Limit;
 use crate::limiter::{Inner, RateLimiter};
+use crate::limiter_config::LimiterConfig;
 use crate::number::{self, Amount, Seconds};
-use crate::rule::Rule;
+use crate::rule::rules_of;
 use crate::storage::AnyStorage;
 use crate::storage::memory::MemoryStorage;
-
-/// The most rules that one record holds.
-const MOST_RULES: usize = 32;
 
 /// The settings of a [`RateLimiter`], chained and ended by [`RateLimiterBuilder::build`].
 ///
@@ -78,32 +73,6 @@ pub struct RateLimiterBuilder {
     handle: Option<Limitra>,
     /// The first mistake in a setter; `build` tells.
     mistake: Option<ConfigurationError>,
-}
-
-/// What a [`RateLimiter`] was built from.
-#[derive(Clone, PartialEq)]
-#[non_exhaustive]
-pub struct LimiterConfig {
-    /// The algorithm.
-    pub algorithm: Algorithm,
-    /// The limits, in their order.
-    pub limits: Vec<Limit>,
-    /// The most units that can be spent at once, of the first limit.
-    pub capacity: u64,
-    /// Units per second for the buckets, windows per second for the others, of the first limit.
-    pub fill_rate: f64,
-    /// The label in the key.
-    pub scope: String,
-    /// The storage's name.
-    pub backend: &'static str,
-    /// The project in the key.
-    pub project: Option<String>,
-    /// The prefix in the key.
-    pub prefix: Option<String>,
-    /// The suffix in the key.
-    pub suffix: Option<String>,
-    /// Whether an outage lets requests through.
-    pub fail_open: bool,
 }
 
 impl RateLimiterBuilder {
@@ -239,7 +208,7 @@ impl RateLimiterBuilder {
         let algorithm =
             self.algorithm.or(defaults.map(|settings| settings.default_algorithm)).unwrap_or_default();
         let limits = self.take_limits(algorithm)?;
-        let rules = rules(algorithm, &limits)?;
+        let rules = rules_of(algorithm, &limits)?;
         let storage = self.take_storage(handle.as_ref())?;
         let inherited = |own: Option<String>, theirs: fn(&crate::config::Settings) -> &Option<String>| {
             own.or_else(|| defaults.and_then(|settings| theirs(settings).clone()))
@@ -336,73 +305,6 @@ impl RateLimiterBuilder {
     fn note(&mut self, mistake: ConfigurationError) {
         self.mistake.get_or_insert(mistake);
     }
-}
-
-impl fmt::Debug for LimiterConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LimiterConfig")
-            .field("algorithm", &self.algorithm)
-            .field("limits", &self.limits)
-            .field("scope", &self.scope)
-            .field("backend", &self.backend)
-            .field("project", &self.project)
-            .field("prefix", &self.prefix)
-            .field("suffix", &self.suffix)
-            .field("fail_open", &self.fail_open)
-            .finish_non_exhaustive()
-    }
-}
-
-/// An algorithm, or its name: what `algorithm` takes.
-pub trait AlgorithmName {
-    /// The algorithm.
-    ///
-    /// # Errors
-    /// [`ConfigurationError`] if no algorithm has that name.
-    fn algorithm(self) -> Result<Algorithm, ConfigurationError>;
-}
-
-impl AlgorithmName for Algorithm {
-    fn algorithm(self) -> Result<Algorithm, ConfigurationError> {
-        Ok(self)
-    }
-}
-
-impl AlgorithmName for &str {
-    fn algorithm(self) -> Result<Algorithm, ConfigurationError> {
-        self.parse()
-    }
-}
-
-impl AlgorithmName for &String {
-    fn algorithm(self) -> Result<Algorithm, ConfigurationError> {
-        self.parse()
-    }
-}
-
-impl AlgorithmName for String {
-    fn algorithm(self) -> Result<Algorithm, ConfigurationError> {
-        self.parse()
-    }
-}
-
-/// The rules of these limits; no two may share a counter.
-pub(crate) fn rules(
-    algorithm: Algorithm,
-    limits: &[Limit],
-) -> Result<SmallVec<[Rule; 1]>, ConfigurationError> {
-    if limits.len() > MOST_RULES {
-        return Err(ConfigurationError::TooManyRules { count: limits.len(), most: MOST_RULES });
-    }
-    let mut rules: SmallVec<[Rule; 1]> = SmallVec::new();
-    for limit in limits {
-        let rule = Rule::new(algorithm, *limit)?;
-        if rules.iter().any(|other| other.has_tag_of(&rule)) {
-            return Err(ConfigurationError::DuplicateRule { algorithm, window: limit.window() });
-        }
-        rules.push(rule);
-    }
-    Ok(rules)
 }
 
 #[allow(clippy::cast_precision_loss)] // A capacity is at most 2^53, which a double holds exactly.

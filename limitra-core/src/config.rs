@@ -1,21 +1,15 @@
 //! The settings that a process shares, and handles on them.
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use once_cell::sync::OnceCell;
-
-use crate::algorithm::Algorithm;
+use crate::algorithm::{Algorithm, AlgorithmName};
 use crate::backend::{Backend, BackendName};
-use crate::builder::{AlgorithmName, RateLimiterBuilder};
 use crate::clock::ManualClock;
-use crate::decide::Outages;
 use crate::environment;
-use crate::error::{ConfigurationError, Error};
-use crate::limiter::RateLimiter;
+use crate::error::ConfigurationError;
+use crate::handle::Limitra;
+use crate::source::{Given, Remote};
 use crate::storage::AnyStorage;
-use crate::storage::memory::MemoryStorage;
 
 /// The settings that attributed functions share, as chained setters.
 ///
@@ -202,15 +196,7 @@ impl LimitraConfig {
     /// [`ConfigurationError`] if something is wrong; if `init` was called before; if an attributed function
     /// has already decided with the defaults (the error names it).
     pub fn init(self) -> Result<Limitra, ConfigurationError> {
-        let limitra = self.build()?;
-        let ours = Global { limitra, decided_by: None };
-        match GLOBAL.try_insert(ours) {
-            Ok(global) => Ok(global.limitra.clone()),
-            Err((Global { decided_by: None, .. }, _)) => Err(ConfigurationError::AlreadyInitialised),
-            Err((Global { decided_by: Some(function), .. }, _)) => {
-                Err(ConfigurationError::InitTooLate { function: function.clone() })
-            }
-        }
+        self.build()?.make_global()
     }
 
     /// A handle of its own, for tests and libraries. No I/O.
@@ -237,170 +223,5 @@ impl LimitraConfig {
 
     pub(crate) fn note(&mut self, mistake: ConfigurationError) {
         self.mistake.get_or_insert(mistake);
-    }
-}
-
-/// Where a configuration says that its counters are.
-struct Given {
-    storage: Option<AnyStorage>,
-    redis_url: Option<String>,
-    redis_db: Option<i64>,
-    #[cfg(feature = "redis")]
-    redis_client: Option<crate::storage::redis::RedisClient>,
-}
-
-#[derive(Debug)]
-enum Remote {
-    None,
-    /// Redis, by URL or client.
-    #[cfg_attr(not(feature = "redis"), allow(dead_code))]
-    Redis(AnyStorage),
-    /// Whatever the user brought.
-    Storage(AnyStorage),
-}
-
-impl Given {
-    fn storage(self) -> Result<Remote, ConfigurationError> {
-        let both = |one, other| Err(ConfigurationError::TwoSources { one, other });
-        #[cfg(feature = "redis")]
-        if let Some(client) = self.redis_client {
-            if self.redis_url.is_some() {
-                return both("redis_url", "redis_client");
-            }
-            if self.storage.is_some() {
-                return both("storage", "redis_client");
-            }
-            if let Some(redis_db) = self.redis_db {
-                let other = "a client brings its own database";
-                return Err(ConfigurationError::RedisDb { redis_db, other });
-            }
-            return Ok(Remote::Redis(crate::storage::redis::RedisStorage::new(client).into()));
-        }
-        match (self.storage, self.redis_url, self.redis_db) {
-            (Some(_), Some(_), _) => both("storage", "redis_url"),
-            (None, Some(url), redis_db) => redis_by_url(&url, redis_db),
-            (_, None, Some(redis_db)) => {
-                Err(ConfigurationError::RedisDb { redis_db, other: "there is no `redis_url`" })
-            }
-            (Some(storage), None, None) => Ok(Remote::Storage(storage)),
-            (None, None, None) => Ok(Remote::None),
-        }
-    }
-}
-
-#[cfg(feature = "redis")]
-fn redis_by_url(url: &str, redis_db: Option<i64>) -> Result<Remote, ConfigurationError> {
-    use crate::storage::redis::RedisStorage;
-    let storage = RedisStorage::from_url_and_db(url, redis_db)?;
-    Ok(Remote::Redis(storage.into()))
-}
-
-#[cfg(not(feature = "redis"))]
-fn redis_by_url(_url: &str, _redis_db: Option<i64>) -> Result<Remote, ConfigurationError> {
-    Err(ConfigurationError::FeatureOff { what: "`redis_url`", feature: "redis" })
-}
-
-/// A handle on a configuration: what limiters and attributed functions (`limitra = expr`) are built from.
-///
-/// Clones share the same storage.
-#[derive(Clone)]
-pub struct Limitra {
-    inner: Arc<Shared>,
-}
-
-struct Shared {
-    /// Tells handles apart, so that an attributed function knows which it has met.
-    number: u64,
-    memory: MemoryStorage,
-    remote: Remote,
-    default_backend: Option<Backend>,
-    settings: Settings,
-    outages: Arc<Outages>,
-}
-
-static NEXT_HANDLE: AtomicU64 = AtomicU64::new(0);
-static GLOBAL: OnceCell<Global> = OnceCell::new();
-
-struct Global {
-    limitra: Limitra,
-    /// The attributed function that decided before any `init`.
-    decided_by: Option<String>,
-}
-
-impl Limitra {
-    /// Starts a limiter that takes its defaults and its storage from this handle.
-    pub fn limiter(&self) -> RateLimiterBuilder {
-        RateLimiter::builder().limitra(self)
-    }
-
-    /// The storage that is used where none is said.
-    pub fn storage(&self) -> AnyStorage {
-        match (&self.inner.remote, self.inner.default_backend) {
-            (_, Some(Backend::Memory)) | (Remote::None, _) => self.inner.memory.clone().into(),
-            (Remote::Redis(storage) | Remote::Storage(storage), _) => storage.clone(),
-        }
-    }
-
-    /// Asks the storage whether it is there.
-    ///
-    /// # Errors
-    /// [`Error::Storage`] if it is not.
-    pub async fn check(&self) -> Result<(), Error> {
-        Ok(self.storage().check().await?)
-    }
-
-    /// How many decisions of its limiters and functions could not be had from a storage so far, let through or not.
-    pub fn outages(&self) -> u64 {
-        self.inner.outages.count()
-    }
-
-    pub(crate) fn outage_counter(&self) -> Arc<Outages> {
-        Arc::clone(&self.inner.outages)
-    }
-
-    /// The storage for `backend = ".."`, or the default one.
-    pub(crate) fn storage_for(&self, backend: Option<Backend>) -> Result<AnyStorage, ConfigurationError> {
-        match (backend, &self.inner.remote) {
-            (None, _) => Ok(self.storage()),
-            (Some(Backend::Memory), _) => Ok(self.inner.memory.clone().into()),
-            (Some(Backend::Redis), Remote::Redis(storage)) => Ok(storage.clone()),
-            (Some(Backend::Redis), Remote::Storage(storage)) if storage.name() == "redis" => {
-                Ok(storage.clone())
-            }
-            (Some(Backend::Redis), _) => Err(ConfigurationError::NoRedisClient),
-        }
-    }
-
-    pub(crate) fn settings(&self) -> &Settings {
-        &self.inner.settings
-    }
-
-    pub(crate) fn number(&self) -> u64 {
-        self.inner.number
-    }
-
-    /// The process-wide handle. Asking for it settles the configuration: `function` is to blame for a later `init`.
-    pub(crate) fn global(function: &str) -> Self {
-        let global = GLOBAL.get_or_init(|| Global {
-            limitra: Self::new(Remote::None, None, Settings::default()),
-            decided_by: Some(function.to_owned()),
-        });
-        global.limitra.clone()
-    }
-
-    fn new(remote: Remote, default_backend: Option<Backend>, settings: Settings) -> Self {
-        let number = NEXT_HANDLE.fetch_add(1, Ordering::Relaxed);
-        let memory = MemoryStorage::new();
-        let outages = Outages::within(None);
-        Self { inner: Arc::new(Shared { number, memory, remote, default_backend, settings, outages }) }
-    }
-}
-
-impl fmt::Debug for Limitra {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Limitra")
-            .field("storage", &self.storage())
-            .field("settings", &self.inner.settings)
-            .finish_non_exhaustive()
     }
 }

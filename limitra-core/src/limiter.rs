@@ -8,12 +8,13 @@ use std::time::Duration;
 use smallvec::{SmallVec, smallvec};
 
 use crate::attempt::{Mode, Subject};
-use crate::builder::{LimiterConfig, RateLimiterBuilder};
+use crate::builder::RateLimiterBuilder;
 use crate::decide::{Desk, Subjects};
 use crate::decision::Decision;
 use crate::error::{ConfigurationError, Error};
 use crate::identifier::Identifier;
 use crate::key::KeySpace;
+use crate::limiter_config::LimiterConfig;
 use crate::rule::Rule;
 use crate::status::{Status, Usage};
 

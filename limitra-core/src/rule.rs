@@ -2,10 +2,15 @@
 
 use std::fmt;
 
+use smallvec::SmallVec;
+
 use crate::algorithm::Algorithm;
 use crate::error::ConfigurationError;
 use crate::limit::Limit;
 use crate::time::Micros;
+
+/// The most rules that one record holds.
+const MOST_RULES: usize = 32;
 
 /// A [`Limit`] and the [`Algorithm`] that holds it.
 ///
@@ -26,6 +31,25 @@ pub struct Rule {
     /// Emission interval and depth, for the buckets; zero for the others.
     emission: Span,
     depth: Span,
+}
+
+/// The rules of these limits; no two may share a counter.
+pub(crate) fn rules_of(
+    algorithm: Algorithm,
+    limits: &[Limit],
+) -> Result<SmallVec<[Rule; 1]>, ConfigurationError> {
+    if limits.len() > MOST_RULES {
+        return Err(ConfigurationError::TooManyRules { count: limits.len(), most: MOST_RULES });
+    }
+    let mut rules: SmallVec<[Rule; 1]> = SmallVec::new();
+    for limit in limits {
+        let rule = Rule::new(algorithm, *limit)?;
+        if rules.iter().any(|other| other.has_tag_of(&rule)) {
+            return Err(ConfigurationError::DuplicateRule { algorithm, window: limit.window() });
+        }
+        rules.push(rule);
+    }
+    Ok(rules)
 }
 
 /// A length of time as whole microseconds and a fraction in units of `1 / amount` microseconds.

@@ -14,7 +14,10 @@ mod fixed_window;
 mod fixed_window_aligned;
 mod fixed_window_elastic_expiry;
 mod moving_window;
+mod name;
 mod sliding_window;
+
+pub use name::AlgorithmName;
 
 use std::fmt;
 use std::str::FromStr;

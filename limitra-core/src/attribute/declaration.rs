@@ -6,16 +6,15 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use crate::algorithm::Algorithm;
+use crate::algorithm::{Algorithm, AlgorithmName};
 use crate::backend::{Backend, BackendName};
-use crate::builder::{AlgorithmName, rules};
-use crate::config::Limitra;
 use crate::decide::{Desk, Outages};
 use crate::error::ConfigurationError;
+use crate::handle::Limitra;
 use crate::key::{KeyFields, KeySpace};
 use crate::limit::Limit;
 use crate::number::{self, Amount, Seconds};
-use crate::rule::Rule;
+use crate::rule::{Rule, rules_of};
 use crate::storage::AnyStorage;
 
 /// What an attribute says once: run at the first call of its function.
@@ -274,9 +273,9 @@ pub(super) fn rules_with_burst(
     burst: Option<u64>,
 ) -> Result<SmallVec<[Rule; 1]>, ConfigurationError> {
     let Some(burst) = burst else {
-        return rules(algorithm, limits);
+        return rules_of(algorithm, limits);
     };
     let with_burst = |limit: &Limit| limit.with_burst(burst);
     let limits: SmallVec<[Limit; 2]> = limits.iter().map(with_burst).collect::<Result<_, _>>()?;
-    rules(algorithm, &limits)
+    rules_of(algorithm, &limits)
 }

@@ -18,9 +18,9 @@ pub use declaration::Declaration;
 pub use identify::{ByDisplay, ByNothing, ByText, Part, RateLimitKey, Text};
 pub use site::{Handle, Site, call, handle, no_decision, no_handle, path_of, refuse_instead, run_anyway};
 
-pub use crate::config::Limitra;
 pub use crate::decision::Decision;
 pub use crate::error::Error;
 pub use crate::exceeded::RateLimitExceeded;
+pub use crate::handle::Limitra;
 pub use crate::identifier::Identifier;
 pub use crate::identify;

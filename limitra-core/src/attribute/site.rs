@@ -7,10 +7,10 @@ use once_cell::sync::OnceCell;
 
 use super::call::Call;
 use super::declaration::{Declaration, Plan};
-use crate::config::Limitra;
 use crate::decision::Decision;
 use crate::error::{ConfigurationError, Error};
 use crate::exceeded::RateLimitExceeded;
+use crate::handle::Limitra;
 use crate::limit::Limit;
 
 /// More handles than this are not remembered for one function; the oldest is planned anew.

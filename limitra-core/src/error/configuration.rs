@@ -1,55 +1,10 @@
-//! What can go wrong.
+//! Settings that cannot work.
 
-use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
 use crate::algorithm::Algorithm;
-use crate::exceeded::RateLimitExceeded;
 use crate::limit::Limit;
-
-/// Everything that a limiter or an attributed function can answer instead of a value.
-///
-/// ```
-/// use limitra_core::{Error, RateLimiter};
-///
-/// # let limiter = RateLimiter::builder().requests(5).window(60).build()?;
-/// # let decided = std::pin::pin!(limiter.check_cost("ada", 6));
-/// # let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-/// # let std::task::Poll::Ready(answer) = std::future::Future::poll(decided, &mut context) else { panic!() };
-/// // let answer = limiter.check_cost("ada", 6).await;
-/// assert!(matches!(answer, Err(Error::CostAboveLimit { cost: 6, .. })));
-/// # Ok::<(), limitra_core::ConfigurationError>(())
-/// ```
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// The limit is exceeded: come back after `retry_after`.
-    #[error(transparent)]
-    RateLimitExceeded(#[from] RateLimitExceeded),
-    /// Something was set up in a way that cannot work; it is the same at every call until it is mended.
-    #[error(transparent)]
-    Configuration(#[from] ConfigurationError),
-    /// A mistake in the set-up of an attributed function, found at its first call.
-    #[error("in the rate limit of `{function}`: {source}")]
-    Function {
-        /// The function.
-        function: String,
-        /// What is wrong.
-        source: ConfigurationError,
-    },
-    /// No decision could be had from the storage.
-    #[error(transparent)]
-    Storage(#[from] StorageError),
-    /// More was asked for than the limit holds: it could never be allowed.
-    #[error("a cost of {cost} can never be allowed by a limit of {limit}; ask for at most {}", limit.capacity())]
-    CostAboveLimit {
-        /// What was asked for.
-        cost: u64,
-        /// The smallest limit.
-        limit: Limit,
-    },
-}
 
 /// A setting that cannot work: what it is, and what to write in its place.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -280,98 +235,5 @@ impl fmt::Display for Names {
             write!(f, "{separator}{algorithm}")?;
         }
         Ok(())
-    }
-}
-
-/// No decision could be had from a storage: what a caller may do about it, and why.
-///
-/// ```
-/// use limitra_core::{StorageError, StorageErrorKind};
-///
-/// let error = StorageError::new(StorageErrorKind::Timeout, "redis", "decide");
-/// assert_eq!(error.kind(), StorageErrorKind::Timeout);
-/// assert_eq!(error.to_string(), "redis: no answer within the deadline while trying to decide");
-/// ```
-#[derive(Debug)]
-pub struct StorageError {
-    kind: StorageErrorKind,
-    storage: &'static str,
-    operation: &'static str,
-    source: Option<Box<dyn StdError + Send + Sync>>,
-}
-
-/// What a caller may do about a [`StorageError`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum StorageErrorKind {
-    /// It cannot be reached; later it may.
-    Unavailable,
-    /// It did not answer in time; whether it decided is unknown.
-    Timeout,
-    /// It was called outside a tokio runtime.
-    NoRuntime,
-    /// It answered, but will not do this: credentials, permissions, memory.
-    Refused,
-    /// What stands under the key is not limitra's; it was left as it is.
-    ForeignValue,
-    /// What stands under the key was written by another version of limitra; it was left as it is.
-    OtherVersion,
-    /// It holds as many records as it may, all of them exceeded.
-    Full,
-    /// It answered something that makes no sense.
-    Malformed,
-}
-
-impl StorageError {
-    /// An error of `storage` in `operation` (a verb).
-    pub const fn new(kind: StorageErrorKind, storage: &'static str, operation: &'static str) -> Self {
-        Self { kind, storage, operation, source: None }
-    }
-
-    /// The same with its cause.
-    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
-        self
-    }
-
-    /// What a caller may do about it.
-    pub const fn kind(&self) -> StorageErrorKind {
-        self.kind
-    }
-
-    /// The storage's name.
-    pub const fn storage(&self) -> &'static str {
-        self.storage
-    }
-
-    /// What was tried.
-    pub const fn operation(&self) -> &'static str {
-        self.operation
-    }
-}
-
-impl fmt::Display for StorageError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let problem = match self.kind {
-            StorageErrorKind::Unavailable => "cannot be reached",
-            StorageErrorKind::Timeout => "no answer within the deadline",
-            StorageErrorKind::NoRuntime => "no tokio runtime, call it from within one,",
-            StorageErrorKind::Refused => "the server refused",
-            StorageErrorKind::ForeignValue => "a value that is not limitra's stands under the key",
-            StorageErrorKind::OtherVersion => "a record of another version of limitra stands under the key",
-            StorageErrorKind::Full => "full of exceeded records, raise max_keys,",
-            StorageErrorKind::Malformed => "a malformed answer",
-        };
-        write!(f, "{}: {problem} while trying to {}", self.storage, self.operation)?;
-        match &self.source {
-            Some(source) => write!(f, ": {source}"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl StdError for StorageError {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
     }
 }

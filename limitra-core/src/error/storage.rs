@@ -1,0 +1,97 @@
+//! Storages that cannot decide.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+/// No decision could be had from a storage: what a caller may do about it, and why.
+///
+/// ```
+/// use limitra_core::{StorageError, StorageErrorKind};
+///
+/// let error = StorageError::new(StorageErrorKind::Timeout, "redis", "decide");
+/// assert_eq!(error.kind(), StorageErrorKind::Timeout);
+/// assert_eq!(error.to_string(), "redis: no answer within the deadline while trying to decide");
+/// ```
+#[derive(Debug)]
+pub struct StorageError {
+    kind: StorageErrorKind,
+    storage: &'static str,
+    operation: &'static str,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// What a caller may do about a [`StorageError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StorageErrorKind {
+    /// It cannot be reached; later it may.
+    Unavailable,
+    /// It did not answer in time; whether it decided is unknown.
+    Timeout,
+    /// It was called outside a tokio runtime.
+    NoRuntime,
+    /// It answered, but will not do this: credentials, permissions, memory.
+    Refused,
+    /// What stands under the key is not limitra's; it was left as it is.
+    ForeignValue,
+    /// What stands under the key was written by another version of limitra; it was left as it is.
+    OtherVersion,
+    /// It holds as many records as it may, all of them exceeded.
+    Full,
+    /// It answered something that makes no sense.
+    Malformed,
+}
+
+impl StorageError {
+    /// An error of `storage` in `operation` (a verb).
+    pub const fn new(kind: StorageErrorKind, storage: &'static str, operation: &'static str) -> Self {
+        Self { kind, storage, operation, source: None }
+    }
+
+    /// The same with its cause.
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// What a caller may do about it.
+    pub const fn kind(&self) -> StorageErrorKind {
+        self.kind
+    }
+
+    /// The storage's name.
+    pub const fn storage(&self) -> &'static str {
+        self.storage
+    }
+
+    /// What was tried.
+    pub const fn operation(&self) -> &'static str {
+        self.operation
+    }
+}
+
+impl fmt::Display for StorageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let problem = match self.kind {
+            StorageErrorKind::Unavailable => "cannot be reached",
+            StorageErrorKind::Timeout => "no answer within the deadline",
+            StorageErrorKind::NoRuntime => "no tokio runtime, call it from within one,",
+            StorageErrorKind::Refused => "the server refused",
+            StorageErrorKind::ForeignValue => "a value that is not limitra's stands under the key",
+            StorageErrorKind::OtherVersion => "a record of another version of limitra stands under the key",
+            StorageErrorKind::Full => "full of exceeded records, raise max_keys,",
+            StorageErrorKind::Malformed => "a malformed answer",
+        };
+        write!(f, "{}: {problem} while trying to {}", self.storage, self.operation)?;
+        match &self.source {
+            Some(source) => write!(f, ": {source}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl StdError for StorageError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}

@@ -1,0 +1,133 @@
+//! Handles on a configuration, the process-wide one among them.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use once_cell::sync::OnceCell;
+
+use crate::backend::Backend;
+use crate::builder::RateLimiterBuilder;
+use crate::config::Settings;
+use crate::decide::Outages;
+use crate::error::{ConfigurationError, Error};
+use crate::limiter::RateLimiter;
+use crate::source::Remote;
+use crate::storage::AnyStorage;
+use crate::storage::memory::MemoryStorage;
+
+/// A handle on a configuration: what limiters and attributed functions (`limitra = expr`) are built from.
+///
+/// Clones share the same storage.
+#[derive(Clone)]
+pub struct Limitra {
+    inner: Arc<Shared>,
+}
+
+struct Shared {
+    /// Tells handles apart, so that an attributed function knows which it has met.
+    number: u64,
+    memory: MemoryStorage,
+    remote: Remote,
+    default_backend: Option<Backend>,
+    settings: Settings,
+    outages: Arc<Outages>,
+}
+
+static NEXT_HANDLE: AtomicU64 = AtomicU64::new(0);
+static GLOBAL: OnceCell<Global> = OnceCell::new();
+
+struct Global {
+    limitra: Limitra,
+    /// The attributed function that decided before any `init`.
+    decided_by: Option<String>,
+}
+
+impl Limitra {
+    /// Starts a limiter that takes its defaults and its storage from this handle.
+    pub fn limiter(&self) -> RateLimiterBuilder {
+        RateLimiter::builder().limitra(self)
+    }
+
+    /// The storage that is used where none is said.
+    pub fn storage(&self) -> AnyStorage {
+        match (&self.inner.remote, self.inner.default_backend) {
+            (_, Some(Backend::Memory)) | (Remote::None, _) => self.inner.memory.clone().into(),
+            (Remote::Redis(storage) | Remote::Storage(storage), _) => storage.clone(),
+        }
+    }
+
+    /// Asks the storage whether it is there.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] if it is not.
+    pub async fn check(&self) -> Result<(), Error> {
+        Ok(self.storage().check().await?)
+    }
+
+    /// How many decisions of its limiters and functions could not be had from a storage so far, let through or not.
+    pub fn outages(&self) -> u64 {
+        self.inner.outages.count()
+    }
+
+    pub(crate) fn outage_counter(&self) -> Arc<Outages> {
+        Arc::clone(&self.inner.outages)
+    }
+
+    /// The storage for `backend = ".."`, or the default one.
+    pub(crate) fn storage_for(&self, backend: Option<Backend>) -> Result<AnyStorage, ConfigurationError> {
+        match (backend, &self.inner.remote) {
+            (None, _) => Ok(self.storage()),
+            (Some(Backend::Memory), _) => Ok(self.inner.memory.clone().into()),
+            (Some(Backend::Redis), Remote::Redis(storage)) => Ok(storage.clone()),
+            (Some(Backend::Redis), Remote::Storage(storage)) if storage.name() == "redis" => {
+                Ok(storage.clone())
+            }
+            (Some(Backend::Redis), _) => Err(ConfigurationError::NoRedisClient),
+        }
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.inner.settings
+    }
+
+    pub(crate) fn number(&self) -> u64 {
+        self.inner.number
+    }
+
+    /// The process-wide handle. Asking for it settles the configuration: `function` is to blame for a later `init`.
+    pub(crate) fn global(function: &str) -> Self {
+        let global = GLOBAL.get_or_init(|| Global {
+            limitra: Self::new(Remote::None, None, Settings::default()),
+            decided_by: Some(function.to_owned()),
+        });
+        global.limitra.clone()
+    }
+
+    /// Makes this the process-wide handle, unless there is one.
+    pub(crate) fn make_global(self) -> Result<Self, ConfigurationError> {
+        match GLOBAL.try_insert(Global { limitra: self, decided_by: None }) {
+            Ok(global) => Ok(global.limitra.clone()),
+            Err((Global { decided_by: None, .. }, _)) => Err(ConfigurationError::AlreadyInitialised),
+            Err((Global { decided_by: Some(function), .. }, _)) => {
+                Err(ConfigurationError::InitTooLate { function: function.clone() })
+            }
+        }
+    }
+
+    pub(crate) fn new(remote: Remote, default_backend: Option<Backend>, settings: Settings) -> Self {
+        let number = NEXT_HANDLE.fetch_add(1, Ordering::Relaxed);
+        let memory = MemoryStorage::new();
+        let outages = Outages::within(None);
+        Self { inner: Arc::new(Shared { number, memory, remote, default_backend, settings, outages }) }
+    }
+}
+
+impl fmt::Debug for Limitra {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Limitra")
+            .field("storage", &self.storage())
+            .field("settings", &self.inner.settings)
+            .finish_non_exhaustive()
+    }
+}
