@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use proc_macro2::{Ident, Span};
+use syn::ext::IdentExt;
 use syn::visit_mut::VisitMut;
 use syn::{FnArg, Pat, PatIdent, Receiver, ReceiverKind, Signature, Token, Type};
 
@@ -76,10 +77,10 @@ impl Arguments {
         let places = self.list.iter().enumerate();
         places.rev().find_map(|(index, argument)| {
             let plain = argument.pattern.is_none();
-            if plain && argument.whole.as_ref().is_some_and(|it| it == name) {
+            if plain && argument.whole.as_ref().is_some_and(|it| it.unraw() == name) {
                 return Some(Named::Whole(index));
             }
-            let found = argument.bound.iter().find(|bound| **bound == name)?;
+            let found = argument.bound.iter().find(|bound| bound.unraw() == name)?;
             Some(Named::Bound(index, found.clone()))
         })
     }
@@ -89,7 +90,7 @@ impl Arguments {
         let mut names = Vec::new();
         for argument in &self.list {
             let plain = argument.whole.iter().filter(|_| argument.pattern.is_none());
-            names.extend(plain.chain(&argument.bound).map(ToString::to_string));
+            names.extend(plain.chain(&argument.bound).map(|it| it.unraw().to_string()));
         }
         names
     }

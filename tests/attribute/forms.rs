@@ -7,6 +7,12 @@ mod arguments;
 #[path = "../ui/pass/async_traits.rs"]
 mod async_traits;
 #[allow(unreachable_pub)]
+#[path = "../ui/pass/boxed.rs"]
+mod boxed;
+#[allow(unreachable_pub)]
+#[path = "../ui/pass/clients.rs"]
+mod clients;
+#[allow(unreachable_pub)]
 #[path = "../ui/pass/free_functions.rs"]
 mod free_functions;
 #[allow(unreachable_pub)]
@@ -23,6 +29,8 @@ mod values;
 fn every_form_is_clean_under_the_strictest_lints() {
     arguments::main();
     async_traits::main();
+    boxed::main();
+    clients::main();
     free_functions::main();
     instrumented::main();
     methods::main();

@@ -3,6 +3,7 @@
 mod forms;
 mod functions;
 mod handling;
+mod instrument;
 mod keys;
 mod parameters;
 mod stacked;

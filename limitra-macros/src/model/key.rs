@@ -149,7 +149,8 @@ fn member(text: &str, span: Span) -> Option<Member> {
     if let Ok(index) = text.parse::<u32>() {
         return Some(Member::Unnamed(Index { index, span }));
     }
-    let mut name = syn::parse_str::<syn::Ident>(text).ok()?;
+    let raw = || syn::parse_str(&format!("r#{text}"));
+    let mut name: syn::Ident = syn::parse_str(text).or_else(|_| raw()).ok()?;
     name.set_span(span);
     Some(Member::Named(name))
 }

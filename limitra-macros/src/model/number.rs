@@ -168,7 +168,8 @@ fn seconds(name: &str, it: &LitFloat) -> Result<Literal, String> {
         ));
     }
     let tokens = if it.suffix().is_empty() {
-        let digits = it.base10_digits();
+        // `60.` is a number, `60.f64` is not.
+        let digits = it.base10_digits().trim_end_matches('.');
         Lit::Float(LitFloat::new(&format!("{digits}f64"), located(it.span())))
     } else {
         Lit::Float(it.clone())
@@ -186,4 +187,56 @@ fn too_long(name: &str, it: &impl ToTokens) -> String {
 /// The same place, but not written by the user: lints about how a literal looks do not apply.
 fn located(span: Span) -> Span {
     Span::mixed_site().located_at(span)
+}
+
+#[cfg(test)]
+mod tests {
+    use quote::ToTokens;
+    use syn::{Lit, parse_quote};
+
+    use super::{Unit, literal};
+
+    #[test]
+    fn a_literal_gets_the_type_that_it_has_to_have() {
+        let cases: [(Lit, Unit, &str); 11] = [
+            (parse_quote!(10), Unit::Units, "10u64"),
+            (parse_quote!(10_000), Unit::Units, "10000u64"),
+            (parse_quote!(0x10), Unit::Units, "16u64"),
+            (parse_quote!(10u8), Unit::Units, "10u8"),
+            (parse_quote!(18446744073709551615), Unit::Units, "18446744073709551615u64"),
+            (parse_quote!(60), Unit::Seconds, "60u64"),
+            (parse_quote!(60.), Unit::Seconds, "60f64"),
+            (parse_quote!(0.001), Unit::Seconds, "0.001f64"),
+            (parse_quote!(1e-3), Unit::Seconds, "1e-3f64"),
+            (parse_quote!(3155760000.0), Unit::Seconds, "3155760000.0f64"),
+            (parse_quote!(0.5f32), Unit::Seconds, "0.5f32"),
+        ];
+        for (lit, unit, tokens) in cases {
+            let made = literal("n", unit, &lit).map(|it| it.tokens.to_token_stream().to_string());
+            assert_eq!(made.as_deref(), Ok(tokens));
+        }
+    }
+
+    #[test]
+    fn a_literal_out_of_range_is_named() {
+        let cases: [(Lit, Unit); 12] = [
+            (parse_quote!(0), Unit::Units),
+            (parse_quote!(10.0), Unit::Units),
+            (parse_quote!("10"), Unit::Units),
+            (parse_quote!(18446744073709551616), Unit::Units),
+            (parse_quote!(0), Unit::Seconds),
+            (parse_quote!(0.0), Unit::Seconds),
+            (parse_quote!(0.000999), Unit::Seconds),
+            (parse_quote!(3155760001), Unit::Seconds),
+            (parse_quote!(3155760000.1), Unit::Seconds),
+            (parse_quote!(18446744073709551616), Unit::Seconds),
+            (parse_quote!(1e400), Unit::Seconds),
+            (parse_quote!(true), Unit::Seconds),
+        ];
+        for (lit, unit) in cases {
+            let text = lit.to_token_stream().to_string();
+            let message = literal("n", unit, &lit).map(|_| ()).expect_err(&text);
+            assert!(message.contains("`n`") && message.contains(&text), "{message}");
+        }
+    }
 }

@@ -1,0 +1,22 @@
+//! Functions that box their future themselves, the way `#[async_trait]` does it.
+#![deny(warnings, clippy::pedantic)]
+
+use limitra::{Error, rate_limit};
+use std::pin::Pin;
+
+type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+#[rate_limit(requests = 10, window = 60, key = "name")]
+fn written_out<'a>(name: &'a str) -> Pin<Box<dyn Future<Output = Result<&'a str, Error>> + Send + 'a>> {
+    Box::pin(async move { Ok(name) })
+}
+
+#[rate_limit(requests = 10, window = 60, key = ("type", |r#type| r#type.len()))]
+fn by_alias(r#type: &str) -> BoxFuture<'_, Result<usize, Error>> {
+    let length = r#type.len();
+    Box::pin(async move { Ok(length + r#type.len()) })
+}
+
+pub fn main() {
+    drop((written_out("ada"), by_alias("ada")));
+}
