@@ -63,11 +63,7 @@ impl Args {
                 false
             }
         };
-        Self {
-            span,
-            is_whole,
-            parameters,
-        }
+        Self { span, is_whole, parameters }
     }
 
     /// The value of `name`, which is not looked for again.
@@ -104,10 +100,7 @@ fn parameters_of(
 }
 
 /// One parameter; `None` where there was a complaint that does not keep the rest from being read.
-fn parameter(
-    input: ParseStream<'_>,
-    complaints: &mut Complaints,
-) -> syn::Result<Option<Parameter>> {
+fn parameter(input: ParseStream<'_>, complaints: &mut Complaints) -> syn::Result<Option<Parameter>> {
     if !is_named(input) {
         return unnamed(input, complaints);
     }
@@ -161,8 +154,7 @@ fn unnamed(input: ParseStream<'_>, complaints: &mut Complaints) -> syn::Result<O
     Ok(None)
 }
 
-const UNNAMED: &str =
-    "a parameter is a name and a value, as in `#[rate_limit(requests = 10, window = 60)]`";
+const UNNAMED: &str = "a parameter is a name and a value, as in `#[rate_limit(requests = 10, window = 60)]`";
 
 fn is_a_name(name: &Ident) -> bool {
     NAMES.iter().any(|known| name == known)

@@ -59,10 +59,7 @@ impl Arguments {
                 Some(Argument::new(&input.pat, is_reference, shape))
             }
         });
-        Self {
-            list: list.collect(),
-            receiver,
-        }
+        Self { list: list.collect(), receiver }
     }
 
     /// How many values a closure is called with.

@@ -39,12 +39,7 @@ impl Parse for Function {
                 tokens: content.parse()?,
             })
         };
-        Ok(Self {
-            attributes,
-            visibility,
-            signature,
-            body,
-        })
+        Ok(Self { attributes, visibility, signature, body })
     }
 }
 
@@ -73,10 +68,7 @@ impl Function {
     }
 
     /// Takes the further `#[rate_limit(..)]`s off the function: where each is, and what it says.
-    pub(crate) fn take_stacked(
-        &mut self,
-        complaints: &mut Complaints,
-    ) -> Vec<(Span, TokenStream)> {
+    pub(crate) fn take_stacked(&mut self, complaints: &mut Complaints) -> Vec<(Span, TokenStream)> {
         let mut stacked = Vec::new();
         self.attributes.retain(|attribute| {
             let segments = &attribute.path().segments;

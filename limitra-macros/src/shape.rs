@@ -8,9 +8,7 @@
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::visit::{self, Visit};
-use syn::{
-    Block, Expr, GenericArgument, Local, Pat, PathArguments, ReturnType, Stmt, Type, TypeParamBound,
-};
+use syn::{Block, Expr, GenericArgument, Local, Pat, PathArguments, ReturnType, Stmt, Type, TypeParamBound};
 
 use crate::function::{Body, Function};
 
@@ -37,10 +35,7 @@ impl Shape {
         boxed(&block)?;
         let mut moved = Moved(Vec::new());
         moved.visit_block(&block);
-        Some(Self::Boxed {
-            output: output(&function.signature.output).map(Box::new),
-            moved: moved.0,
-        })
+        Some(Self::Boxed { output: output(&function.signature.output).map(Box::new), moved: moved.0 })
     }
 }
 
@@ -78,10 +73,7 @@ pub(crate) fn is_instrumented(body: &Body) -> bool {
 
 fn block(body: &Body) -> Option<Block> {
     let statements = syn::parse::Parser::parse2(Block::parse_within, body.tokens.clone()).ok()?;
-    Some(Block {
-        brace_token: body.brace,
-        stmts: statements,
-    })
+    Some(Block { brace_token: body.brace, stmts: statements })
 }
 
 /// Whether the tokens contain this identifier, at any depth.
@@ -120,8 +112,7 @@ fn is_box_pin(function: &Expr) -> bool {
         return false;
     };
     let mut last = path.path.segments.iter().rev();
-    last.next().is_some_and(|it| it.ident == "pin")
-        && last.next().is_some_and(|it| it.ident == "Box")
+    last.next().is_some_and(|it| it.ident == "pin") && last.next().is_some_and(|it| it.ident == "Box")
 }
 
 /// Puts the statements into the innermost block that is still the function's own.

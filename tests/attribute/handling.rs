@@ -21,7 +21,7 @@ async fn the_value_of_on_exceeded_is_returned_in_place_of_the_error() {
 
 #[tokio::test]
 async fn on_exceeded_may_be_a_function() {
-    #[allow(clippy::needless_pass_by_value)]
+    #[allow(clippy::needless_pass_by_value, clippy::unnecessary_wraps)]
     fn too_many(exceeded: RateLimitExceeded) -> Result<u64, Error> {
         Ok(exceeded.requests)
     }

@@ -7,7 +7,14 @@ use crate::witness::{Witness, limits};
 #[tokio::test]
 async fn stacked_attributes_are_one_attempt_of_several_subjects() {
     #[rate_limit(requests = 10, window = 1, key = "user", limitra = limits)]
-    #[rate_limit(requests = 100, window = 60, scope = "tenant", key = "tenant", algorithm = "token_bucket", cost = 2)]
+    #[rate_limit(
+        requests = 100,
+        window = 60,
+        scope = "tenant",
+        key = "tenant",
+        algorithm = "token_bucket",
+        cost = 2
+    )]
     #[limitra::rate_limit(limits = [(1000, 60), (5000, 3600)])]
     async fn create_post(user: u64, tenant: &str, limits: &Limitra) -> Result<(), Error> {
         Ok(())

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use limitra::{
-    Attempt, Key, Limitra, LimitraConfig, ManualClock, MemoryStorage, Outcome, Rule, Storage,
-    StorageError, StorageErrorKind,
+    Attempt, Key, Limitra, LimitraConfig, ManualClock, MemoryStorage, Outcome, Rule, Storage, StorageError,
+    StorageErrorKind,
 };
 
 /// What one subject of an attempt was.

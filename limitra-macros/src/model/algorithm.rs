@@ -43,11 +43,8 @@ pub(crate) fn check(value: &Expr, complaints: &mut Complaints) -> Option<Kind> {
     }
     let all = || WINDOWS.into_iter().chain(BUCKETS);
     let hint = nearest(&name, all()).map(|meant| format!("did you mean `{meant}`? "));
-    let message = format!(
-        "unknown algorithm `{text}`: {}there are {}",
-        hint.unwrap_or_default(),
-        listed(all())
-    );
+    let message =
+        format!("unknown algorithm `{text}`: {}there are {}", hint.unwrap_or_default(), listed(all()));
     complaints.about(lit, message);
     None
 }
@@ -55,10 +52,8 @@ pub(crate) fn check(value: &Expr, complaints: &mut Complaints) -> Option<Kind> {
 /// A burst needs a bucket.
 pub(crate) fn check_burst(kind: Kind, burst: &Expr, complaints: &mut Complaints) {
     if kind == Kind::Window {
-        let message = format!(
-            "only buckets have a `burst`: leave it out, or choose one of {}",
-            listed(BUCKETS)
-        );
+        let message =
+            format!("only buckets have a `burst`: leave it out, or choose one of {}", listed(BUCKETS));
         complaints.about(burst, message);
     }
 }

@@ -103,9 +103,5 @@ pub(crate) fn check(
 }
 
 fn noun(count: usize, one: &str) -> String {
-    if count == 1 {
-        one.to_owned()
-    } else {
-        format!("{one}s")
-    }
+    if count == 1 { one.to_owned() } else { format!("{one}s") }
 }

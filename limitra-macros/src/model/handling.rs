@@ -28,11 +28,7 @@ pub(crate) struct Handling {
 }
 
 impl Handling {
-    pub(crate) fn of(
-        args: &mut [Args],
-        arguments: &Arguments,
-        complaints: &mut Complaints,
-    ) -> Self {
+    pub(crate) fn of(args: &mut [Args], arguments: &Arguments, complaints: &mut Complaints) -> Self {
         let mut once = |name: &'static str| only(name, args, complaints);
         let [on_exceeded, on_error, block, decision] =
             ["on_exceeded", "on_error", "block", "decision"].map(&mut once);
@@ -62,17 +58,12 @@ impl Handling {
 }
 
 /// The one value of a parameter of the whole function.
-pub(crate) fn only(
-    name: &str,
-    args: &mut [Args],
-    complaints: &mut Complaints,
-) -> Option<Parameter> {
+pub(crate) fn only(name: &str, args: &mut [Args], complaints: &mut Complaints) -> Option<Parameter> {
     let mut found = args.iter_mut().filter_map(|it| it.take(name));
     let first = found.next();
     for again in found {
-        let message = format!(
-            "`{name}` speaks of the whole function: say it on one of its `#[rate_limit]`s only"
-        );
+        let message =
+            format!("`{name}` speaks of the whole function: say it on one of its `#[rate_limit]`s only");
         complaints.about(again.name, message);
     }
     first
@@ -163,11 +154,7 @@ fn check_handler(handler: &Parameter, complaints: &mut Complaints) {
 }
 
 /// The name that the decision gets.
-fn name(
-    parameter: &Parameter,
-    arguments: &Arguments,
-    complaints: &mut Complaints,
-) -> Option<Ident> {
+fn name(parameter: &Parameter, arguments: &Arguments, complaints: &mut Complaints) -> Option<Ident> {
     let name = match &parameter.value {
         Expr::Path(path) => path.path.get_ident().cloned(),
         Expr::Lit(ExprLit { lit: Lit::Str(it), .. }) => it.parse().ok(),

@@ -13,11 +13,7 @@ use crate::nearest::{listed, nearest};
 /// One part of a key.
 pub(crate) enum Part {
     /// An argument, a name inside a pattern, `self`, or a field behind one of these.
-    Named {
-        named: Named,
-        fields: Vec<Member>,
-        span: Span,
-    },
+    Named { named: Named, fields: Vec<Member>, span: Span },
     /// What a closure or function makes of the arguments.
     Called { callable: Callable, text: String, ends: (Span, Span) },
 }
@@ -104,9 +100,8 @@ fn part(value: Expr, arguments: &Arguments, complaints: &mut Complaints) -> Opti
         }
         _ => {
             let example = format!("|{}| ..", arguments.parameters().join(", "));
-            let message = format!(
-                "`key` cannot be an expression: write a closure around it, `key = {example}`"
-            );
+            let message =
+                format!("`key` cannot be an expression: write a closure around it, `key = {example}`");
             complaints.about(&value, message);
             None
         }
@@ -181,11 +176,7 @@ fn indexed(value: &LitInt, arguments: &Arguments, complaints: &mut Complaints) -
         complaints.about(value, message);
         return None;
     }
-    Some(Part::Named {
-        named: Named::Whole(index),
-        fields: Vec::new(),
-        span: value.span(),
-    })
+    Some(Part::Named { named: Named::Whole(index), fields: Vec::new(), span: value.span() })
 }
 
 fn indexes(arguments: &Arguments) -> String {

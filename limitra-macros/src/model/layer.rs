@@ -33,11 +33,7 @@ const LABELS: [&str; 5] = ["name", "scope", "project", "prefix", "suffix"];
 
 impl Layer {
     /// The layer that the parameters describe; `None` after a complaint about its limits.
-    pub(crate) fn of(
-        args: &mut Args,
-        arguments: &Arguments,
-        complaints: &mut Complaints,
-    ) -> Option<Self> {
+    pub(crate) fn of(args: &mut Args, arguments: &Arguments, complaints: &mut Complaints) -> Option<Self> {
         let key = args.take("key");
         let labels: Vec<Parameter> = LABELS
             .iter()

@@ -18,20 +18,16 @@ pub(crate) enum Limits {
 impl Limits {
     pub(crate) fn is_dynamic(&self) -> bool {
         match self {
-            Self::Each(limits) => limits
-                .iter()
-                .any(|(requests, window)| requests.is_closure() || window.is_closure()),
+            Self::Each(limits) => {
+                limits.iter().any(|(requests, window)| requests.is_closure() || window.is_closure())
+            }
             Self::List(_) => false,
         }
     }
 }
 
 /// The limits that the parameters give; `None` after a complaint.
-pub(crate) fn of(
-    args: &mut Args,
-    arguments: &Arguments,
-    complaints: &mut Complaints,
-) -> Option<Limits> {
+pub(crate) fn of(args: &mut Args, arguments: &Arguments, complaints: &mut Complaints) -> Option<Limits> {
     let (requests, window) = (args.take("requests"), args.take("window"));
     if let Some(limits) = args.take("limits") {
         return list(unwrapped(limits.value), arguments, complaints);
@@ -92,10 +88,8 @@ const EXAMPLE: &str = "write pairs of requests and window, as in `limits = [(10,
 
 /// Whether an element may be a pair that is made elsewhere.
 fn is_opaque(element: &Expr) -> bool {
-    let ours = matches!(
-        element,
-        Expr::Tuple(_) | Expr::Lit(_) | Expr::Closure(_) | Expr::Paren(_) | Expr::Unary(_)
-    );
+    let ours =
+        matches!(element, Expr::Tuple(_) | Expr::Lit(_) | Expr::Closure(_) | Expr::Paren(_) | Expr::Unary(_));
     !ours
 }
 
@@ -142,9 +136,8 @@ pub(crate) fn check_cost(
     if let (Some(cost), Some(most)) = (cost.known(), most)
         && cost > most
     {
-        let message = format!(
-            "a `cost` of {cost} is above {what}, which is {most}: no call would ever be allowed"
-        );
+        let message =
+            format!("a `cost` of {cost} is above {what}, which is {most}: no call would ever be allowed");
         complaints.about(value, message);
     }
 }

@@ -33,18 +33,11 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    pub(crate) fn of(
-        mut args: Vec<Args>,
-        arguments: &Arguments,
-        complaints: &mut Complaints,
-    ) -> Self {
-        let path = handling::only("crate", &mut args, complaints)
-            .and_then(|it| path(&it.value, complaints));
+    pub(crate) fn of(mut args: Vec<Args>, arguments: &Arguments, complaints: &mut Complaints) -> Self {
+        let path = handling::only("crate", &mut args, complaints).and_then(|it| path(&it.value, complaints));
         let handling = Handling::of(&mut args, arguments, complaints);
-        let layers: Vec<Layer> = args
-            .iter_mut()
-            .filter_map(|it| Layer::of(it, arguments, complaints))
-            .collect();
+        let layers: Vec<Layer> =
+            args.iter_mut().filter_map(|it| Layer::of(it, arguments, complaints)).collect();
         for (index, layer) in layers.iter().enumerate() {
             let identity = layer.identity();
             let mut earlier = layers.iter().take(index);
@@ -55,11 +48,7 @@ impl Plan {
                 complaints.at(layer.span, message);
             }
         }
-        Self {
-            path,
-            layers,
-            handling,
-        }
+        Self { path, layers, handling }
     }
 }
 

@@ -54,19 +54,12 @@ impl Number {
                 return Some(Self::Closure(it.clone()));
             }
             Expr::Lit(ExprLit { lit, .. }) => literal(name, unit, lit),
-            Expr::Unary(ExprUnary {
-                op: UnOp::Neg(_),
-                expr,
-                ..
-            }) if matches!(&**expr, Expr::Lit(_)) => Err(format!(
-                "`{name}` is {}: {}",
-                text(&value),
-                remedy(name, unit)
-            )),
-            Expr::Tuple(_) | Expr::Array(_) | Expr::Range(_) => Err(format!(
-                "`{name}` is a number, a closure or another expression: {}",
-                remedy(name, unit)
-            )),
+            Expr::Unary(ExprUnary { op: UnOp::Neg(_), expr, .. }) if matches!(&**expr, Expr::Lit(_)) => {
+                Err(format!("`{name}` is {}: {}", text(&value), remedy(name, unit)))
+            }
+            Expr::Tuple(_) | Expr::Array(_) | Expr::Range(_) => {
+                Err(format!("`{name}` is a number, a closure or another expression: {}", remedy(name, unit)))
+            }
             _ => return Some(Self::Expression(value)),
         };
         match checked {
@@ -116,10 +109,9 @@ fn literal(name: &str, unit: Unit, lit: &Lit) -> Result<Literal, String> {
     match (lit, unit) {
         (Lit::Int(it), _) => integer(name, unit, it),
         (Lit::Float(it), Unit::Seconds) => seconds(name, it),
-        (Lit::Float(it), Unit::Units) => Err(format!(
-            "`{name}` is {it}, which is no whole number: {}",
-            remedy(name, unit)
-        )),
+        (Lit::Float(it), Unit::Units) => {
+            Err(format!("`{name}` is {it}, which is no whole number: {}", remedy(name, unit)))
+        }
         (other, _) => Err(format!(
             "`{name}` is {}, which is no number: {}",
             other.to_token_stream(),

@@ -11,7 +11,10 @@ struct Json<T> {
 }
 
 #[rate_limit(requests = 10, window = 60, key = "id")]
-async fn a_name_in_a_pattern(Path(id): Path<u64>, Json { inner: mut text }: Json<String>) -> Result<String, Error> {
+async fn a_name_in_a_pattern(
+    Path(id): Path<u64>,
+    Json { inner: mut text }: Json<String>,
+) -> Result<String, Error> {
     text.push_str(&id.to_string());
     Ok(text)
 }
@@ -49,7 +52,11 @@ async fn parts((first, second): (u8, u8), mut other: String, pair: &(u64, u64)) 
 }
 
 #[rate_limit(requests = 10, window = 60, key = "name")]
-async fn generic<'a, T, const N: usize>(name: &'a str, items: [T; N], shown: impl Display + 'a) -> Result<&'a str, Error>
+async fn generic<'a, T, const N: usize>(
+    name: &'a str,
+    items: [T; N],
+    shown: impl Display + 'a,
+) -> Result<&'a str, Error>
 where
     T: Display,
 {

@@ -45,7 +45,12 @@ impl Api for Service {
     }
 
     #[rate_limit(requests = 10, window = 60, key = ("id", |_, path: &Path<u64>, _, pair| path.0 + u64::from(pair.0)))]
-    async fn patterns(&self, Path(id): Path<u64>, mut mut_name: String, (_, mut second): (u8, u8)) -> Result<u64, Error> {
+    async fn patterns(
+        &self,
+        Path(id): Path<u64>,
+        mut mut_name: String,
+        (_, mut second): (u8, u8),
+    ) -> Result<u64, Error> {
         mut_name.push('x');
         second += 1;
         Ok(id + u64::from(second))
