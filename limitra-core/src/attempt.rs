@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use smallvec::SmallVec;
 
 use crate::key::Key;
+use crate::record::{Record, Steps};
 use crate::rule::Rule;
-use crate::state::State;
+use crate::state::{State, Step};
 use crate::time::{Clock, Micros};
 
 /// One question to a storage: may these subjects spend their cost now, all of them or none?
@@ -18,6 +19,51 @@ pub struct Attempt<'a> {
     pub clock: Clock,
     /// Whether to spend or only to look.
     pub mode: Mode,
+}
+
+impl Attempt<'_> {
+    /// Decides on these records, one for each subject in their order, at `now`: what a storage runs
+    /// between loading values and swapping them. A peek changes nothing.
+    pub fn decide(&self, records: &mut [Record], now: Micros) -> Decided {
+        let pairs = || self.subjects.iter().zip(records.iter());
+        let steps: SmallVec<[Steps; 1]> = pairs().map(|(subject, record)| subject.ask(record, now)).collect();
+        let allowed = steps.iter().flatten().all(|step| step.allowed);
+        let outcomes = steps.iter().flatten().map(|step| RuleOutcome::of(step, self.mode, allowed));
+        let outcome = Outcome { now, rules: outcomes.collect() };
+        let settled = self.subjects.iter().zip(records).zip(&steps).map(|((subject, record), steps)| {
+            self.mode == Mode::Hit && subject.settle(record, steps, allowed, now)
+        });
+        Decided { changed: settled.collect(), outcome }
+    }
+}
+
+/// What [`Attempt::decide`] found, and which records have to be written.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Decided {
+    /// The answer.
+    pub outcome: Outcome,
+    /// For each record whether it changed.
+    pub changed: SmallVec<[bool; 1]>,
+}
+
+impl Subject<'_> {
+    /// What each of its rules says.
+    pub(crate) fn ask(&self, record: &Record, now: Micros) -> Steps {
+        self.rules.iter().map(|rule| record.ask(rule, now, self.cost)).collect()
+    }
+
+    /// Keeps what the steps left; whether the record changed.
+    pub(crate) fn settle(&self, record: &mut Record, steps: &Steps, allowed: bool, now: Micros) -> bool {
+        if self.cost == 0 {
+            false
+        } else if allowed {
+            record.charge(&self.rules, steps, now, self.cost);
+            true
+        } else {
+            record.refuse(&self.rules, steps, now)
+        }
+    }
 }
 
 /// One subject of an [`Attempt`]: a record's key, its rules and what is asked of them.
@@ -53,6 +99,18 @@ impl Outcome {
     /// Whether every rule of every subject allowed the hit.
     pub fn is_allowed(&self) -> bool {
         self.rules.iter().all(|rule| rule.allowed)
+    }
+}
+
+impl RuleOutcome {
+    /// What a step comes to in this mode, if all steps together are allowed or not.
+    pub(crate) fn of(step: &Step, mode: Mode, allowed: bool) -> Self {
+        let state = match (mode, allowed) {
+            (Mode::Peek, _) => step.current,
+            (Mode::Hit, true) => step.charged,
+            (Mode::Hit, false) => step.refused,
+        };
+        Self { allowed: step.allowed, state }
     }
 }
 

@@ -7,6 +7,7 @@ mod attribute;
 mod backend;
 mod builder;
 mod clock;
+mod codec;
 mod config;
 #[cfg(feature = "conformance")]
 #[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
@@ -34,7 +35,7 @@ mod storage;
 mod time;
 
 pub use algorithm::{Algorithm, AlgorithmName};
-pub use attempt::{Attempt, Mode, Outcome, RuleOutcome, Subject};
+pub use attempt::{Attempt, Decided, Mode, Outcome, RuleOutcome, Subject};
 pub use attribute::FromError;
 pub use backend::{Backend, BackendName};
 pub use builder::RateLimiterBuilder;
@@ -50,6 +51,7 @@ pub use limit::Limit;
 pub use limiter::{Charge, RateLimiter, check_all};
 pub use limiter_config::LimiterConfig;
 pub use number::{Amount, Seconds};
+pub use record::Record;
 pub use rule::{Rule, Span};
 pub use seed::{
     FixedWindowAlignedRateLimiter, FixedWindowElasticExpiryRateLimiter, FixedWindowRateLimiter, GcraLimiter,

@@ -71,6 +71,23 @@ impl Log {
         }
     }
 
+    /// Everything spent so far.
+    pub(crate) fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// Its entries, oldest first.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = (Micros, u64)> + '_ {
+        self.entries.iter().map(|entry| (entry.instant, entry.before))
+    }
+
+    /// A log of these entries, oldest first; `None` if they are not in order.
+    pub(crate) fn from_slots(slots: Vec<(Micros, u64)>, total: u64) -> Option<Self> {
+        let is_sound = slots.is_sorted_by_key(|(instant, _)| *instant) && total < MODULUS;
+        let entries = slots.into_iter().map(|(instant, before)| Entry { instant, before }).collect();
+        is_sound.then_some(Self { entries, total })
+    }
+
     /// Adds `cost` units at `instant`, which is not before the newest entry, and forgets what left.
     pub(crate) fn push(&mut self, instant: Micros, window: Micros, cost: u64) {
         while self.entries.front().is_some_and(|oldest| oldest.instant.plus(window) <= instant) {

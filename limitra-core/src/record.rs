@@ -16,18 +16,37 @@ pub(crate) type Steps = SmallVec<[Step; 1]>;
 /// A rule's tag is its algorithm and window: reordering rules keeps every count, changing only
 /// the amount keeps the count, changing the algorithm starts afresh, and entries of rules that
 /// are not asked stay until they expire.
+///
+/// A storage of your own that can load and swap values atomically needs no more than this: load, [`Record::from_bytes`],
+/// [`Attempt::decide`](crate::Attempt::decide), [`Record::to_bytes`], swap.
+///
+/// ```
+/// use limitra_core::{Algorithm, Attempt, Clock, Key, Limit, Micros, Mode, Record, Rule, Subject};
+/// use std::time::Duration;
+///
+/// let rules = [Rule::new(Algorithm::Gcra, Limit::new(1, Duration::from_secs(60))?)?];
+/// let subjects = [Subject { key: Key::from_text("limitra:::user:ada:"), rules: rules[..].into(), cost: 1 }];
+/// let now = Micros::new(1_700_000_000_000_000);
+/// let attempt = Attempt { subjects: &subjects, clock: Clock::At(now), mode: Mode::Hit };
+///
+/// let mut records = [Record::default()];
+/// assert!(attempt.decide(&mut records, now).outcome.is_allowed());
+/// let mut loaded = [Record::from_bytes(&records[0].to_bytes()).unwrap()];
+/// assert!(!attempt.decide(&mut loaded, now).outcome.is_allowed());
+/// # Ok::<(), limitra_core::ConfigurationError>(())
+/// ```
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Record {
-    entries: SmallVec<[Entry; 1]>,
+pub struct Record {
+    pub(crate) entries: SmallVec<[Entry; 1]>,
 }
 
 #[derive(Clone, Debug)]
-struct Entry {
+pub(crate) struct Entry {
     /// The rule as it was last charged.
-    rule: Rule,
-    state: State,
+    pub(crate) rule: Rule,
+    pub(crate) state: State,
     /// For the moving window only.
-    log: Option<Box<Log>>,
+    pub(crate) log: Option<Box<Log>>,
 }
 
 impl Record {
@@ -62,20 +81,24 @@ impl Record {
         }
     }
 
-    /// Keeps what the steps of a refused hit left: elastic ends and repairs, else nothing.
-    pub(crate) fn refuse(&mut self, rules: &[Rule], steps: &[Step], now: Micros) {
+    /// Keeps what the steps of a refused hit left: elastic ends and repairs, else nothing. Whether there was any.
+    pub(crate) fn refuse(&mut self, rules: &[Rule], steps: &[Step], now: Micros) -> bool {
+        let mut is_changed = false;
         for (rule, step) in rules.iter().zip(steps) {
-            if let Some(entry) = self.entries.iter_mut().find(|entry| entry.rule.has_tag_of(rule)) {
+            if let Some(entry) = self.entries.iter_mut().find(|entry| entry.rule.has_tag_of(rule))
+                && step.refused.until > Micros::ZERO
+                && step.refused.until != entry.state.until
+            {
                 entry.repair(rule, now);
-                if step.refused.until > Micros::ZERO {
-                    entry.state = step.refused;
-                }
+                entry.state = step.refused;
+                is_changed = true;
             }
         }
+        is_changed
     }
 
-    /// The instant from which nothing in it is worth keeping.
-    pub(crate) fn until(&self) -> Micros {
+    /// The instant from which nothing in it is worth keeping; zero if nothing ever was.
+    pub fn until(&self) -> Micros {
         self.entries.iter().map(Entry::until).max().unwrap_or_default()
     }
 

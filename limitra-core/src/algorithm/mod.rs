@@ -56,7 +56,6 @@ macro_rules! algorithms {
             }
 
             /// The number that stands for it in a stored record.
-            #[cfg_attr(not(feature = "redis"), allow(dead_code))]
             pub(crate) const fn number(self) -> u8 {
                 match self { $(Self::$variant => $number,)* }
             }

@@ -142,7 +142,7 @@ impl MemoryStorage {
         if attempt.mode == Mode::Hit {
             settle(&mut shard, fingerprint, subject, &steps, allowed, now)?;
         }
-        let rules = steps.iter().map(|step| outcome(step, attempt.mode, allowed)).collect();
+        let rules = steps.iter().map(|step| RuleOutcome::of(step, attempt.mode, allowed)).collect();
         Ok(Outcome { now, rules })
     }
 
@@ -169,7 +169,7 @@ impl MemoryStorage {
                 }
             }
         }
-        let rules = all.iter().flatten().map(|step| outcome(step, attempt.mode, allowed)).collect();
+        let rules = all.iter().flatten().map(|step| RuleOutcome::of(step, attempt.mode, allowed)).collect();
         Ok(Outcome { now, rules })
     }
 
@@ -266,11 +266,10 @@ impl Storage for MemoryStorage {
 }
 
 fn ask(record: Option<&Record>, subject: &Subject<'_>, now: Micros) -> Steps {
-    let fresh = Record::default();
-    let record = record.unwrap_or(&fresh);
-    subject.rules.iter().map(|rule| record.ask(rule, now, subject.cost)).collect()
+    record.map_or_else(|| subject.ask(&Record::default(), now), |record| subject.ask(record, now))
 }
 
+/// Keeps what the steps left; an allowed hit may need room for its record.
 fn settle(
     shard: &mut Shard,
     fingerprint: Fingerprint,
@@ -279,24 +278,15 @@ fn settle(
     allowed: bool,
     now: Micros,
 ) -> Result<(), StorageError> {
-    if subject.cost == 0 {
-        // Nothing was asked for: nothing is kept.
-    } else if allowed {
-        let record = shard.find_or_insert(fingerprint, now).ok_or_else(full)?;
-        record.charge(&subject.rules, steps, now, subject.cost);
-    } else if let Some(record) = shard.find_mut(fingerprint) {
-        record.refuse(&subject.rules, steps, now);
+    let record = if allowed && subject.cost > 0 {
+        Some(shard.find_or_insert(fingerprint, now).ok_or_else(full)?)
+    } else {
+        shard.find_mut(fingerprint)
+    };
+    if let Some(record) = record {
+        subject.settle(record, steps, allowed, now);
     }
     Ok(())
-}
-
-fn outcome(step: &crate::state::Step, mode: Mode, allowed: bool) -> RuleOutcome {
-    let state = match (mode, allowed) {
-        (Mode::Peek, _) => step.current,
-        (Mode::Hit, true) => step.charged,
-        (Mode::Hit, false) => step.refused,
-    };
-    RuleOutcome { allowed: step.allowed, state }
 }
 
 fn full() -> StorageError {

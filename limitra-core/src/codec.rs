@@ -1,0 +1,118 @@
+//! A record as bytes: what Redis keeps, and what storages that can only load and swap keep.
+//!
+//! `LR`, a version, the number of entries; for each entry its algorithm (1 byte), window, until, a and b (8
+//! bytes each, little-endian); then the logs of the moving windows, in order. A log is a ring of slots: an instant plus 1
+//! (0 in an unused slot) and the total spent before it. Its entry's a is the total, its b the next slot
+//! to be written and 2<sup>26</sup> times the number of slots.
+
+use crate::algorithm::Algorithm;
+use crate::error::StorageErrorKind;
+use crate::limit::Limit;
+use crate::log::Log;
+use crate::record::{Entry, Record};
+use crate::rule::Rule;
+use crate::state::State;
+use crate::time::Micros;
+
+const MAGIC: &[u8] = b"LR";
+const VERSION: u8 = 1;
+const MOST_ENTRIES: usize = 255;
+/// A log's number of slots stands above this many bits.
+const SLOTS_SHIFT: u32 = 26;
+
+impl Record {
+    /// Reads a record.
+    ///
+    /// # Errors
+    /// [`StorageErrorKind::ForeignValue`] if the bytes are not limitra's, [`StorageErrorKind::OtherVersion`] if they
+    /// are another version's. Whoever gets it leaves the value as it is.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, StorageErrorKind> {
+        let foreign = StorageErrorKind::ForeignValue;
+        let rest = bytes.strip_prefix(MAGIC).ok_or(foreign)?;
+        let (&[version, count], mut rest) = rest.split_first_chunk().ok_or(foreign)?;
+        if version != VERSION {
+            return Err(StorageErrorKind::OtherVersion);
+        }
+        let mut heads = Vec::with_capacity(usize::from(count));
+        for _ in 0..count {
+            let (&number, after) = rest.split_first().ok_or(foreign)?;
+            let mut reader = Reader(after);
+            let head = (number, [reader.number()?, reader.number()?, reader.number()?, reader.number()?]);
+            heads.push(head);
+            rest = reader.0;
+        }
+        let mut record = Self::default();
+        let mut reader = Reader(rest);
+        for (number, [window, until, a, b]) in heads {
+            let rule = rule(number, window).ok_or(foreign)?;
+            let state = State { until: Micros::new(until), a, b };
+            let log = if rule.algorithm() == Algorithm::MovingWindow {
+                Some(Box::new(reader.log(a, b)?))
+            } else {
+                None
+            };
+            record.entries.push(Entry { rule, state, log });
+        }
+        if reader.0.is_empty() { Ok(record) } else { Err(foreign) }
+    }
+
+    /// The record's bytes. Costs 4 bytes, 33 for each rule and 16 for each entry of a moving window.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let entries = || self.entries.iter().take(MOST_ENTRIES);
+        let mut bytes = MAGIC.to_vec();
+        bytes.push(VERSION);
+        bytes.push(u8::try_from(entries().count()).unwrap_or(u8::MAX));
+        for entry in entries() {
+            let State { until, mut a, mut b } = entry.state;
+            if let Some(log) = &entry.log {
+                a = log.total();
+                // Written full and from its start, the next slot is the first one again.
+                b = u64::try_from(log.slots().count()).unwrap_or_default() << SLOTS_SHIFT;
+            }
+            bytes.push(entry.rule.algorithm().number());
+            for number in [entry.rule.window().get(), until.get(), a, b] {
+                bytes.extend(number.to_le_bytes());
+            }
+        }
+        for (instant, before) in entries().filter_map(|entry| entry.log.as_ref()).flat_map(|log| log.slots())
+        {
+            bytes.extend((instant.get() + 1).to_le_bytes());
+            bytes.extend(before.to_le_bytes());
+        }
+        bytes
+    }
+}
+
+/// The rule that an entry was written for; its amount is not kept.
+fn rule(number: u8, window: u64) -> Option<Rule> {
+    let algorithm = *Algorithm::ALL.iter().find(|algorithm| algorithm.number() == number)?;
+    let limit = Limit::new(Limit::MAX_AMOUNT, Micros::new(window).to_duration()).ok()?;
+    Rule::new(algorithm, limit).ok()
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    fn number(&mut self) -> Result<u64, StorageErrorKind> {
+        let (number, rest) = self.0.split_first_chunk().ok_or(StorageErrorKind::ForeignValue)?;
+        self.0 = rest;
+        Ok(u64::from_le_bytes(*number))
+    }
+
+    fn log(&mut self, total: u64, ring: u64) -> Result<Log, StorageErrorKind> {
+        let foreign = StorageErrorKind::ForeignValue;
+        let count = usize::try_from(ring >> SLOTS_SHIFT).map_err(|_| foreign)?;
+        let next = usize::try_from(ring & ((1 << SLOTS_SHIFT) - 1)).map_err(|_| foreign)?;
+        if next >= count.max(1) || count > self.0.len() / 16 {
+            return Err(foreign);
+        }
+        let mut slots = Vec::with_capacity(count);
+        for _ in 0..count {
+            slots.push((self.number()?, self.number()?));
+        }
+        slots.rotate_left(next);
+        let used = slots.into_iter().filter(|(instant, _)| *instant > 0);
+        let entries = used.map(|(instant, before)| (Micros::new(instant - 1), before)).collect();
+        Log::from_slots(entries, total).ok_or(foreign)
+    }
+}
