@@ -106,7 +106,7 @@ impl RateLimiterBuilder {
         if fill_rate > 0.0 && fill_rate.is_finite() {
             self.fill_rate = Some(fill_rate);
         } else {
-            self.note(ConfigurationError::NotAWindow { what: "fill_rate", value: Number::Float(fill_rate) });
+            self.note(ConfigurationError::NotARate { fill_rate: Number::Float(fill_rate) });
         }
         self
     }

@@ -55,17 +55,18 @@ macro_rules! integers {
 
 integers! { u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize }
 
-fn number(integer: impl TryInto<i128>) -> Number {
-    Number::Integer(integer.try_into().unwrap_or(i128::MAX))
+fn number<I: TryInto<i128> + TryInto<u128> + Copy>(integer: I) -> Number {
+    match TryInto::<i128>::try_into(integer) {
+        Ok(number) => Number::Integer(number),
+        Err(_) => Number::Huge(integer.try_into().unwrap_or(u128::MAX)),
+    }
 }
 
 impl Seconds for f64 {
     fn seconds(self) -> Result<Duration, Number> {
         // `try_from_secs_f64` refuses what is negative, not a number or too large.
-        match Duration::try_from_secs_f64(self) {
-            Ok(duration) if self > 0.0 => Ok(to_nearest_micro(duration)),
-            _ => Err(Number::Float(self)),
-        }
+        let nearest = Duration::try_from_secs_f64(self).ok().and_then(to_nearest_micro);
+        nearest.ok_or(Number::Float(self))
     }
 }
 
@@ -87,9 +88,10 @@ impl Seconds for &Duration {
     }
 }
 
-fn to_nearest_micro(duration: Duration) -> Duration {
-    let micros = (duration.as_nanos() + 500) / 1000;
-    Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
+/// `None` if that is nothing, or beyond a `u64`.
+fn to_nearest_micro(duration: Duration) -> Option<Duration> {
+    let micros = u64::try_from((duration.as_nanos() + 500) / 1000).ok()?;
+    (micros > 0).then(|| Duration::from_micros(micros))
 }
 
 /// `what` as an amount of at least 1.

@@ -21,13 +21,19 @@ pub enum ConfigurationError {
         /// What was given.
         value: Number,
     },
-    /// A number that no window or rate can be.
-    #[error("{what} must be a positive, finite number of seconds, not {value}")]
+    /// A number that no window can be.
+    #[error("{what} must be a number of seconds from 0.001 to 3155760000 (100 years), not {value}")]
     NotAWindow {
         /// The setting's name.
         what: &'static str,
         /// What was given.
         value: Number,
+    },
+    /// A number that no fill rate can be.
+    #[error("fill_rate must be a positive, finite number, not {fill_rate}")]
+    NotARate {
+        /// What was given.
+        fill_rate: Number,
     },
     /// A window that is too short or too long.
     #[error("a window of {window:?} is out of range; give one from 1 ms to 100 years")]
@@ -196,6 +202,8 @@ pub enum ConfigurationError {
 pub enum Number {
     /// An integer.
     Integer(i128),
+    /// An integer above [`i128::MAX`].
+    Huge(u128),
     /// A floating-point number.
     Float(f64),
 }
@@ -204,7 +212,9 @@ impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Integer(number) => number.fmt(f),
-            Self::Float(number) => number.fmt(f),
+            Self::Huge(number) => number.fmt(f),
+            // With an exponent where there would be dozens of zeros.
+            Self::Float(number) => write!(f, "{number:?}"),
         }
     }
 }
