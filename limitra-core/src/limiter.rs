@@ -250,17 +250,25 @@ impl Charge<'_> {
 /// As [`RateLimiter::check_cost`]; a [`ConfigurationError`] if there is no subject, one is named
 /// twice, or the limiters do not share a storage. `fail_open` applies if all of them have it.
 pub async fn check_all<'a>(charges: impl IntoIterator<Item = Charge<'a>>) -> Result<Decision, Error> {
-    let charges: SmallVec<[Charge<'a>; 4]> =
-        charges.into_iter().filter(|charge| charge.limiter.inner.enabled).collect();
+    let charges: SmallVec<[Charge<'a>; 4]> = charges.into_iter().collect();
+    if charges.is_empty() {
+        return Err(ConfigurationError::NoSubject.into());
+    }
     let pending = {
-        let Some(first) = charges.first() else {
-            return Err(ConfigurationError::NoSubject.into());
+        let Some(first) = charges.iter().find(|charge| charge.limiter.inner.enabled) else {
+            return Ok(Decision::unlimited());
         };
         let mut desk = first.limiter.inner.desk.clone();
         let mut subjects = Subjects::new();
         let mut keys: SmallVec<[String; 4]> = SmallVec::new();
         for charge in &charges {
             let inner = &charge.limiter.inner;
+            if !inner.enabled {
+                // It asks nothing, but keeps its place: decisions name subjects by it.
+                let (key, rules) = (inner.space.key(&charge.identifier), Cow::Owned(Vec::new()));
+                subjects.push(Subject { key, rules, cost: charge.cost });
+                continue;
+            }
             if !desk.is_same(&inner.desk) {
                 return Err(ConfigurationError::DifferentStorages.into());
             }
