@@ -11,6 +11,8 @@ use crate::time::Micros;
 ///
 /// Clones share the same time. Give one to `RateLimiterBuilder::clock` or `LimitraConfig::clock`
 /// and every decision, on any storage, happens at the instant that it shows.
+/// Decisions know instants up to two windows before [`Micros::MAX`] (the year 2255): a clock that shows
+/// a later one stands still for them.
 ///
 /// ```
 /// use limitra_core::{Algorithm, Limit, ManualClock, RateLimiter};

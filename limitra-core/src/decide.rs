@@ -84,7 +84,8 @@ impl Desk {
         }
         let costs_nothing = asked.iter().all(|subject| subject.cost == 0);
         let mode = if costs_nothing { Mode::Peek } else { mode };
-        let clock = self.clock.as_ref().map_or(Clock::Storage, |clock| Clock::At(latest(clock.now())));
+        let clock =
+            self.clock.as_ref().map_or(Clock::Storage, |clock| Clock::At(clock.now().min(latest(&asked))));
         if let Some(memory) = self.storage.memory() {
             let attempt = Attempt { subjects: &asked, clock, mode };
             let answer = memory.decide_now(&attempt);
@@ -191,10 +192,12 @@ fn limited<'a>(subject: &Subject<'a>) -> Option<Subject<'a>> {
     }
 }
 
-/// The latest instant at which windows of 100 years still fit the numbers of a decision.
-fn latest(now: Micros) -> Micros {
-    let window = Micros::from_duration(crate::limit::Limit::MAX_WINDOW);
-    now.min(Micros::MAX.minus(window).minus(window))
+/// The latest instant at which everything that these rules keep still fits the numbers of a decision.
+fn latest(subjects: &Subjects<'_>) -> Micros {
+    let rules = subjects.iter().flat_map(|subject| subject.rules.iter());
+    let longest = rules.map(|rule| rule.window().max(Micros::new(rule.depth().micros))).max();
+    let longest = longest.unwrap_or_default();
+    Micros::MAX.minus(longest).minus(longest)
 }
 
 /// A decision on its way, already there where the storage is memory.
