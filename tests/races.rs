@@ -27,12 +27,7 @@ fn limit(amount: u64, seconds: u64) -> Limit {
 }
 
 /// A limiter whose time stands still, so that nothing comes back while they race.
-fn limiter(
-    algorithm: Algorithm,
-    limits: &[Limit],
-    storage: &AnyStorage,
-    clock: &ManualClock,
-) -> RateLimiter {
+fn limiter(algorithm: Algorithm, limits: &[Limit], storage: &AnyStorage, clock: &ManualClock) -> RateLimiter {
     RateLimiter::builder()
         .algorithm(algorithm)
         .limits(limits.iter().copied())
@@ -63,43 +58,25 @@ where
 
 async fn racing_tasks_admit_exactly_the_limit(storage: AnyStorage) {
     for algorithm in Algorithm::ALL {
-        let limiter = limiter(
-            *algorithm,
-            &[limit(100, 3600)],
-            &storage,
-            &ManualClock::new(),
-        );
+        let limiter = limiter(*algorithm, &[limit(100, 3600)], &storage, &ManualClock::new());
         let admitted = race(TASKS, |_| {
             let limiter = limiter.clone();
             async move { limiter.allow_request("ada").await.unwrap() }
         });
         assert_eq!(admitted.await, 100, "{algorithm}");
-        assert_eq!(
-            limiter.usage("ada").await.unwrap().remaining,
-            0,
-            "{algorithm}"
-        );
+        assert_eq!(limiter.usage("ada").await.unwrap().remaining, 0, "{algorithm}");
     }
 }
 
 async fn racing_tasks_with_costs_spend_no_more_than_the_limit(storage: AnyStorage) {
     for algorithm in Algorithm::ALL {
-        let limiter = limiter(
-            *algorithm,
-            &[limit(100, 3600)],
-            &storage,
-            &ManualClock::new(),
-        );
+        let limiter = limiter(*algorithm, &[limit(100, 3600)], &storage, &ManualClock::new());
         let admitted = race(TASKS, |_| {
             let limiter = limiter.clone();
             async move { limiter.check_cost("ada", 3).await.unwrap().is_allowed() }
         });
         assert_eq!(admitted.await, 33, "{algorithm}");
-        assert_eq!(
-            limiter.usage("ada").await.unwrap().remaining,
-            1,
-            "{algorithm}"
-        );
+        assert_eq!(limiter.usage("ada").await.unwrap().remaining, 1, "{algorithm}");
     }
 }
 
@@ -113,11 +90,7 @@ async fn racing_tasks_charge_every_limit_or_none(storage: AnyStorage) {
         });
         assert_eq!(admitted.await, 40, "{algorithm}");
         let left = limiter.test("ada").await.unwrap();
-        let left: Vec<u64> = left
-            .rules()
-            .iter()
-            .map(limitra::RuleDecision::remaining)
-            .collect();
+        let left: Vec<u64> = left.rules().iter().map(limitra::RuleDecision::remaining).collect();
         assert_eq!(left, [60, 0, 30], "{algorithm}");
     }
 }
@@ -150,10 +123,7 @@ async fn racing_tasks_charge_every_subject_or_none(storage: AnyStorage) {
             assert!(usage.count <= 20, "{algorithm}: {usage:?}");
             spent += usage.count;
         }
-        assert_eq!(
-            spent, 90,
-            "{algorithm}: what the tenant refused was charged to a user"
-        );
+        assert_eq!(spent, 90, "{algorithm}: what the tenant refused was charged to a user");
     }
 }
 
@@ -164,17 +134,10 @@ async fn a_refused_subject_charges_no_other(storage: AnyStorage) {
         let everyone = limiter(*algorithm, &[limit(10, 3600)], &storage, &clock);
         let abused = race(TASKS, |_| {
             let (user, everyone) = (user.clone(), everyone.clone());
-            async move {
-                check_all([everyone.of("all"), user.of("mallory")])
-                    .await
-                    .unwrap()
-                    .is_allowed()
-            }
+            async move { check_all([everyone.of("all"), user.of("mallory")]).await.unwrap().is_allowed() }
         });
         assert_eq!(abused.await, 1, "{algorithm}");
-        let other = check_all([everyone.of("all"), user.of("ada")])
-            .await
-            .unwrap();
+        let other = check_all([everyone.of("all"), user.of("ada")]).await.unwrap();
         assert!(other.is_allowed(), "{algorithm}");
         assert_eq!(everyone.usage("all").await.unwrap().count, 2, "{algorithm}");
     }
@@ -195,25 +158,14 @@ async fn dropped_tasks_leave_all_limits_with_one_count(storage: AnyStorage) {
                 tokio::time::timeout(patience, asked).await.is_ok()
             });
         }
-        let answered = running
-            .join_all()
-            .await
-            .into_iter()
-            .filter(|answered| *answered)
-            .count();
+        let answered = running.join_all().await.into_iter().filter(|answered| *answered).count();
         // Whatever was given up is done with, one way or the other, when a later command was answered.
         let left = limiter.test("ada").await.unwrap();
-        let spent: Vec<u64> = left
-            .rules()
-            .iter()
-            .map(|rule| rule.limit().amount() - rule.remaining())
-            .collect();
+        let spent: Vec<u64> =
+            left.rules().iter().map(|rule| rule.limit().amount() - rule.remaining()).collect();
         assert_eq!(spent[0], spent[1], "{algorithm}");
         let answered = u64::try_from(answered).unwrap();
-        assert!(
-            (answered..=TASKS).contains(&spent[0]),
-            "{algorithm}: {answered} <= {spent:?}"
-        );
+        assert!((answered..=TASKS).contains(&spent[0]), "{algorithm}: {answered} <= {spent:?}");
     }
 }
 
@@ -248,11 +200,7 @@ on_every_storage! {
 fn counts(racer: std::process::Child) -> HashMap<String, u64> {
     let output = racer.wait_with_output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success(),
-        "{text}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
     let count = |line: &str| {
         let (algorithm, count) = line.split_once(' ').unwrap();
         (algorithm.to_owned(), count.parse().unwrap())

@@ -61,11 +61,7 @@ fn passwords_users_and_tls_are_required_where_they_were_asked_for() {
 #[test]
 fn settings_reach_the_server_and_commands_are_counted() {
     let server = RedisServer::builder().setting("maxmemory", "3mb").start();
-    assert!(
-        server
-            .cli(&["CONFIG", "GET", "maxmemory"])
-            .contains("3145728")
-    );
+    assert!(server.cli(&["CONFIG", "GET", "maxmemory"]).contains("3145728"));
     server.forget_counts();
     server.cli(&["GET", "a"]);
     server.cli(&["GET", "a"]);

@@ -29,10 +29,7 @@ impl Certificates {
                  -out authority.crt -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign"
             ),
         );
-        openssl(
-            folder,
-            &format!("req -newkey {key} -subj /CN=localhost -keyout server.key -out server.csr"),
-        );
+        openssl(folder, &format!("req -newkey {key} -subj /CN=localhost -keyout server.key -out server.csr"));
         openssl(
             folder,
             "x509 -req -days 1 -in server.csr -CA authority.crt -CAkey authority.key -CAcreateserial \
@@ -54,9 +51,5 @@ fn openssl(folder: &Path, arguments: &str) {
         .stdin(Stdio::null())
         .output()
         .expect("openssl cannot be run: ./tests/run installs it, OPENSSL names another");
-    assert!(
-        output.status.success(),
-        "openssl {arguments}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "openssl {arguments}: {}", String::from_utf8_lossy(&output.stderr));
 }

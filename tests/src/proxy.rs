@@ -140,11 +140,7 @@ async fn carry(client: TcpStream, server: SocketAddr, modes: watch::Receiver<Pro
     }
 }
 
-async fn requests(
-    mut from: OwnedReadHalf,
-    mut to: OwnedWriteHalf,
-    modes: watch::Receiver<ProxyMode>,
-) {
+async fn requests(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, modes: watch::Receiver<ProxyMode>) {
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let Ok(length @ 1..) = from.read(&mut buffer).await else {
@@ -166,11 +162,7 @@ async fn requests(
     }
 }
 
-async fn replies(
-    mut from: OwnedReadHalf,
-    mut to: OwnedWriteHalf,
-    modes: watch::Receiver<ProxyMode>,
-) {
+async fn replies(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, modes: watch::Receiver<ProxyMode>) {
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let Ok(length @ 1..) = from.read(&mut buffer).await else {
@@ -194,8 +186,5 @@ async fn replies(
 /// Returns when connections are to be cut.
 async fn refused(mut modes: watch::Receiver<ProxyMode>) {
     // A proxy that is dropped cuts its connections too.
-    let _ = modes
-        .wait_for(|mode| *mode == ProxyMode::Refuse)
-        .await
-        .map(|_| ());
+    let _ = modes.wait_for(|mode| *mode == ProxyMode::Refuse).await.map(|_| ());
 }

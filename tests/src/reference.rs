@@ -82,20 +82,12 @@ impl ReferenceDecision {
 
     /// The least that any rule has left.
     pub fn remaining(&self) -> u64 {
-        self.rules
-            .iter()
-            .map(|rule| rule.remaining)
-            .min()
-            .expect("a rule")
+        self.rules.iter().map(|rule| rule.remaining).min().expect("a rule")
     }
 
     /// The longest that any rule makes wait, in microseconds.
     pub fn retry_after(&self) -> u64 {
-        self.rules
-            .iter()
-            .map(|rule| rule.retry_after)
-            .max()
-            .expect("a rule")
+        self.rules.iter().map(|rule| rule.retry_after).max().expect("a rule")
     }
 }
 
@@ -149,11 +141,7 @@ impl Reference {
     ///
     /// # Errors
     /// [`CostAboveLimit`], whatever the records say.
-    pub fn test(
-        &self,
-        subjects: &[ReferenceSubject],
-        now: u64,
-    ) -> Result<ReferenceDecision, CostAboveLimit> {
+    pub fn test(&self, subjects: &[ReferenceSubject], now: u64) -> Result<ReferenceDecision, CostAboveLimit> {
         let now = i128::from(now);
         let mut rules = Vec::new();
         for subject in subjects {
@@ -218,9 +206,7 @@ impl Account {
                 sum(&|_| now < start + window)
             }
             Algorithm::FixedWindowElasticExpiry => sum(&|_| now < self.last_asked + window),
-            Algorithm::FixedWindowAligned => {
-                sum(&|at| at.div_euclid(window) == now.div_euclid(window))
-            }
+            Algorithm::FixedWindowAligned => sum(&|at| at.div_euclid(window) == now.div_euclid(window)),
             Algorithm::SlidingWindow => {
                 let slot = now.div_euclid(window);
                 let current = sum(&|at| at.div_euclid(window) == slot);
@@ -263,9 +249,7 @@ impl Account {
         match rule.algorithm {
             Algorithm::MovingWindow => self.hits.retain(|(at, _)| instant < at + window),
             // They forget all at once, and start with this hit.
-            Algorithm::FixedWindow | Algorithm::FixedWindowElasticExpiry
-                if self.used(rule, now) == 0 =>
-            {
+            Algorithm::FixedWindow | Algorithm::FixedWindowElasticExpiry if self.used(rule, now) == 0 => {
                 self.hits.clear();
             }
             _ => {}
@@ -293,9 +277,7 @@ impl Account {
         match rule.algorithm {
             Algorithm::FixedWindow => self.hits.first().map_or(0, |(at, _)| *at),
             Algorithm::FixedWindowElasticExpiry => self.last_asked,
-            Algorithm::FixedWindowAligned | Algorithm::SlidingWindow => {
-                newest.div_euclid(window) * window
-            }
+            Algorithm::FixedWindowAligned | Algorithm::SlidingWindow => newest.div_euclid(window) * window,
             Algorithm::MovingWindow => newest,
             _ if self.drain == 0 => 0,
             _ => {
@@ -308,11 +290,7 @@ impl Account {
     /// Where the clock stepped back a little, time stands still at the record's last instant. A bucket needs no such
     /// thing: it is the fuller the earlier it is.
     fn not_before_the_record(&self, rule: &ReferenceRule, now: Instant) -> Instant {
-        if rule.algorithm.is_bucket() {
-            now
-        } else {
-            now.max(self.last_instant(rule))
-        }
+        if rule.algorithm.is_bucket() { now } else { now.max(self.last_instant(rule)) }
     }
 
     /// A record from the far future, more than a window ahead, is moved to now with all that it counts.
@@ -341,19 +319,9 @@ impl Account {
     }
 
     /// What the rule says once the question is dealt with.
-    fn answer(
-        &self,
-        rule: &ReferenceRule,
-        now: Instant,
-        cost: u64,
-        allowed: bool,
-    ) -> ReferenceAnswer {
+    fn answer(&self, rule: &ReferenceRule, now: Instant, cost: u64, allowed: bool) -> ReferenceAnswer {
         let after = |wait: u64| now + i128::from(wait);
-        let retry_after = if allowed {
-            0
-        } else {
-            first(|wait| self.allows(rule, after(wait), cost))
-        };
+        let retry_after = if allowed { 0 } else { first(|wait| self.allows(rule, after(wait), cost)) };
         ReferenceAnswer {
             allowed,
             remaining: rule.capacity().saturating_sub(self.used(rule, now)),
