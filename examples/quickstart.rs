@@ -77,12 +77,11 @@ async fn run() -> Result<(), Error> {
     let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let config = LimitraConfig::from_env()?.project("quickstart").suffix(started.as_millis().to_string());
 
-    // `init` does no I/O. Whether the storage can be reached, a handle tells.
-    let limitra = config.clone().build()?;
+    // `init` does no I/O; the handle that it returns tells whether the storage can be reached.
+    let limitra = config.init()?;
     println!("limitra counts in {} here.\n", limitra.storage().name());
     limitra.check().await?;
 
-    config.init()?;
     tour().await?;
     if limitra.storage().name() == "memory" {
         println!(
