@@ -8,7 +8,7 @@ use crate::clock::ManualClock;
 use crate::environment;
 use crate::error::ConfigurationError;
 use crate::handle::Limitra;
-use crate::source::{Given, Remote};
+use crate::source::Given;
 use crate::storage::AnyStorage;
 
 /// The settings that attributed functions share, as chained setters.
@@ -215,10 +215,10 @@ impl LimitraConfig {
             redis_client: self.redis_client,
         };
         let remote = given.storage()?;
-        if matches!((self.default_backend, &remote), (Some(Backend::Redis), Remote::None)) {
-            return Err(ConfigurationError::NoRedisClient);
-        }
-        Ok(Limitra::new(remote, self.default_backend, self.settings))
+        let limitra = Limitra::new(remote, self.default_backend, self.settings);
+        // Whether the default backend is there is said now, not by the first limiter.
+        limitra.storage_for(self.default_backend)?;
+        Ok(limitra)
     }
 
     pub(crate) fn note(&mut self, mistake: ConfigurationError) {

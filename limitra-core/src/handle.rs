@@ -27,6 +27,7 @@ pub struct Limitra {
 struct Shared {
     /// Tells handles apart, so that an attributed function knows which it has met.
     number: u64,
+    /// What `backend = "memory"` means: the storage that was given, if it is one, else one of its own.
     memory: MemoryStorage,
     remote: Remote,
     default_backend: Option<Backend>,
@@ -117,7 +118,11 @@ impl Limitra {
 
     pub(crate) fn new(remote: Remote, default_backend: Option<Backend>, settings: Settings) -> Self {
         let number = NEXT_HANDLE.fetch_add(1, Ordering::Relaxed);
-        let memory = MemoryStorage::new();
+        let memory = match &remote {
+            Remote::Storage(storage) => storage.memory().cloned(),
+            _ => None,
+        };
+        let memory = memory.unwrap_or_default();
         let outages = Outages::within(None);
         Self { inner: Arc::new(Shared { number, memory, remote, default_backend, settings, outages }) }
     }
