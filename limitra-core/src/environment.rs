@@ -3,12 +3,18 @@
 use std::env;
 use std::str::FromStr;
 
+use crate::algorithm::Algorithm;
+use crate::backend::Backend;
 use crate::config::LimitraConfig;
 use crate::error::ConfigurationError;
 
+const REDIS_URL: &str = "LIMITRA_REDIS_URL";
+const ALGORITHMS: &str = "sliding_window, fixed_window, fixed_window_aligned, fixed_window_elastic_expiry, \
+    moving_window, token_bucket, leaky_bucket or gcra";
+
 pub(crate) fn config() -> Result<LimitraConfig, ConfigurationError> {
     let mut config = LimitraConfig::new();
-    if let Some(url) = text("LIMITRA_REDIS_URL")? {
+    if let Some(url) = text(REDIS_URL)? {
         config = config.redis_url(url);
     }
     if let Some(redis_db) = parsed("LIMITRA_REDIS_DB", "the number of a database")? {
@@ -23,10 +29,10 @@ pub(crate) fn config() -> Result<LimitraConfig, ConfigurationError> {
     if let Some(suffix) = text("LIMITRA_SUFFIX")? {
         config = config.suffix(suffix);
     }
-    if let Some(algorithm) = text("LIMITRA_DEFAULT_ALGORITHM")? {
+    if let Some(algorithm) = parsed::<Algorithm>("LIMITRA_DEFAULT_ALGORITHM", ALGORITHMS)? {
         config = config.default_algorithm(algorithm);
     }
-    if let Some(backend) = text("LIMITRA_DEFAULT_BACKEND")? {
+    if let Some(backend) = parsed::<Backend>("LIMITRA_DEFAULT_BACKEND", "memory or redis")? {
         config = config.default_backend(backend);
     }
     if let Some(Switch(fail_open)) = parsed("LIMITRA_FAIL_OPEN", Switch::EXPECTED)? {
@@ -66,7 +72,8 @@ fn text(variable: &'static str) -> Result<Option<String>, ConfigurationError> {
         Err(env::VarError::NotPresent) => Ok(None),
         Err(env::VarError::NotUnicode(value)) => Err(ConfigurationError::Environment {
             variable,
-            value: value.to_string_lossy().into_owned(),
+            // A URL may hold a password, also where it cannot be read.
+            value: if variable == REDIS_URL { "..".to_owned() } else { value.to_string_lossy().into_owned() },
             expected: "text in UTF-8",
         }),
     }
