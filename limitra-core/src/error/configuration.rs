@@ -149,7 +149,7 @@ pub enum ConfigurationError {
         example: &'static str,
     },
     /// `redis_db` against the database in the URL, or with a client.
-    #[error("`redis_db` {redis_db} is set, but {other}; keep one of them")]
+    #[error("`redis_db` {redis_db} is set, but {other}; name the database once, where the server is named")]
     RedisDb {
         /// What was given.
         redis_db: i64,
@@ -224,9 +224,7 @@ impl fmt::Display for Number {
 #[non_exhaustive]
 pub enum UrlProblem {
     /// The scheme is none of ours.
-    #[error(
-        "its scheme is unknown, known are memory, redis, rediss, redis+unix, valkey, valkeys and valkey+unix"
-    )]
+    #[error("its scheme is unknown, known are redis, rediss, redis+unix, valkey, valkeys and valkey+unix")]
     UnknownScheme,
     /// It cannot be read at all.
     #[error("it is malformed")]
