@@ -1,0 +1,176 @@
+//! What each environment variable sets: a process for each environment, since one's own cannot be changed in safety.
+#![allow(missing_docs)]
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::process::Command;
+
+/// The variables that are read.
+const VARIABLES: [&str; 10] = [
+    "LIMITRA_REDIS_URL",
+    "LIMITRA_REDIS_DB",
+    "LIMITRA_PROJECT",
+    "LIMITRA_PREFIX",
+    "LIMITRA_SUFFIX",
+    "LIMITRA_DEFAULT_ALGORITHM",
+    "LIMITRA_DEFAULT_BACKEND",
+    "LIMITRA_FAIL_OPEN",
+    "LIMITRA_ENABLED",
+    "LIMITRA_HASH_IDENTIFIERS",
+];
+
+/// What a process with these variables, and no others of ours, says of its configuration.
+fn told<V: AsRef<OsStr>>(variables: &[(&str, V)]) -> BTreeMap<String, String> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_environment"));
+    for variable in VARIABLES {
+        command.env_remove(variable);
+    }
+    for (variable, value) in variables {
+        command.env(variable, value);
+    }
+    let output = command.output().expect("the program was built with this test");
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).expect("it prints text");
+    let lines = text.lines().filter_map(|line| line.split_once('='));
+    lines.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+#[track_caller]
+fn assert_told(variables: &[(&str, &str)], name: &str, value: &str) {
+    let told = told(variables);
+    assert_eq!(told.get(name).map(String::as_str), Some(value), "{variables:?} {told:?}");
+}
+
+/// Checks that these variables are an error with all of these words, which says no password.
+#[track_caller]
+fn assert_refused(variables: &[(&str, &str)], place: &str, words: &[&str]) {
+    let told = told(variables);
+    let message = told.get(place).unwrap_or_else(|| panic!("{variables:?} {told:?}"));
+    for word in words {
+        assert!(message.contains(word), "`{word}` is missing in: {message}");
+    }
+    assert!(!message.contains("s3cret"), "{message}");
+}
+
+#[test]
+fn an_empty_environment_means_the_defaults() {
+    let expected = [
+        ("algorithm", "sliding_window"),
+        ("allowed", "1"),
+        ("backend", "memory"),
+        ("fail_open", "false"),
+        ("key", "limitra:::user:ada:"),
+    ];
+    let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(told::<&str>(&[]), BTreeMap::from(expected.clone()));
+    assert_eq!(told(&VARIABLES.map(|variable| (variable, ""))), BTreeMap::from(expected));
+}
+
+#[test]
+fn a_redis_url_makes_redis_the_backend_without_asking_it() {
+    for url in ["redis://127.0.0.1:1", "redis://ada:s3cret@127.0.0.1:1/3", "valkey://127.0.0.1:1"] {
+        assert_told(&[("LIMITRA_REDIS_URL", url)], "backend", "redis");
+    }
+    assert_told(
+        &[("LIMITRA_REDIS_URL", "redis://127.0.0.1:1"), ("LIMITRA_DEFAULT_BACKEND", "memory")],
+        "backend",
+        "memory",
+    );
+}
+
+#[test]
+fn a_redis_url_that_cannot_be_used_is_told_without_its_password() {
+    for url in ["redis:s3cret@127.0.0.1", "redis://ada:s3cret@127.0.0.1:port", "postgres://ada:s3cret@127.0.0.1/"] {
+        assert_refused(&[("LIMITRA_REDIS_URL", url)], "build", &["storage url", "write it like redis://"]);
+    }
+}
+
+#[test]
+fn a_redis_db_is_the_database_that_the_url_does_not_name() {
+    let url = |path| ("LIMITRA_REDIS_URL", path);
+    let redis_db = |number| ("LIMITRA_REDIS_DB", number);
+    assert_told(&[url("redis://127.0.0.1:1"), redis_db("3")], "backend", "redis");
+    assert_told(&[url("redis://127.0.0.1:1/3"), redis_db("3")], "backend", "redis");
+    assert_refused(
+        &[url("redis://127.0.0.1:1/2"), redis_db("3")],
+        "build",
+        &["`redis_db` 3", "another database"],
+    );
+    assert_refused(&[redis_db("3")], "build", &["`redis_db` 3", "no `redis_url`"]);
+    for value in ["three", "3.0", "0x3", " 3", "99999999999999999999"] {
+        let variables = [url("redis://127.0.0.1:1"), redis_db(value)];
+        assert_refused(&variables, "from_env", &["LIMITRA_REDIS_DB", value, "the number of a database"]);
+    }
+    assert_refused(&[url("redis://127.0.0.1:1"), redis_db("-3")], "build", &["`redis_db` -3", "from 0"]);
+}
+
+#[test]
+fn a_prefix_a_project_and_a_suffix_stand_in_the_key() {
+    assert_told(&[("LIMITRA_PREFIX", "rl")], "key", "rl:::user:ada:");
+    assert_told(&[("LIMITRA_PROJECT", "blog")], "key", "limitra:blog::user:ada:");
+    assert_told(&[("LIMITRA_SUFFIX", "v2")], "key", "limitra:::user:ada:v2");
+    assert_told(&[("LIMITRA_PROJECT", "a:b c")], "key", "limitra:a%3Ab%20c::user:ada:");
+}
+
+#[test]
+fn a_default_algorithm_is_one_of_the_known_names() {
+    assert_told(&[("LIMITRA_DEFAULT_ALGORITHM", "gcra")], "algorithm", "gcra");
+    assert_told(&[("LIMITRA_DEFAULT_ALGORITHM", "token-bucket")], "algorithm", "token_bucket");
+    for name in ["tokenbucket", "GCRA", "gcra "] {
+        let words = ["LIMITRA_DEFAULT_ALGORITHM", name, "sliding_window", "gcra"];
+        assert_refused(&[("LIMITRA_DEFAULT_ALGORITHM", name)], "from_env", &words);
+    }
+}
+
+#[test]
+fn a_default_backend_is_memory_or_redis() {
+    assert_told(&[("LIMITRA_DEFAULT_BACKEND", "memory")], "backend", "memory");
+    assert_refused(&[("LIMITRA_DEFAULT_BACKEND", "redis")], "build", &["backend is redis", "`redis_url`"]);
+    for name in ["disk", "Redis"] {
+        let words = ["LIMITRA_DEFAULT_BACKEND", name, "memory or redis"];
+        assert_refused(&[("LIMITRA_DEFAULT_BACKEND", name)], "from_env", &words);
+    }
+}
+
+#[test]
+fn a_switch_is_on_or_off_in_any_usual_word() {
+    for (value, on) in [
+        ("true", true),
+        ("1", true),
+        ("yes", true),
+        ("on", true),
+        ("TRUE", true),
+        ("false", false),
+        ("0", false),
+        ("no", false),
+        ("off", false),
+        ("False", false),
+    ] {
+        assert_told(&[("LIMITRA_FAIL_OPEN", value)], "fail_open", &on.to_string());
+        assert_told(&[("LIMITRA_ENABLED", value)], "allowed", if on { "1" } else { "3" });
+        let told = told(&[("LIMITRA_HASH_IDENTIFIERS", value)]);
+        assert_eq!(told["key"].contains("ada"), !on, "{told:?}");
+    }
+}
+
+#[test]
+fn a_switch_in_any_other_word_is_told() {
+    for variable in ["LIMITRA_FAIL_OPEN", "LIMITRA_ENABLED", "LIMITRA_HASH_IDENTIFIERS"] {
+        for value in ["2", "-1", "maybe", " true", "truefalse"] {
+            assert_refused(&[(variable, value)], "from_env", &[variable, value, "true, false, 1 or 0"]);
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_value_that_is_no_text_is_told_without_a_password() {
+    use std::os::unix::ffi::OsStrExt as _;
+
+    for variable in VARIABLES {
+        let told = told(&[(variable, OsStr::from_bytes(b"redis://:s3cret\xff@127.0.0.1"))]);
+        let message = told.get("from_env").unwrap_or_else(|| panic!("{variable}: {told:?}"));
+        assert!(message.contains(variable) && message.contains("UTF-8"), "{message}");
+        assert!(variable != "LIMITRA_REDIS_URL" || !message.contains("s3cret"), "{message}");
+    }
+}
