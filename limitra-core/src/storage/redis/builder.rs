@@ -95,6 +95,7 @@ impl RedisStorageBuilder {
         Ok(RedisStorage::of(client, response_timeout, connect_timeout))
     }
 
+    #[cfg_attr(not(feature = "redis-tls"), allow(clippy::unused_self))] // The certificate is for TLS only.
     fn client_of(&self, url: &str, redis_db: Option<i64>) -> Result<RedisClient, ConfigurationError> {
         let info = url::parse(url, redis_db)?;
         let malformed = |_| ConfigurationError::Url {
