@@ -5,6 +5,8 @@
 
 mod certificates;
 mod fresh;
+#[cfg(doctest)]
+mod guides;
 mod proxy;
 mod redis_server;
 mod reference;

@@ -1,0 +1,28 @@
+//! The guides in `docs/`, as doctests: what they show compiles, and runs where it needs no server.
+
+#[doc = include_str!("../../README.md")]
+mod readme {}
+
+#[doc = include_str!("../../docs/algorithms.md")]
+mod algorithms {}
+
+#[doc = include_str!("../../docs/attribute.md")]
+mod attribute {}
+
+#[doc = include_str!("../../docs/coming-from-python.md")]
+mod coming_from_python {}
+
+#[doc = include_str!("../../docs/configuration.md")]
+mod configuration {}
+
+#[doc = include_str!("../../docs/design.md")]
+mod design {}
+
+#[doc = include_str!("../../docs/quickstart.md")]
+mod quickstart {}
+
+#[doc = include_str!("../../docs/storages.md")]
+mod storages {}
+
+#[doc = include_str!("../../docs/testing.md")]
+mod testing {}
