@@ -107,6 +107,11 @@ impl Record {
         self.entries.iter().any(|entry| !entry.ask(&entry.rule, now, 1).allowed)
     }
 
+    /// From when on every rule, as it was last charged, would allow a hit of 1 that is refused at `now`.
+    pub(crate) fn exceeded_until(&self, now: Micros) -> Micros {
+        self.entries.iter().map(|entry| entry.exceeded_until(now)).max().unwrap_or(now)
+    }
+
     fn entry(&self, rule: &Rule) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.rule.has_tag_of(rule))
     }
@@ -136,6 +141,14 @@ impl Entry {
             }
             None => Algorithm::step(rule, &self.state, now, cost),
         }
+    }
+
+    fn exceeded_until(&self, now: Micros) -> Micros {
+        let step = self.ask(&self.rule, now, 1);
+        if step.allowed {
+            return now;
+        }
+        self.rule.algorithm().allowed_at(&self.rule.limit(), &step.current, now, 1)
     }
 
     /// A log from the far future is re-anchored before anything is kept; the other states were by their step.

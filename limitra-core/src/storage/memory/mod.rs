@@ -1,5 +1,6 @@
 //! The embedded storage: sharded, bounded, without a thread of its own.
 
+mod queue;
 mod shard;
 
 use std::fmt;
@@ -80,7 +81,9 @@ impl MemoryStorage {
         let wanted = (max_keys / KEYS_OF_A_SHARD).clamp(1, MOST_SHARDS);
         // A power of two, so that a few bits of the fingerprint name the shard.
         let count = if wanted.is_power_of_two() { wanted } else { wanted.next_power_of_two() / 2 };
-        let shards = (0..count).map(|_| Mutex::new(Shard::new(max_keys.div_ceil(count)))).collect();
+        // What is left over by the division goes to the first shards, a key each.
+        let keys_of = |shard: usize| max_keys / count + usize::from(shard < max_keys % count);
+        let shards = (0..count).map(|shard| Mutex::new(Shard::new(keys_of(shard)))).collect();
         let started = (Micros::from_system_time(SystemTime::now()), Instant::now());
         Self { inner: Arc::new(Inner { shards, seed: random_seed(), started, max_keys }) }
     }
@@ -102,7 +105,8 @@ impl MemoryStorage {
 
     /// Forgets every expired record now and gives memory back; returns how many went.
     ///
-    /// Only for processes that stand idle: one that is used sweeps as it goes. Each shard (at most
+    /// Only for processes that stand idle: one that is used sweeps as it goes. What has expired is told by the
+    /// storage's own clock, not by a [`ManualClock`](crate::ManualClock). Each shard (at most
     /// some thousand records) is locked for itself.
     pub fn sweep(&self) -> usize {
         let now = self.now();
@@ -160,7 +164,11 @@ impl MemoryStorage {
         let allowed = all.iter().flatten().all(|step| step.allowed);
         if attempt.mode == Mode::Hit {
             if allowed {
-                self.make_room_for_all(&mut shards, &fingerprints, now)?;
+                // A subject that costs nothing is not kept, so it needs no room.
+                let costly = subjects.iter().zip(&fingerprints).filter(|(subject, _)| subject.cost > 0);
+                let charged: SmallVec<[Fingerprint; 4]> =
+                    costly.map(|(_, fingerprint)| *fingerprint).collect();
+                self.make_room_for_all(&mut shards, &charged, now)?;
             }
             for ((subject, fingerprint), steps) in subjects.iter().zip(&fingerprints).zip(&all) {
                 let index = self.shard_index(*fingerprint);

@@ -1,17 +1,17 @@
 //! A part of the memory storage, under one lock.
 
-use std::collections::VecDeque;
-
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
+use smallvec::SmallVec;
 
+use super::queue::Queue;
 use crate::record::Record;
 use crate::time::Micros;
 
 /// How many slots a new key looks at for expired records.
 const SWEPT_BY_A_NEW_KEY: usize = 8;
-/// When a shard is full, this part of it is put up for eviction in one look.
-const PART_OF_CANDIDATES: usize = 8;
+/// When a shard is full, this part of it is queued for eviction in one look.
+const PART_IN_QUEUE: usize = 8;
 /// A shard full of exceeded records is looked through again only after this long.
 const BETWEEN_VAIN_LOOKS: Micros = Micros::new(1000);
 /// Below this many slots a table is not worth shrinking.
@@ -45,8 +45,8 @@ pub(super) struct Shard {
     max_keys: usize,
     /// Where the sweep goes on.
     cursor: usize,
-    /// Unexceeded records, the nearest expiry first, found when the shard was last seen to be full.
-    candidates: VecDeque<(Micros, Fingerprint)>,
+    /// What goes next when there is no more room.
+    queue: Queue,
     /// When it was last found full of exceeded records: a flood must not pay for a look each.
     barren_since: Micros,
 }
@@ -62,7 +62,7 @@ impl Shard {
             slots: HashTable::new(),
             max_keys,
             cursor: 0,
-            candidates: VecDeque::new(),
+            queue: Queue::default(),
             barren_since: Micros::MAX,
         }
     }
@@ -88,6 +88,7 @@ impl Shard {
             if !self.make_room(1, &[], now) {
                 return None;
             }
+            self.queue.join(fingerprint);
         }
         let found = self.slots.entry(
             fingerprint.hash(),
@@ -116,6 +117,9 @@ impl Shard {
 
     /// Sees to it that `new` more keys fit, without touching those in `kept`.
     pub(super) fn make_room(&mut self, new: usize, kept: &[Fingerprint], now: Micros) -> bool {
+        if new > self.max_keys {
+            return false;
+        }
         while self.slots.len() + new > self.max_keys {
             if !self.evict_one(kept, now) {
                 return false;
@@ -129,6 +133,7 @@ impl Shard {
         let before = self.slots.len();
         self.slots.retain(|slot| slot.record.until() > now);
         self.slots.shrink_to_fit(|slot| slot.fingerprint.hash());
+        self.queue = Queue::default();
         before - self.slots.len()
     }
 
@@ -157,44 +162,78 @@ impl Shard {
 
     /// Forgets one record: an expired one, else the unexceeded one with the nearest expiry.
     fn evict_one(&mut self, kept: &[Fingerprint], now: Micros) -> bool {
+        if self.queue.is_stale(now, BETWEEN_VAIN_LOOKS) {
+            self.look(kept, now);
+        }
+        let mut aside: SmallVec<[(Micros, Fingerprint); 4]> = SmallVec::new();
+        let gone = self.next_to_go(kept, &mut aside, now);
+        for (until, fingerprint) in aside.into_iter().rev() {
+            self.queue.put_back(until, fingerprint);
+        }
+        if let Some(fingerprint) = gone {
+            self.remove(fingerprint);
+        }
+        gone.is_some()
+    }
+
+    /// The record whose turn it is; those in `kept` that came before it go to `aside`.
+    fn next_to_go(
+        &mut self,
+        kept: &[Fingerprint],
+        aside: &mut SmallVec<[(Micros, Fingerprint); 4]>,
+        now: Micros,
+    ) -> Option<Fingerprint> {
         loop {
-            while let Some((until, fingerprint)) = self.candidates.pop_front() {
-                // Since it was put up it may have been used, exceeded or removed.
-                let still = self.find(fingerprint).is_some_and(|record| {
-                    record.until() == until && (until <= now || !record.is_exceeded(now))
-                });
-                if still && !kept.contains(&fingerprint) {
-                    self.remove(fingerprint);
-                    return true;
+            while let Some(newcomer) = self.queue.newcomer() {
+                if let Some(record) = self.find(newcomer) {
+                    let until = record.until();
+                    self.queue.place(until, newcomer);
                 }
             }
-            if now >= self.barren_since && now < self.barren_since.plus(BETWEEN_VAIN_LOOKS) {
-                return false;
+            let Some((until, fingerprint)) = self.queue.pop() else {
+                let is_barren = now >= self.barren_since && now < self.barren_since.plus(BETWEEN_VAIN_LOOKS);
+                if is_barren || !self.look(kept, now) {
+                    return None;
+                }
+                continue;
+            };
+            // Since it was queued it may have been removed, used or exceeded.
+            let Some(record) = self.find(fingerprint) else {
+                continue;
+            };
+            let actual = record.until();
+            if actual != until {
+                self.queue.place(actual, fingerprint);
+            } else if until > now && record.is_exceeded(now) {
+                let free = record.exceeded_until(now);
+                self.queue.pass_over(free);
+            } else if kept.contains(&fingerprint) {
+                aside.push((until, fingerprint));
+            } else {
+                return Some(fingerprint);
             }
-            self.find_candidates(kept, now);
-            if self.candidates.is_empty() {
-                self.barren_since = now;
-                return false;
-            }
-            self.barren_since = Micros::MAX;
         }
     }
 
-    /// Puts the part of the shard with the nearest expiry up for eviction. One look serves many new keys.
-    fn find_candidates(&mut self, kept: &[Fingerprint], now: Micros) {
-        let mut found: Vec<(Micros, Fingerprint)> = self
-            .slots
-            .iter()
-            .filter(|slot| !kept.contains(&slot.fingerprint))
-            .filter(|slot| slot.record.until() <= now || !slot.record.is_exceeded(now))
-            .map(|slot| (slot.record.until(), slot.fingerprint))
-            .collect();
-        let most = self.slots.len().div_ceil(PART_OF_CANDIDATES);
-        if found.len() > most {
-            found.select_nth_unstable_by_key(most, |(until, _)| *until);
-            found.truncate(most);
+    /// Queues the part of the shard with the nearest expiry; whether there is one. One look serves many new keys.
+    fn look(&mut self, kept: &[Fingerprint], now: Micros) -> bool {
+        let (mut found, mut exceeded, mut spared) = (Vec::new(), Vec::new(), Vec::new());
+        for slot in &self.slots {
+            let until = slot.record.until();
+            if until > now && slot.record.is_exceeded(now) {
+                exceeded.push((until, slot.record.exceeded_until(now)));
+            } else if kept.contains(&slot.fingerprint) {
+                spared.push(slot.fingerprint);
+            } else {
+                found.push((until, slot.fingerprint));
+            }
         }
-        found.sort_unstable_by_key(|(until, _)| *until);
-        self.candidates = found.into();
+        let any = !found.is_empty();
+        self.barren_since = if any || !spared.is_empty() { Micros::MAX } else { now };
+        self.queue = Queue::of(found, &exceeded, self.slots.len().div_ceil(PART_IN_QUEUE), now);
+        for fingerprint in spared {
+            self.queue.join(fingerprint);
+        }
+        any
     }
 }
