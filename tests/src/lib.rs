@@ -10,6 +10,7 @@ mod guides;
 mod proxy;
 mod redis_server;
 mod reference;
+mod shifted_clock;
 mod temporary_folder;
 
 pub use certificates::Certificates;
@@ -19,4 +20,5 @@ pub use redis_server::{RedisServer, RedisServerBuilder, fresh_prefix, shared};
 pub use reference::{
     CostAboveLimit, Reference, ReferenceAnswer, ReferenceDecision, ReferenceRule, ReferenceSubject,
 };
+pub use shifted_clock::ShiftedClock;
 pub use temporary_folder::TemporaryFolder;

@@ -1,6 +1,7 @@
 //! A real Redis server of one test's own.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -11,6 +12,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use crate::certificates::Certificates;
+use crate::shifted_clock::ShiftedClock;
 use crate::temporary_folder::TemporaryFolder;
 use crate::{fresh_id, random_number};
 
@@ -61,6 +63,7 @@ pub struct RedisServerBuilder {
     user: Option<(String, String)>,
     tls: bool,
     unix_socket: bool,
+    clock_ahead: Option<Duration>,
     arguments: Vec<String>,
 }
 
@@ -86,6 +89,12 @@ impl RedisServerBuilder {
     /// Only a unix socket, no port.
     pub fn unix_socket(mut self) -> Self {
         self.unix_socket = true;
+        self
+    }
+
+    /// The server's wall clock is ahead by this much.
+    pub fn clock_ahead(mut self, ahead: Duration) -> Self {
+        self.clock_ahead = Some(ahead);
         self
     }
 
@@ -307,6 +316,7 @@ impl RedisServer {
             .arg(self.folder.path())
             .arg(program("REDIS_SERVER", "redis-server"))
             .args(self.command_line())
+            .envs(self.environment())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -342,6 +352,14 @@ impl RedisServer {
             );
             std::thread::sleep(Duration::from_millis(2));
         }
+    }
+
+    fn environment(&self) -> Vec<(&'static str, OsString)> {
+        let Some(ahead) = self.settings.clock_ahead else {
+            return Vec::new();
+        };
+        let seconds = i64::try_from(ahead.as_secs()).expect("a clock that is ahead by less than an eternity");
+        ShiftedClock::in_folder(self.folder.path()).environment(seconds).into()
     }
 
     fn is_reachable(&self) -> bool {
