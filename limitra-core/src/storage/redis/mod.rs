@@ -270,11 +270,11 @@ fn outcome(reply: &Value, count: usize) -> Option<Outcome> {
     if rules.len() != count * 4 {
         return None;
     }
-    let rules = rules.chunks_exact(4).filter_map(|rule| {
-        let &[allowed, until, a, b] = rule else {
-            return None;
-        };
-        Some(RuleOutcome { allowed: allowed == 1, state: State { until: Micros::new(until), a, b } })
+    let rules = rules.chunks_exact(4).map(|rule| match *rule {
+        [allowed @ 0..=1, until, a, b] => {
+            Some(RuleOutcome { allowed: allowed == 1, state: State { until: Micros::new(until), a, b } })
+        }
+        _ => None,
     });
-    Some(Outcome { now: Micros::new(*now), rules: rules.collect() })
+    Some(Outcome { now: Micros::new(*now), rules: rules.collect::<Option<_>>()? })
 }

@@ -1,9 +1,10 @@
 -- The general way: any subjects and rules, on whole records. Decides all first, then commits.
-local HEAD, ENTRY, SLOT, LOOK = 4, 33, 16, 1024
+local HEAD, ENTRY, SLOT, LOOK, MOST = 4, 33, 16, 1024, 255
 local TWO26, TWO53 = 67108864, 9007199254740992
+local FOREIGN = 'LIMITRAFOREIGN the value is not a limitra record'
 
-local function foreign(key)
-  return redis.error_reply('LIMITRAFOREIGN the value is not a limitra record')
+local function foreign()
+  return redis.error_reply(FOREIGN)
 end
 
 -- Reads a record's entries, and as much of its logs as one look shows.
@@ -11,30 +12,36 @@ local function load(key)
   local value = redis.call('GETRANGE', key, 0, LOOK - 1)
   local record = {key = key, value = value, entries = {}, is_whole = #value < LOOK, till = 0}
   if value == '' then
-    return record
+    return record, redis.call('EXISTS', key) == 1 and foreign() or nil
   end
   if #value < HEAD or string.sub(value, 1, 2) ~= 'LR' then
-    return record, foreign(key)
+    return record, foreign()
   elseif string.byte(value, 3) ~= 1 then
     return record, redis.error_reply('LIMITRAVERSION the record is of another version')
   end
   local count = string.byte(value, 4)
+  if count == 0 then
+    return record, foreign()
+  end
   local log = HEAD + count * ENTRY
   if #value < log and not record.is_whole then
     value = redis.call('GETRANGE', key, 0, log - 1)
     record.value = value
   end
   if #value < log then
-    return record, foreign(key)
+    return record, foreign()
   end
   for index = 1, count do
     local algorithm, window, till, a, b = struct.unpack('<BI8I8I8I8', value, HEAD + (index - 1) * ENTRY + 1)
     local entry = {algorithm = algorithm, window = window, till = till, a = a, b = b, index = index, log = log}
+    if window >= TWO53 or till >= TWO53 or a >= TWO53 or b >= TWO53 then
+      return record, foreign()
+    end
     if algorithm == 5 then
       entry.next = math.fmod(b, TWO26)
       entry.slots = (b - entry.next) / TWO26
       if entry.next >= math.max(entry.slots, 1) then
-        return record, foreign(key)
+        return record, foreign()
       end
       log = log + entry.slots * SLOT
     end
@@ -43,7 +50,7 @@ local function load(key)
   end
   local length = record.is_whole and #value or redis.call('STRLEN', key)
   if length ~= log then
-    return record, foreign(key)
+    return record, foreign()
   end
   return record
 end
@@ -67,6 +74,9 @@ local function slot(record, entry, index)
     instant, before = struct.unpack('<I8I8', record.value, start + 1)
   else
     instant, before = struct.unpack('<I8I8', redis.call('GETRANGE', record.key, start, start + SLOT - 1))
+  end
+  if instant > TWO53 or before >= TWO53 then
+    error(FOREIGN, 0)
   end
   return instant - 1, before
 end
@@ -224,8 +234,8 @@ local function pack(entry)
   return struct.pack('<BI8I8I8I8', entry.algorithm, entry.window, entry.till, entry.a, entry.b)
 end
 
--- Writes a record: as a whole, or where it is large and keeps its shape, in place.
-local function commit(record, rules)
+-- Forgets the entries that are worth nothing any more, where there are others than the `rules` that were asked.
+local function forget(record, rules)
   if #record.entries > rules then
     local kept = {}
     for _, entry in ipairs(record.entries) do
@@ -237,6 +247,10 @@ local function commit(record, rules)
     record.is_reshaped = record.is_reshaped or #kept < #record.entries
     record.entries = kept
   end
+end
+
+-- Writes a record: as a whole, or where it is large and keeps its shape, in place.
+local function commit(record)
   local till, pieces, logs = 0, {}, {}
   for _, entry in ipairs(record.entries) do
     till = math.max(till, entry.till)
@@ -279,6 +293,7 @@ for index, key in ipairs(KEYS) do
   subjects[index] = subject
 end
 
+-- Nothing is written before it is known that everything can be.
 local reply = {now}
 for _, subject in ipairs(subjects) do
   local record = subject.record
@@ -301,8 +316,17 @@ for _, subject in ipairs(subjects) do
     table.insert(reply, state.a)
     table.insert(reply, state.b)
   end
+  if record.is_changed and allowed then
+    forget(record, #subject.found)
+    if #record.entries > MOST then
+      return redis.error_reply('LIMITRAFULL the record holds as many other rules as it may')
+    end
+  end
+end
+for _, subject in ipairs(subjects) do
+  local record = subject.record
   if record.is_changed then
-    commit(record, allowed and #subject.found or math.huge)
+    commit(record)
   elseif spends and record.value ~= '' then
     heal(record.key, record.till)
   end

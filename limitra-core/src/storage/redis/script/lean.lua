@@ -4,7 +4,8 @@ local rule, cost = rule_at(5), tonumber(ARGV[3])
 local state = not value and {till = 0, a = 0, b = 0}
 if value and #value == 37 then
   local magic, algorithm, window, till, a, b = struct.unpack('<I4BI8I8I8I8', value)
-  if magic == 0x0101524C and algorithm == rule.algorithm and window == rule.window then
+  local is_asked = magic == 0x0101524C and algorithm == rule.algorithm and window == rule.window
+  if is_asked and till < 9007199254740992 and a < 9007199254740992 and b < 9007199254740992 then
     state = {till = till, a = a, b = b}
   end
 end
