@@ -1,10 +1,14 @@
 //! How Redis is reached.
 
+use std::convert::Infallible;
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
 use ::redis::io::tcp::TcpSettings;
-use ::redis::{AsyncConnectionConfig, Client, RedisError};
+use ::redis::{AsyncConnectionConfig, Client, ErrorKind, ProtocolVersion, PushInfo, PushKind, RedisError};
 use deadpool::managed::Manager;
 use deadpool_redis::Pool;
 
@@ -12,9 +16,11 @@ use deadpool_redis::Pool;
 ///
 /// Made by `into()`:
 ///
-/// * a `redis::Client`: limitra makes connections by it, one for each tokio runtime (with `TCP_NODELAY`);
+/// * a `redis::Client`: limitra makes connections by it, one for each tokio runtime, with `TCP_NODELAY` and, where the
+///   server speaks it, by RESP3: so a connection that was closed while idle is noticed before it is used;
 /// * a `deadpool_redis::Pool`: its manager makes the connections, with its address, credentials and
-///   certificates. They are kept, not checked out for each decision, and do not count as the pool's;
+///   certificates. They are kept, not checked out for each decision, and do not count as the pool's. One that was
+///   closed while idle is noticed only when it is used: that decision is an error;
 /// * a `redis::aio::MultiplexedConnection`: it is used as it is, from every runtime. limitra cannot make
 ///   it anew: once it is lost every decision is an error. Its runtime must go on running.
 ///
@@ -30,24 +36,76 @@ pub struct RedisClient(Source);
 
 #[derive(Clone)]
 enum Source {
-    Client(Client),
+    Client(Box<Clients>),
     Pool(Pool),
     Connection(MultiplexedConnection),
 }
 
+/// The same client twice; by RESP3 a connection says when it is closed.
+#[derive(Clone)]
+struct Clients {
+    resp3: Option<Client>,
+    plain: Client,
+}
+
+/// A connection, and whether it is known to be closed.
+#[derive(Clone)]
+pub(super) struct Made {
+    pub(super) multiplexed: MultiplexedConnection,
+    closed: Arc<AtomicBool>,
+}
+
+impl Made {
+    fn of(multiplexed: MultiplexedConnection) -> Self {
+        Self { multiplexed, closed: Arc::default() }
+    }
+
+    /// Nothing that is sent by it would arrive.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+}
+
 impl RedisClient {
+    /// A client whose protocol is the user's choice, or else RESP3 where the server speaks it.
+    pub(super) fn of(client: Client, protocol_is_chosen: bool) -> Self {
+        let info = client.get_connection_info().clone();
+        let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
+        let settings = info.redis_settings().clone();
+        // The same client but for a setting; it was opened before, so it opens again.
+        let resp3 = match (settings.protocol(), protocol_is_chosen) {
+            (ProtocolVersion::RESP2, true) => None,
+            _ => Some(info.clone().set_redis_settings(settings.set_protocol(ProtocolVersion::RESP3))),
+        };
+        let resp3 = resp3.and_then(|info| Client::open(info).ok());
+        let plain = Client::open(info).unwrap_or(client);
+        Self(Source::Client(Box::new(Clients { resp3, plain })))
+    }
+
     /// Makes a connection that the current tokio runtime drives.
-    pub(super) async fn connect(&self) -> Result<MultiplexedConnection, RedisError> {
-        match &self.0 {
-            Source::Client(client) => {
-                // Deadlines are the storage's: one for making a connection, one for each command.
-                let config =
-                    AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
-                client.get_multiplexed_async_connection_with_config(&config).await
+    pub(super) async fn connect(&self) -> Result<Made, RedisError> {
+        // Deadlines are the storage's: one for making a connection, one for each command.
+        let config = || AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
+        let mut multiplexed = match &self.0 {
+            Source::Client(clients) => {
+                if let Some(client) = &clients.resp3 {
+                    let closed = Arc::new(AtomicBool::new(false));
+                    let config = config().set_push_sender(on_close(Arc::clone(&closed)));
+                    match client.get_multiplexed_async_connection_with_config(&config).await {
+                        Ok(multiplexed) => return Ok(Made { multiplexed, closed }),
+                        // An older server, or a user who may not greet: it has to do without.
+                        Err(error) if is_an_answer(&error) => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+                let made = clients.plain.get_multiplexed_async_connection_with_config(&config()).await;
+                return made.map(Made::of);
             }
-            Source::Pool(pool) => Manager::create(pool.manager()).await,
-            Source::Connection(connection) => Ok(connection.clone()),
-        }
+            Source::Pool(pool) => Manager::create(pool.manager()).await?,
+            Source::Connection(connection) => connection.clone(),
+        };
+        multiplexed.set_response_timeout(Duration::MAX);
+        Ok(Made::of(multiplexed))
     }
 
     /// Whether a lost connection can be made anew.
@@ -56,12 +114,30 @@ impl RedisClient {
     }
 }
 
+/// Notes the end of a connection.
+fn on_close(closed: Arc<AtomicBool>) -> impl Fn(PushInfo) -> Result<(), Infallible> {
+    move |push| {
+        if push.kind == PushKind::Disconnection {
+            closed.store(true, Ordering::Release);
+        }
+        Ok(())
+    }
+}
+
+/// Whether the server was reached, and said no.
+fn is_an_answer(error: &RedisError) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Server(_)
+            | ErrorKind::Extension
+            | ErrorKind::AuthenticationFailed
+            | ErrorKind::RESP3NotSupported
+    )
+}
+
 impl From<Client> for RedisClient {
     fn from(client: Client) -> Self {
-        let settings = TcpSettings::default().set_nodelay(true);
-        let info = client.get_connection_info().clone().set_tcp_settings(settings);
-        // The same client but for the setting; it was opened before, so it opens again.
-        Self(Source::Client(Client::open(info).unwrap_or(client)))
+        Self::of(client, false)
     }
 }
 
@@ -105,7 +181,7 @@ impl fmt::Debug for RedisClient {
     /// Without credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Source::Client(client) => write!(f, "client of {}", client.get_connection_info().addr()),
+            Source::Client(clients) => write!(f, "client of {}", clients.plain.get_connection_info().addr()),
             Source::Pool(_) => f.write_str("pool"),
             Source::Connection(_) => f.write_str("connection"),
         }

@@ -10,7 +10,7 @@ use ::redis::aio::MultiplexedConnection;
 use futures_util::future::{FutureExt as _, Shared};
 use tokio::runtime::{Handle, Id};
 
-use super::client::RedisClient;
+use super::client::{Made, RedisClient};
 use crate::error::{StorageError, StorageErrorKind};
 
 /// More runtimes than this are not remembered; the oldest connects anew if it comes back.
@@ -34,10 +34,10 @@ pub(super) struct Connection {
 #[derive(Clone)]
 struct Attempt {
     started: Instant,
-    made: Shared<Pin<Box<dyn Future<Output = Made> + Send>>>,
+    made: Shared<Making>,
 }
 
-type Made = Result<MultiplexedConnection, Lost>;
+type Making = Pin<Box<dyn Future<Output = Result<Made, Lost>> + Send>>;
 
 /// Why no connection was made; shared by all who waited.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -65,7 +65,7 @@ impl Connections {
         let runtime = handle.id();
         let Attempt { started, made } = self.attempt(runtime);
         match made.await {
-            Ok(multiplexed) => Ok(Connection { multiplexed, runtime, started }),
+            Ok(Made { multiplexed, .. }) => Ok(Connection { multiplexed, runtime, started }),
             Err(lost) => {
                 self.forget(runtime, started);
                 let error = match &lost {
@@ -88,8 +88,11 @@ impl Connections {
         let mut runtimes = self.runtimes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(place) = runtimes.iter().position(|(id, _)| *id == runtime) {
             let (_, attempt) = &runtimes[place];
-            // One that nobody waited for to its end has outlived its deadline: its outcome says nothing.
-            let is_stale = attempt.made.peek().is_none() && attempt.started.elapsed() > self.connect_timeout;
+            let is_stale = match attempt.made.peek() {
+                Some(made) => made.as_ref().is_ok_and(Made::is_closed),
+                // One that nobody waited for to its end has outlived its deadline: its outcome says nothing.
+                None => attempt.started.elapsed() > self.connect_timeout,
+            };
             if !is_stale {
                 return attempt.clone();
             }
