@@ -108,15 +108,28 @@ impl RedisStorageBuilder {
             // The process's default, unless it has chosen one already.
             let _chosen = rustls::crypto::ring::default_provider().install_default();
             if let Some(pem) = &self.ca_certificate {
+                if !holds_certificates(pem) {
+                    return Err(ConfigurationError::Certificate);
+                }
                 let certificates =
                     ::redis::TlsCertificates { client_tls: None, root_cert: Some(pem.clone()) };
                 let client = Client::build_with_tls(info, certificates)
                     .map_err(|_| ConfigurationError::Certificate)?;
-                return Ok(client.into());
+                return Ok(RedisClient::of(client, url::names_protocol(url)));
             }
         }
-        Ok(Client::open(info).map_err(malformed)?.into())
+        Ok(RedisClient::of(Client::open(info).map_err(malformed)?, url::names_protocol(url)))
     }
+}
+
+/// Whether this is PEM text with at least one certificate, and no broken one: without any, no server would be trusted.
+#[cfg(feature = "redis-tls")]
+fn holds_certificates(pem: &[u8]) -> bool {
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject as _;
+
+    let mut found = CertificateDer::pem_slice_iter(pem).peekable();
+    found.peek().is_some() && found.all(|certificate| certificate.is_ok())
 }
 
 impl fmt::Debug for RedisStorageBuilder {

@@ -22,6 +22,7 @@ pub(super) fn breaks_connection(error: &RedisError) -> bool {
     error.is_io_error()
         || error.is_unrecoverable_error()
         || matches!(error.kind(), ErrorKind::Server(ServerErrorKind::ReadOnly))
+        || error.to_string().contains("READONLY")
 }
 
 /// What a caller may do about it.
@@ -34,20 +35,25 @@ pub(super) fn kind(error: &RedisError) -> StorageErrorKind {
     }
     // A script passes the error of a command on in its text, older servers within another's.
     let text = error.to_string();
-    let says = |code: &str| error.code() == Some(code) || text.contains(code);
-    if says("WRONGTYPE") || says("LIMITRAFOREIGN") {
-        StorageErrorKind::ForeignValue
-    } else if says("LIMITRAVERSION") {
-        StorageErrorKind::OtherVersion
-    } else if ["NOAUTH", "WRONGPASS", "NOPERM", "OOM", "MISCONF"].iter().any(|code| says(code))
-        || error.kind() == ErrorKind::AuthenticationFailed
-        || matches!(error.kind(), ErrorKind::Server(ServerErrorKind::ResponseError))
-    {
-        StorageErrorKind::Refused
-    } else if matches!(error.kind(), ErrorKind::Server(_)) {
-        // Loading, a demoted or a busy server: later it may answer.
-        StorageErrorKind::Unavailable
-    } else {
-        StorageErrorKind::Malformed
+    let says = |codes: &[&str]| codes.iter().any(|code| error.code() == Some(*code) || text.contains(code));
+    if says(&["WRONGTYPE", "LIMITRAFOREIGN"]) {
+        return StorageErrorKind::ForeignValue;
+    }
+    if says(&["LIMITRAVERSION"]) {
+        return StorageErrorKind::OtherVersion;
+    }
+    // Later it may answer, or another server in its place.
+    if says(&["READONLY", "BUSY", "NOREPLICAS", "max number of clients"]) {
+        return StorageErrorKind::Unavailable;
+    }
+    match error.kind() {
+        ErrorKind::Server(
+            ServerErrorKind::ResponseError | ServerErrorKind::NoPerm | ServerErrorKind::CrossSlot,
+        )
+        | ErrorKind::Extension
+        | ErrorKind::AuthenticationFailed => StorageErrorKind::Refused,
+        // Loading, moved or without its master.
+        ErrorKind::Server(_) => StorageErrorKind::Unavailable,
+        _ => StorageErrorKind::Malformed,
     }
 }

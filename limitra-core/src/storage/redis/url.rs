@@ -47,14 +47,25 @@ fn names_database(scheme: &str, rest: &str) -> bool {
     }
 }
 
+/// Whether the URL says which protocol is to be spoken.
+pub(super) fn names_protocol(url: &str) -> bool {
+    url.split_once('?')
+        .is_some_and(|(_, query)| query.split('&').any(|setting| setting.starts_with("protocol=")))
+}
+
 /// The URL without user, password and query.
 pub(super) fn redacted(url: &str) -> String {
     let (start, rest) = match url.split_once("://") {
         Some((scheme, rest)) => (format!("{scheme}://"), rest),
         None => (String::new(), url),
     };
-    let rest = rest.split_once('?').map_or(rest, |(address, _)| address);
-    let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    let rest = match (rest.find('?'), rest.rfind('@')) {
+        // Either a password with a question mark or a query with an at sign: no telling which part is whose.
+        (Some(query), Some(host)) if query < host => "..",
+        (Some(query), None) => rest.get(..query).unwrap_or_default(),
+        (query, Some(host)) => rest.get(host + 1..query.unwrap_or(rest.len())).unwrap_or_default(),
+        (None, None) => rest,
+    };
     format!("{start}{rest}")
 }
 
@@ -70,6 +81,9 @@ mod tests {
             "nothing:secret@host",
             "redis+unix:///run/x.sock?pass=secret&db=secret",
             "http://u:secret@host",
+            "redis://u:secret?more@host:notaport",
+            "redis://u:more?secret@host:notaport",
+            "redis+unix:///run/x.sock?pass=more@secret&db=x",
         ] {
             let message = parse(url, None).expect_err(url).to_string();
             assert!(!message.contains("secret"), "{message}");

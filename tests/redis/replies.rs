@@ -1,0 +1,160 @@
+//! What a server may say instead of an answer.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use limitra::{Algorithm, RedisStorage, StorageErrorKind};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::stage::{HOUR, fresh, kind, limit, limiter, storage_at};
+
+/// A server that knows only how to greet, and has one reply to every script; in the current runtime.
+struct Scripted {
+    address: SocketAddr,
+    asked: Arc<AtomicU64>,
+}
+
+impl Scripted {
+    async fn start(reply: &[u8]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let asked = Arc::new(AtomicU64::new(0));
+        let (reply, count): (Arc<[u8]>, _) = (reply.into(), asked.clone());
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(serve(stream, reply.clone(), count.clone()));
+            }
+        });
+        Self { address, asked }
+    }
+
+    fn url(&self) -> String {
+        format!("redis://{}", self.address)
+    }
+
+    /// How many scripts it was asked to run.
+    fn asked(&self) -> u64 {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
+
+async fn serve(mut stream: TcpStream, reply: Arc<[u8]>, asked: Arc<AtomicU64>) {
+    let (mut buffer, mut received) = (vec![0; 65_536], Vec::new());
+    while let Ok(length @ 1..) = stream.read(&mut buffer).await {
+        received.extend_from_slice(&buffer[..length]);
+        while let Some((words, used)) = command(&received) {
+            received.drain(..used);
+            let name = words.first().map(|name| name.to_uppercase());
+            let answer = match name.as_deref() {
+                Some("EVALSHA" | "EVAL") => {
+                    asked.fetch_add(1, Ordering::SeqCst);
+                    reply.to_vec()
+                }
+                Some("CLIENT" | "SELECT") => b"+OK\r\n".to_vec(),
+                // An old server, or something in between that is none.
+                _ => b"-ERR unknown command\r\n".to_vec(),
+            };
+            if stream.write_all(&answer).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// The first whole command, and how many bytes it took.
+fn command(received: &[u8]) -> Option<(Vec<String>, usize)> {
+    let line = |from: usize| {
+        let length = received.get(from..)?.windows(2).position(|pair| pair == b"\r\n")?;
+        let text = std::str::from_utf8(&received[from..from + length]).unwrap();
+        Some((text[1..].parse::<usize>().unwrap(), from + length + 2))
+    };
+    let (count, mut place) = line(0)?;
+    let mut words = Vec::new();
+    for _ in 0..count {
+        let (length, from) = line(place)?;
+        let word = received.get(from..from + length)?;
+        received.get(from + length..from + length + 2)?;
+        words.push(String::from_utf8_lossy(word).into_owned());
+        place = from + length + 2;
+    }
+    Some((words, place))
+}
+
+#[tokio::test]
+async fn what_the_server_says_is_an_error_of_its_kind_and_the_command_is_sent_once() {
+    use StorageErrorKind::{ForeignValue, Malformed, OtherVersion, Refused, Unavailable};
+    for (reply, expected) in [
+        ("-READONLY You can't write against a read only replica.\r\n", Unavailable),
+        ("-LOADING Redis is loading the dataset in memory\r\n", Unavailable),
+        (
+            "-BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.\r\n",
+            Unavailable,
+        ),
+        (
+            "-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.\r\n",
+            Unavailable,
+        ),
+        ("-CLUSTERDOWN The cluster is down\r\n", Unavailable),
+        ("-TRYAGAIN Multiple keys request during rehashing of slot\r\n", Unavailable),
+        ("-MOVED 3999 127.0.0.1:6381\r\n", Unavailable),
+        ("-ASK 3999 127.0.0.1:6381\r\n", Unavailable),
+        ("-NOREPLICAS Not enough good replicas to write.\r\n", Unavailable),
+        ("-CROSSSLOT Keys in request don't hash to the same slot\r\n", Refused),
+        ("-OOM command not allowed when used memory > 'maxmemory'.\r\n", Refused),
+        ("-MISCONF Redis is configured to save RDB snapshots\r\n", Refused),
+        ("-NOPERM this user has no permissions to run the 'evalsha' command\r\n", Refused),
+        ("-NOAUTH Authentication required.\r\n", Refused),
+        ("-ERR whatever\r\n", Refused),
+        ("-SOMETHING that no version has said yet\r\n", Refused),
+        ("-WRONGTYPE Operation against a key holding the wrong kind of value\r\n", ForeignValue),
+        ("-ERR Error running script: @user_script:1: WRONGTYPE Operation against a key\r\n", ForeignValue),
+        ("-LIMITRAFOREIGN the value is not a limitra record\r\n", ForeignValue),
+        ("-LIMITRAVERSION the record is of another version\r\n", OtherVersion),
+        (":1\r\n", Malformed),
+        ("+OK\r\n", Malformed),
+        ("$-1\r\n", Malformed),
+        ("*0\r\n", Malformed),
+        ("*1\r\n:1\r\n", Malformed),
+        ("*5\r\n:1\r\n:1\r\n:1\r\n:1\r\n:-1\r\n", Malformed),
+        ("*5\r\n:1\r\n:1\r\n:1\r\n:1\r\n$1\r\n1\r\n", Malformed),
+        ("*6\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n", Malformed),
+        ("*5\r\n:1\r\n:7\r\n:1\r\n:1\r\n:1\r\n", Malformed),
+    ] {
+        let server = Scripted::start(reply.as_bytes()).await;
+        let storage = storage_at(&server.url());
+        let limiter = limiter(&storage, Algorithm::SlidingWindow, 5);
+        assert_eq!(kind(limiter.check("ada").await), expected, "{reply}");
+        assert_eq!(server.asked(), 1, "{reply}");
+        // And again, by the same connection or another one.
+        assert_eq!(kind(limiter.check("ada").await), expected, "{reply}");
+        assert_eq!(server.asked(), 2, "{reply}");
+        let open = fresh(&storage).limit(limit(5, HOUR)).fail_open(true).build().unwrap();
+        assert!(open.check("ada").await.unwrap().is_degraded(), "{reply}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_never_has_the_script_is_asked_twice_and_no_more() {
+    let server = Scripted::start(b"-NOSCRIPT No matching script. Please use EVAL.\r\n").await;
+    let limiter = limiter(&storage_at(&server.url()), Algorithm::SlidingWindow, 5);
+    assert!(limiter.check("ada").await.is_err());
+    assert_eq!(server.asked(), 2);
+}
+
+#[tokio::test]
+async fn something_that_is_no_redis_is_an_error_within_the_deadline() {
+    for reply in [&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], b"\0\0\0\0", b"*5\r\n:1\r\n", b"$99999999999\r\n"]
+    {
+        let server = Scripted::start(reply).await;
+        let builder = RedisStorage::builder().url(server.url()).response_timeout(Duration::from_millis(100));
+        let limiter = limiter(&builder.build().unwrap().into(), Algorithm::SlidingWindow, 5);
+        for _ in 0..2 {
+            let found = kind(limiter.check("ada").await);
+            let all = [StorageErrorKind::Malformed, StorageErrorKind::Timeout, StorageErrorKind::Unavailable];
+            assert!(all.contains(&found), "{reply:?}: {found:?}");
+        }
+    }
+}
