@@ -1,0 +1,165 @@
+//! A decision is one command.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use limitra::{Algorithm, RateLimiter, check_all};
+use limitra_tests::RedisServer;
+use tokio::task::JoinSet;
+
+use crate::monitor::Monitor;
+use crate::stage::{HOUR, Look, SECOND, fresh, limit, limiter, storage_at};
+
+fn with_rules(storage: &limitra::AnyStorage, algorithm: Algorithm, rules: u32) -> RateLimiter {
+    let limits = (1..=rules).map(|rule| limit(2, HOUR * rule));
+    fresh(storage).algorithm(algorithm).limits(limits).build().unwrap()
+}
+
+#[tokio::test]
+async fn a_decision_is_one_command_whatever_the_number_of_rules() {
+    let server = RedisServer::start();
+    let storage = storage_at(&server.url());
+    for algorithm in Algorithm::ALL {
+        for rules in [1, 2, 5] {
+            let limiter = with_rules(&storage, *algorithm, rules);
+            // The connection is made, the script loaded.
+            limiter.allow_request("first").await.unwrap();
+            let mut monitor = Monitor::start(&server);
+            // Two allowed, one refused, one of nothing, and every way to only look.
+            for _ in 0..3 {
+                limiter.check("ada").await.unwrap();
+                assert_eq!(monitor.look().asked, ["evalsha"], "{algorithm}, {rules} rules");
+            }
+            limiter.check_cost("ada", 0).await.unwrap();
+            assert_eq!(monitor.look().asked, ["evalsha"]);
+            limiter.test("ada").await.unwrap();
+            assert_eq!(monitor.look().asked, ["evalsha"]);
+            limiter.usage("ada").await.unwrap();
+            assert_eq!(monitor.look().asked, ["evalsha"]);
+            limiter.status("ada").await.unwrap();
+            assert_eq!(monitor.look().asked, ["evalsha"]);
+            limiter.wait_time("ada").await.unwrap();
+            assert_eq!(monitor.look().asked, ["evalsha"]);
+            limiter.reset("ada").await.unwrap();
+            assert_eq!(monitor.look().asked, ["unlink"]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_decision_is_one_command_whatever_the_number_of_subjects() {
+    let server = RedisServer::start();
+    let storage = storage_at(&server.url());
+    for algorithm in Algorithm::ALL {
+        let one = with_rules(&storage, *algorithm, 1);
+        let two = with_rules(&storage, Algorithm::Gcra, 2);
+        let three = with_rules(&storage, Algorithm::MovingWindow, 5);
+        let ask_three = || async {
+            check_all([one.of("ada"), two.of("acme"), three.of("all")]).await.unwrap();
+        };
+        check_all([one.of("eve"), two.of("evil")]).await.unwrap();
+        one.check("eve").await.unwrap();
+        let mut monitor = Monitor::start(&server);
+        for _ in 0..3 {
+            ask_three().await;
+            assert_eq!(monitor.look().asked, ["evalsha"], "{algorithm}");
+        }
+        check_all([one.of("ada")]).await.unwrap();
+        assert_eq!(monitor.look().asked, ["evalsha"], "{algorithm}");
+    }
+}
+
+#[tokio::test]
+async fn a_peek_calls_nothing_that_writes() {
+    let server = RedisServer::start();
+    let storage = storage_at(&server.url());
+    let mut look = Look::at(&server);
+    for algorithm in Algorithm::ALL {
+        for rules in [1, 2] {
+            let limiter = with_rules(&storage, *algorithm, rules);
+            let mut monitor = Monitor::start(&server);
+            // On nothing, on a record that is exceeded, on one without a time to live.
+            assert!(limiter.test("ada").await.unwrap().is_allowed());
+            assert!(!look.exists(&limiter.key("ada")));
+            assert!(limiter.allow_request("ada").await.unwrap());
+            assert!(limiter.allow_request("ada").await.unwrap());
+            look.run::<()>(&["PERSIST", &limiter.key("ada")]);
+            monitor.look();
+            assert!(!limiter.test("ada").await.unwrap().is_allowed());
+            let called = monitor.look().called;
+            let reads = ["time", "get", "getrange", "strlen"];
+            assert!(called.iter().all(|name| reads.contains(&name.as_str())), "{algorithm}: {called:?}");
+            assert_eq!(look.pttl(&limiter.key("ada")), -1);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_script_that_the_server_has_lost_is_sent_again_and_counted_once() {
+    let server = RedisServer::start();
+    let storage = storage_at(&server.url());
+    for algorithm in Algorithm::ALL {
+        let limiter = limiter(&storage, *algorithm, 3);
+        assert!(limiter.allow_request("ada").await.unwrap());
+        server.cli(&["SCRIPT", "FLUSH"]);
+        assert!(limiter.allow_request("ada").await.unwrap());
+        assert_eq!(limiter.usage("ada").await.unwrap().count, 2, "{algorithm}");
+        assert_eq!(limiter.outages(), 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tasks_that_race_with_script_flush_see_no_error_and_admit_exactly_the_limit() {
+    const TASKS: u64 = 50;
+    let server = RedisServer::start();
+    let storage = storage_at(&server.url());
+    for algorithm in [Algorithm::SlidingWindow, Algorithm::MovingWindow, Algorithm::TokenBucket] {
+        let limits = [limit(300, HOUR), limit(1000, HOUR * 2)];
+        let limiter = fresh(&storage).algorithm(algorithm).limits(limits).build().unwrap();
+        let is_over = Arc::new(AtomicBool::new(false));
+        let flusher = std::thread::spawn({
+            let (mut look, is_over) = (Look::at(&server), is_over.clone());
+            move || {
+                let mut flushes = 0;
+                while !is_over.load(Ordering::SeqCst) {
+                    look.run::<()>(&["SCRIPT", "FLUSH"]);
+                    flushes += 1;
+                }
+                flushes
+            }
+        });
+        let mut running = JoinSet::new();
+        for _ in 0..TASKS {
+            let limiter = limiter.clone();
+            running.spawn(async move {
+                let mut admitted = 0;
+                for _ in 0..10 {
+                    admitted += u64::from(limiter.allow_request("ada").await.unwrap());
+                }
+                admitted
+            });
+        }
+        let admitted: u64 = running.join_all().await.into_iter().sum();
+        is_over.store(true, Ordering::SeqCst);
+        assert!(flusher.join().unwrap() > 0);
+        // A bucket gives back at most a unit within the few seconds that this takes.
+        let most = if algorithm == Algorithm::TokenBucket { 301 } else { 300 };
+        assert!((300..=most).contains(&admitted), "{algorithm}: {admitted}");
+        assert_eq!(limiter.outages(), 0);
+    }
+}
+
+#[tokio::test]
+async fn resp3_decides_like_resp2() {
+    let server = RedisServer::start();
+    for protocol in ["", "?protocol=resp2", "?protocol=resp3"] {
+        let storage = storage_at(&format!("{}{protocol}", server.url()));
+        let limits = [limit(2, HOUR), limit(5, SECOND * 7200)];
+        let limiter = fresh(&storage).limits(limits).build().unwrap();
+        let mut allowed = Vec::new();
+        for _ in 0..3 {
+            allowed.push(limiter.allow_request("ada").await.unwrap());
+        }
+        assert_eq!(allowed, [true, true, false], "{protocol}");
+    }
+}
