@@ -129,7 +129,7 @@ const KEYS: usize = 40;
 type Model = BTreeMap<usize, (Duration, u64, u64)>;
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
     fn records_go_in_the_documented_order_whatever_happens(max_keys in 1_usize..28, hits in hits()) {
