@@ -4,6 +4,7 @@
 //! cargo run -p limitra-examples-web                      # http://127.0.0.1:3000, counting in memory
 //! cargo run -p limitra-examples-web -- 127.0.0.1:0       # a free port
 //! LIMITRA_REDIS_URL=redis://127.0.0.1:6379 cargo run -p limitra-examples-web
+//! cargo run --release -p limitra-examples-web            # for a load generator
 //! ```
 
 use std::error::Error;
