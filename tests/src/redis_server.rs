@@ -100,8 +100,7 @@ impl RedisServerBuilder {
 
     /// One more setting, as on the command line: `.setting("maxmemory", "2mb")`.
     pub fn setting(mut self, name: &str, value: &str) -> Self {
-        self.arguments
-            .extend([format!("--{name}"), value.to_owned()]);
+        self.arguments.extend([format!("--{name}"), value.to_owned()]);
         self
     }
 
@@ -109,13 +108,7 @@ impl RedisServerBuilder {
     pub fn start(self) -> RedisServer {
         let folder = TemporaryFolder::new("redis");
         let certificates = self.tls.then(|| Certificates::in_folder(folder.path()));
-        let mut server = RedisServer {
-            settings: self,
-            folder,
-            certificates,
-            port: 0,
-            running: None,
-        };
+        let mut server = RedisServer { settings: self, folder, certificates, port: 0, running: None };
         // Another process may take the port in between.
         for _ in 0..10 {
             server.port = free_port();
@@ -123,10 +116,7 @@ impl RedisServerBuilder {
                 return server;
             }
         }
-        panic!(
-            "no free port for redis-server; its last words: {}",
-            server.log()
-        );
+        panic!("no free port for redis-server; its last words: {}", server.log());
     }
 }
 
@@ -143,11 +133,7 @@ impl RedisServer {
 
     /// The URL for clients, the password or user included. With TLS it names `localhost`.
     pub fn url(&self) -> String {
-        let (scheme, host) = if self.settings.tls {
-            ("rediss", "localhost")
-        } else {
-            ("redis", "127.0.0.1")
-        };
+        let (scheme, host) = if self.settings.tls { ("rediss", "localhost") } else { ("redis", "127.0.0.1") };
         let who = match (&self.settings.user, &self.settings.password) {
             (Some((name, password)), _) => format!("{name}:{password}@"),
             (None, Some(password)) => format!(":{password}@"),
@@ -180,17 +166,12 @@ impl RedisServer {
     }
 
     fn certificates(&self) -> &Certificates {
-        self.certificates
-            .as_ref()
-            .expect("the server was started without TLS")
+        self.certificates.as_ref().expect("the server was started without TLS")
     }
 
     /// The server's process id.
     pub fn process_id(&self) -> u32 {
-        self.running
-            .as_ref()
-            .expect("the server is down")
-            .process_id
+        self.running.as_ref().expect("the server is down").process_id
     }
 
     /// Kills the server at once (`kill -9`): clients see their connections cut. Its port stays free for
@@ -199,14 +180,8 @@ impl RedisServer {
         let Some(running) = self.running.take() else {
             return;
         };
-        let Running {
-            mut keeper,
-            mut input,
-            ..
-        } = running;
-        input
-            .write_all(b"kill\n")
-            .expect("the keeper of redis-server is gone");
+        let Running { mut keeper, mut input, .. } = running;
+        input.write_all(b"kill\n").expect("the keeper of redis-server is gone");
         drop(input);
         keeper.wait().expect("the keeper of redis-server is lost");
     }
@@ -214,11 +189,7 @@ impl RedisServer {
     /// Kills the server if it runs, and starts it again on the same port, with empty data.
     pub fn restart(&mut self) {
         self.kill();
-        assert!(
-            self.launch(),
-            "redis-server does not start again: {}",
-            self.log()
-        );
+        assert!(self.launch(), "redis-server does not start again: {}", self.log());
     }
 
     /// Stops the server's process in place (SIGSTOP): it accepts connections and answers nothing.
@@ -251,10 +222,7 @@ impl RedisServer {
             program.arg(self.port.to_string());
         }
         if self.settings.tls {
-            program
-                .arg("--tls")
-                .arg("--cacert")
-                .arg(&self.certificates().authority);
+            program.arg("--tls").arg("--cacert").arg(&self.certificates().authority);
         }
         match (&self.settings.user, &self.settings.password) {
             (Some((name, password)), _) => {
@@ -265,10 +233,11 @@ impl RedisServer {
             }
             (None, None) => {}
         }
-        let output =
-            program.args(command).stdin(Stdio::null()).output().expect(
-                "redis-cli cannot be run: ./tests/run installs it, REDIS_CLI names another",
-            );
+        let output = program
+            .args(command)
+            .stdin(Stdio::null())
+            .output()
+            .expect("redis-cli cannot be run: ./tests/run installs it, REDIS_CLI names another");
         assert!(
             output.status.success(),
             "redis-cli {command:?}: {}",
@@ -283,17 +252,13 @@ impl RedisServer {
     pub fn command_counts(&self) -> BTreeMap<String, u64> {
         let mut counts = BTreeMap::new();
         for line in self.cli(&["INFO", "commandstats"]).lines() {
-            let Some((name, values)) = line
-                .strip_prefix("cmdstat_")
-                .and_then(|rest| rest.split_once(":calls="))
+            let Some((name, values)) =
+                line.strip_prefix("cmdstat_").and_then(|rest| rest.split_once(":calls="))
             else {
                 continue;
             };
             let calls = values.split(',').next().unwrap_or_default();
-            counts.insert(
-                name.to_lowercase(),
-                calls.parse().expect("a number of calls"),
-            );
+            counts.insert(name.to_lowercase(), calls.parse().expect("a number of calls"));
         }
         counts
     }
@@ -325,15 +290,9 @@ impl RedisServer {
         let input = keeper.stdin.take().expect("a piped input");
         let output = keeper.stdout.take().expect("a piped output");
         let mut line = String::new();
-        BufReader::new(output)
-            .read_line(&mut line)
-            .expect("the keeper of redis-server says nothing");
+        BufReader::new(output).read_line(&mut line).expect("the keeper of redis-server says nothing");
         let process_id = line.trim().parse().expect("a process id");
-        self.running = Some(Running {
-            keeper,
-            input,
-            process_id,
-        });
+        self.running = Some(Running { keeper, input, process_id });
 
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -408,10 +367,7 @@ impl RedisServer {
 
 impl Drop for RedisServer {
     fn drop(&mut self) {
-        if let Some(Running {
-            mut keeper, input, ..
-        }) = self.running.take()
-        {
+        if let Some(Running { mut keeper, input, .. }) = self.running.take() {
             drop(input);
             let _ = keeper.wait();
         }
