@@ -73,6 +73,35 @@ fn two_runtimes_at_once_each_have_a_connection_of_their_own() {
 }
 
 #[test]
+fn a_runtime_on_each_core_of_a_large_machine_keeps_its_connection() {
+    const RUNTIMES: usize = 130;
+    let server = RedisServer::start();
+    let mut look = Look::at(&server);
+    let before = look.connections_ever();
+    let limiter = limiter(&storage_at(&server.url()), Algorithm::FixedWindow, 1000);
+    let runtimes: Vec<Runtime> = (0..RUNTIMES).map(|_| current_thread()).collect();
+    for _ in 0..3 {
+        for runtime in &runtimes {
+            assert!(runtime.block_on(limiter.allow_request("ada")).unwrap());
+        }
+    }
+    assert_eq!(look.connections(), RUNTIMES);
+    assert_eq!(look.connections_ever() - before, RUNTIMES as u64);
+}
+
+#[test]
+fn many_runtimes_one_after_another_leave_no_connection_behind() {
+    let server = RedisServer::start();
+    let mut look = Look::at(&server);
+    let limiter = limiter(&storage_at(&server.url()), Algorithm::FixedWindow, 5000);
+    for _ in 0..300 {
+        assert!(current_thread().block_on(limiter.allow_request("ada")).unwrap());
+    }
+    assert_eq!(current_thread().block_on(limiter.usage("ada")).unwrap().count, 300);
+    wait_for_connections(&mut look, 0);
+}
+
+#[test]
 fn a_runtime_that_is_not_driven_any_more_keeps_nobody_else_waiting() {
     let server = RedisServer::start();
     let proxy = Proxy::start(server.address());

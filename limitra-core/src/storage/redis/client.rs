@@ -2,13 +2,12 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
 use ::redis::io::tcp::TcpSettings;
-use ::redis::{AsyncConnectionConfig, Client, ErrorKind, ProtocolVersion, PushInfo, PushKind, RedisError};
+use ::redis::{AsyncConnectionConfig, Client, ErrorKind, ProtocolVersion, PushInfo, RedisError};
 use deadpool::managed::Manager;
 use deadpool_redis::Pool;
 
@@ -48,21 +47,21 @@ struct Clients {
     plain: Client,
 }
 
-/// A connection, and whether it is known to be closed.
+/// A connection, and whether the task that drives it is still there, where that can be known.
 #[derive(Clone)]
 pub(super) struct Made {
     pub(super) multiplexed: MultiplexedConnection,
-    closed: Arc<AtomicBool>,
+    driver: Option<Weak<()>>,
 }
 
 impl Made {
     fn of(multiplexed: MultiplexedConnection) -> Self {
-        Self { multiplexed, closed: Arc::default() }
+        Self { multiplexed, driver: None }
     }
 
-    /// Nothing that is sent by it would arrive.
+    /// Whether nothing that is sent by it would arrive: the server closed it, or its runtime is gone.
     pub(super) fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Acquire)
+        self.driver.as_ref().is_some_and(|driver| driver.strong_count() == 0)
     }
 }
 
@@ -89,10 +88,11 @@ impl RedisClient {
         let mut multiplexed = match &self.0 {
             Source::Client(clients) => {
                 if let Some(client) = &clients.resp3 {
-                    let closed = Arc::new(AtomicBool::new(false));
-                    let config = config().set_push_sender(on_close(Arc::clone(&closed)));
+                    let alive = Arc::new(());
+                    let driver = Some(Arc::downgrade(&alive));
+                    let config = config().set_push_sender(held_by_the_driver(alive));
                     match client.get_multiplexed_async_connection_with_config(&config).await {
-                        Ok(multiplexed) => return Ok(Made { multiplexed, closed }),
+                        Ok(multiplexed) => return Ok(Made { multiplexed, driver }),
                         // An older server, or a user who may not greet: it has to do without.
                         Err(error) if is_an_answer(&error) => {}
                         Err(error) => return Err(error),
@@ -114,12 +114,10 @@ impl RedisClient {
     }
 }
 
-/// Notes the end of a connection.
-fn on_close(closed: Arc<AtomicBool>) -> impl Fn(PushInfo) -> Result<(), Infallible> {
-    move |push| {
-        if push.kind == PushKind::Disconnection {
-            closed.store(true, Ordering::Release);
-        }
+/// Takes what the server says unasked, which is nothing, and is dropped when the connection ends.
+fn held_by_the_driver(alive: Arc<()>) -> impl Fn(PushInfo) -> Result<(), Infallible> {
+    move |_| {
+        let _held = &alive;
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! One connection for each tokio runtime.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,14 +14,14 @@ use tokio::runtime::{Handle, Id};
 use super::client::{Made, RedisClient};
 use crate::error::{StorageError, StorageErrorKind};
 
-/// More runtimes than this are not remembered; the oldest connects anew if it comes back.
-const REMEMBERED_RUNTIMES: usize = 64;
+/// More runtimes than this are not remembered; the one that connected first connects anew if it comes back.
+const REMEMBERED_RUNTIMES: usize = 1024;
 
 /// The connections, each belonging to the runtime that drives it.
 pub(super) struct Connections {
     client: RedisClient,
     connect_timeout: Duration,
-    runtimes: Mutex<Vec<(Id, Attempt)>>,
+    runtimes: Mutex<HashMap<Id, Attempt>>,
 }
 
 /// A connection in use, and which one it was.
@@ -50,7 +51,7 @@ pub(super) enum Lost {
 
 impl Connections {
     pub(super) fn new(client: RedisClient, connect_timeout: Duration) -> Self {
-        Self { client, connect_timeout, runtimes: Mutex::new(Vec::new()) }
+        Self { client, connect_timeout, runtimes: Mutex::default() }
     }
 
     pub(super) fn client(&self) -> &RedisClient {
@@ -86,23 +87,19 @@ impl Connections {
 
     fn attempt(&self, runtime: Id) -> Attempt {
         let mut runtimes = self.runtimes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(place) = runtimes.iter().position(|(id, _)| *id == runtime) {
-            let (_, attempt) = &runtimes[place];
-            let is_stale = match attempt.made.peek() {
-                Some(made) => made.as_ref().is_ok_and(Made::is_closed),
-                // One that nobody waited for to its end has outlived its deadline: its outcome says nothing.
-                None => attempt.started.elapsed() > self.connect_timeout,
-            };
-            if !is_stale {
-                return attempt.clone();
-            }
-            runtimes.remove(place);
+        if let Some(attempt) = runtimes.get(&runtime)
+            && !attempt.is_over(self.connect_timeout)
+        {
+            return attempt.clone();
         }
+        // Those of runtimes that are gone, among others.
+        runtimes.retain(|_, attempt| !attempt.is_over(self.connect_timeout));
         if runtimes.len() >= REMEMBERED_RUNTIMES {
-            runtimes.remove(0);
+            let first = runtimes.iter().min_by_key(|(_, attempt)| attempt.started).map(|(id, _)| *id);
+            first.and_then(|id| runtimes.remove(&id));
         }
         let attempt = self.connect();
-        runtimes.push((runtime, attempt.clone()));
+        runtimes.insert(runtime, attempt.clone());
         attempt
     }
 
@@ -119,6 +116,19 @@ impl Connections {
 
     fn forget(&self, runtime: Id, started: Instant) {
         let mut runtimes = self.runtimes.lock().unwrap_or_else(PoisonError::into_inner);
-        runtimes.retain(|(id, attempt)| *id != runtime || attempt.started != started);
+        if runtimes.get(&runtime).is_some_and(|attempt| attempt.started == started) {
+            runtimes.remove(&runtime);
+        }
+    }
+}
+
+impl Attempt {
+    /// Whether nothing can come of it any more.
+    fn is_over(&self, connect_timeout: Duration) -> bool {
+        match self.made.peek() {
+            Some(made) => made.as_ref().is_ok_and(Made::is_closed),
+            // One that nobody waited for to its end has outlived its deadline: its outcome says nothing.
+            None => self.started.elapsed() > connect_timeout,
+        }
     }
 }
