@@ -117,7 +117,7 @@ impl RedisClient {
 /// Takes what the server says unasked, which is nothing, and is dropped when the connection ends.
 fn held_by_the_driver(alive: Arc<()>) -> impl Fn(PushInfo) -> Result<(), Infallible> {
     move |_| {
-        let _held = &alive;
+        let _ = &alive;
         Ok(())
     }
 }
