@@ -102,14 +102,15 @@ impl Record {
         self.entries.iter().map(Entry::until).max().unwrap_or_default()
     }
 
-    /// Whether some rule, as it was last charged, would refuse a hit of 1 at `now`.
-    pub(crate) fn is_exceeded(&self, now: Micros) -> bool {
-        self.entries.iter().any(|entry| !entry.ask(&entry.rule, now, 1).allowed)
+    /// Whether it may be forgotten at `now`: it has expired, or no rule as it was last charged would refuse a hit of 1.
+    pub(crate) fn may_go(&self, now: Micros) -> bool {
+        self.until() <= now || self.entries.iter().all(|entry| entry.ask(&entry.rule, now, 1).allowed)
     }
 
-    /// From when on every rule, as it was last charged, would allow a hit of 1 that is refused at `now`.
-    pub(crate) fn exceeded_until(&self, now: Micros) -> Micros {
-        self.entries.iter().map(|entry| entry.exceeded_until(now)).max().unwrap_or(now)
+    /// The first instant after `now` at which it may be forgotten, if it may not now and is left alone.
+    pub(crate) fn may_go_from(&self, now: Micros) -> Micros {
+        let free = self.entries.iter().map(|entry| entry.allowed_at(now)).max().unwrap_or_default();
+        free.max(now.plus(Micros::new(1)))
     }
 
     fn entry(&self, rule: &Rule) -> Option<&Entry> {
@@ -143,7 +144,8 @@ impl Entry {
         }
     }
 
-    fn exceeded_until(&self, now: Micros) -> Micros {
+    /// When a hit of 1 is allowed by the rule as it was last charged.
+    fn allowed_at(&self, now: Micros) -> Micros {
         let step = self.ask(&self.rule, now, 1);
         if step.allowed {
             return now;

@@ -117,7 +117,7 @@ struct Hit {
 }
 
 fn hits() -> impl Strategy<Value = Vec<Hit>> {
-    // Somewhat more than the milliseconds in which a barren memory is not looked through again.
+    // More than the millisecond in which a shard is not looked through again.
     let after = prop_oneof![3 => 2_u64..50, 1 => 50_u64..20_000].prop_map(Duration::from_millis);
     let hit = (0..KEYS, after).prop_map(|(identifier, after)| Hit { identifier, after });
     vec(hit, 1..150)

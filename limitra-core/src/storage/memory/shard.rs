@@ -12,8 +12,6 @@ use crate::time::Micros;
 const SWEPT_BY_A_NEW_KEY: usize = 8;
 /// When a shard is full, this part of it is queued for eviction in one look.
 const PART_IN_QUEUE: usize = 8;
-/// A shard full of exceeded records is looked through again only after this long.
-const BETWEEN_VAIN_LOOKS: Micros = Micros::new(1000);
 /// Below this many slots a table is not worth shrinking.
 const SMALL_TABLE: usize = 64;
 
@@ -47,8 +45,6 @@ pub(super) struct Shard {
     cursor: usize,
     /// What goes next when there is no more room.
     queue: Queue,
-    /// When it was last found full of exceeded records: a flood must not pay for a look each.
-    barren_since: Micros,
 }
 
 struct Slot {
@@ -58,13 +54,7 @@ struct Slot {
 
 impl Shard {
     pub(super) fn new(max_keys: usize) -> Self {
-        Self {
-            slots: HashTable::new(),
-            max_keys,
-            cursor: 0,
-            queue: Queue::default(),
-            barren_since: Micros::MAX,
-        }
+        Self { slots: HashTable::new(), max_keys, cursor: 0, queue: Queue::default() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -162,9 +152,6 @@ impl Shard {
 
     /// Forgets one record: an expired one, else the unexceeded one with the nearest expiry.
     fn evict_one(&mut self, kept: &[Fingerprint], now: Micros) -> bool {
-        if self.queue.is_stale(now, BETWEEN_VAIN_LOOKS) {
-            self.look(kept, now);
-        }
         let mut aside: SmallVec<[(Micros, Fingerprint); 4]> = SmallVec::new();
         let gone = self.next_to_go(kept, &mut aside, now);
         for (until, fingerprint) in aside.into_iter().rev() {
@@ -184,29 +171,21 @@ impl Shard {
         now: Micros,
     ) -> Option<Fingerprint> {
         loop {
-            while let Some(newcomer) = self.queue.newcomer() {
-                if let Some(record) = self.find(newcomer) {
-                    let until = record.until();
-                    self.queue.place(until, newcomer);
-                }
+            if self.queue.needs_a_look(now) && !self.look(kept, now) {
+                return None;
+            }
+            while let Some(fingerprint) = self.queue.unsettled(now) {
+                self.settle(fingerprint, now);
             }
             let Some((until, fingerprint)) = self.queue.pop() else {
-                let is_barren = now >= self.barren_since && now < self.barren_since.plus(BETWEEN_VAIN_LOOKS);
-                if is_barren || !self.look(kept, now) {
-                    return None;
+                if self.queue.needs_a_look(now) {
+                    continue;
                 }
-                continue;
+                return None;
             };
             // Since it was queued it may have been removed, used or exceeded.
-            let Some(record) = self.find(fingerprint) else {
-                continue;
-            };
-            let actual = record.until();
-            if actual != until {
-                self.queue.place(actual, fingerprint);
-            } else if until > now && record.is_exceeded(now) {
-                let free = record.exceeded_until(now);
-                self.queue.pass_over(free);
+            if self.find(fingerprint).is_none_or(|record| record.until() != until || !record.may_go(now)) {
+                self.settle(fingerprint, now);
             } else if kept.contains(&fingerprint) {
                 aside.push((until, fingerprint));
             } else {
@@ -215,22 +194,30 @@ impl Shard {
         }
     }
 
-    /// Queues the part of the shard with the nearest expiry; whether there is one. One look serves many new keys.
+    /// Gives a record its place in the queue, or lets it sleep.
+    fn settle(&mut self, fingerprint: Fingerprint, now: Micros) {
+        let found = self.slots.find(fingerprint.hash(), |slot| slot.fingerprint == fingerprint);
+        match found.map(|slot| &slot.record) {
+            Some(record) if record.may_go(now) => self.queue.place(record.until(), fingerprint),
+            Some(record) => self.queue.lull(record.may_go_from(now), fingerprint),
+            None => {}
+        }
+    }
+
+    /// Queues the part of the shard with the nearest expiry; whether anything but `kept` may go.
     fn look(&mut self, kept: &[Fingerprint], now: Micros) -> bool {
-        let (mut found, mut exceeded, mut spared) = (Vec::new(), Vec::new(), Vec::new());
-        for slot in &self.slots {
-            let until = slot.record.until();
-            if until > now && slot.record.is_exceeded(now) {
-                exceeded.push((until, slot.record.exceeded_until(now)));
-            } else if kept.contains(&slot.fingerprint) {
-                spared.push(slot.fingerprint);
+        let (mut free, mut exceeded, mut spared) = (Vec::new(), Vec::new(), Vec::new());
+        for Slot { fingerprint, record } in &self.slots {
+            if !record.may_go(now) {
+                exceeded.push((record.may_go_from(now), *fingerprint, record.until()));
+            } else if kept.contains(fingerprint) {
+                spared.push(*fingerprint);
             } else {
-                found.push((until, slot.fingerprint));
+                free.push((record.until(), *fingerprint));
             }
         }
-        let any = !found.is_empty();
-        self.barren_since = if any || !spared.is_empty() { Micros::MAX } else { now };
-        self.queue = Queue::of(found, &exceeded, self.slots.len().div_ceil(PART_IN_QUEUE), now);
+        let any = !free.is_empty();
+        self.queue = Queue::of(free, exceeded, self.slots.len().div_ceil(PART_IN_QUEUE), now);
         for fingerprint in spared {
             self.queue.join(fingerprint);
         }
