@@ -1,7 +1,7 @@
 //! The server's clock decides, not the process's.
 
 use std::process::{Command, Stdio};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use limitra::{Algorithm, Clock, Micros, Mode};
 use limitra_tests::{RedisServer, ShiftedClock, TemporaryFolder, fresh_prefix, shared};
@@ -48,6 +48,30 @@ async fn waits_are_right_for_a_client_whose_clock_is_off() {
         assert!(refused.retry_after() <= HOUR * 2, "{algorithm}: {refused:?}");
         if algorithm.is_bucket() || *algorithm == Algorithm::FixedWindow {
             assert!(refused.retry_after() + SECOND * 20 > HOUR, "{algorithm}: {refused:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn short_windows_are_held_by_the_servers_clock() {
+    const AMOUNT: u32 = 20;
+    let storage = storage_at(&shared().url());
+    for algorithm in Algorithm::ALL {
+        for window in [Duration::from_millis(1), Duration::from_millis(30)] {
+            let limiter =
+                fresh(&storage).algorithm(*algorithm).limit(limit(AMOUNT.into(), window)).build().unwrap();
+            let began = Instant::now();
+            let mut admitted = 0;
+            while began.elapsed() < Duration::from_millis(150) {
+                admitted += u32::from(limiter.allow_request("ada").await.unwrap());
+            }
+            // One more for the window in which it began, one for the one in which it ended.
+            let windows = began.elapsed().as_micros() / window.as_micros() + 2;
+            assert!(
+                u128::from(admitted) <= windows * u128::from(AMOUNT),
+                "{algorithm}, {window:?}: {admitted}"
+            );
+            assert!(admitted > 0, "{algorithm}, {window:?}");
         }
     }
 }

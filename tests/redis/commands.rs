@@ -163,3 +163,21 @@ async fn resp3_decides_like_resp2() {
         assert_eq!(allowed, [true, true, false], "{protocol}");
     }
 }
+
+#[tokio::test]
+async fn the_server_keeps_no_more_scripts_than_there_are_algorithms_and_one() {
+    let server = RedisServer::start();
+    let storage = storage_at(&server.url());
+    for algorithm in Algorithm::ALL {
+        for rules in 1..=4 {
+            let limiter = with_rules(&storage, *algorithm, rules);
+            let other = with_rules(&storage, Algorithm::Gcra, rules);
+            limiter.check("ada").await.unwrap();
+            limiter.test_cost("bob", 2).await.unwrap();
+            check_all([limiter.of("ada"), other.of("acme").cost(2)]).await.unwrap();
+        }
+    }
+    let scripts = Look::at(&server).info("memory", "number_of_cached_scripts");
+    // The buckets are one step, so one script.
+    assert_eq!(scripts, Algorithm::ALL.len() as u64 - 2 + 1);
+}

@@ -192,6 +192,20 @@ async fn limiters_of_one_storage_share_its_connection() {
     assert_eq!(Look::at(&server).connections(), 1);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_storage_that_is_dropped_closes_its_connection() {
+    let server = RedisServer::start();
+    let mut look = Look::at(&server);
+    let storage = storage_at(&server.url());
+    let limiter = limiter(&storage, Algorithm::FixedWindow, 5);
+    limiter.allow_request("ada").await.unwrap();
+    drop(storage);
+    limiter.allow_request("ada").await.unwrap();
+    assert_eq!(look.connections(), 1);
+    drop(limiter);
+    wait_for_connections(&mut look, 0);
+}
+
 /// Five decisions by this client are five commands on one connection of its own, at most.
 async fn is_one_connection_and_a_command_each(
     client: impl Into<RedisClient>,
