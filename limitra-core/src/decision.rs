@@ -1,5 +1,6 @@
 //! The answer of a limiter.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use smallvec::SmallVec;
@@ -36,6 +37,8 @@ pub struct Decision {
     allowed: bool,
     degraded: bool,
     rules: SmallVec<[RuleDecision; 1]>,
+    /// The scopes of the subjects, where it was refused.
+    scopes: Vec<Arc<str>>,
 }
 
 /// What one rule of a [`Decision`] says.
@@ -52,7 +55,7 @@ pub struct RuleDecision {
 impl Decision {
     /// No limit applied.
     pub(crate) fn unlimited() -> Self {
-        Self { allowed: true, degraded: false, rules: SmallVec::new() }
+        Self { allowed: true, degraded: false, rules: SmallVec::new(), scopes: Vec::new() }
     }
 
     /// Let through because an outage policy says so.
@@ -75,7 +78,7 @@ impl Decision {
                 });
             }
         }
-        Self { allowed: false, degraded: false, rules }
+        Self { allowed: false, degraded: false, rules, scopes: Vec::new() }
     }
 
     pub(crate) fn new(subjects: &[Subject<'_>], places: &[usize], outcome: &Outcome) -> Self {
@@ -91,7 +94,15 @@ impl Decision {
             subject,
             allowed: found.allowed,
         });
-        Self { allowed: outcome.is_allowed(), degraded: false, rules: rules.collect() }
+        Self { allowed: outcome.is_allowed(), degraded: false, rules: rules.collect(), scopes: Vec::new() }
+    }
+
+    /// The same, knowing the scopes of its subjects: only a refusal tells them.
+    pub(crate) fn of_scopes(mut self, scopes: impl IntoIterator<Item = Arc<str>>) -> Self {
+        if !self.allowed {
+            self.scopes = scopes.into_iter().collect();
+        }
+        self
     }
 
     /// Whether the hit was allowed (or, for a test, would be).
@@ -146,7 +157,10 @@ impl Decision {
         if self.allowed {
             return None;
         }
-        self.binding().map(|rule| RateLimitExceeded::new(rule.limit(), self.retry_after()))
+        let rule = self.binding()?;
+        let exceeded = RateLimitExceeded::new(rule.limit(), self.retry_after());
+        let scope = self.scopes.get(rule.subject()).map_or("", |scope| scope);
+        Some(exceeded.in_function(scope, ""))
     }
 }
 

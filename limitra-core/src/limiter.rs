@@ -9,9 +9,10 @@ use smallvec::{SmallVec, smallvec};
 
 use crate::attempt::{Mode, Subject};
 use crate::builder::RateLimiterBuilder;
+use crate::charge::Charge;
 use crate::decide::{Desk, Subjects};
 use crate::decision::Decision;
-use crate::error::{ConfigurationError, Error};
+use crate::error::Error;
 use crate::identifier::Identifier;
 use crate::key::KeySpace;
 use crate::limiter_config::LimiterConfig;
@@ -41,7 +42,7 @@ use crate::status::{Status, Usage};
 /// ```
 #[derive(Clone)]
 pub struct RateLimiter {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
 pub(crate) struct Inner {
@@ -176,9 +177,9 @@ impl RateLimiter {
         self.inner.desk.outages.count()
     }
 
-    /// This limiter and an identifier as one subject of a decision of several; see [`check_all`].
+    /// This limiter and an identifier as one subject of a decision of several; see [`check_all`](crate::check_all).
     pub fn of<'a>(&'a self, identifier: impl Into<Identifier<'a>>) -> Charge<'a> {
-        Charge { limiter: self, identifier: [identifier.into()], cost: 1 }
+        Charge::new(self, identifier.into())
     }
 
     async fn decide(&self, identifier: Identifier<'_>, cost: u64, mode: Mode) -> Result<Decision, Error> {
@@ -192,7 +193,7 @@ impl RateLimiter {
             let subjects: Subjects<'_> = smallvec![subject];
             self.inner.desk.decide(&subjects, mode)
         };
-        pending.await
+        Ok(pending.await?.of_scopes([Arc::clone(&self.inner.desk.label)]))
     }
 }
 
@@ -203,85 +204,4 @@ impl fmt::Debug for RateLimiter {
             .field("storage", &self.inner.desk.storage)
             .finish_non_exhaustive()
     }
-}
-
-/// One subject of a decision of several: a limiter, an identifier and a cost. See [`check_all`].
-#[derive(Clone, Debug)]
-pub struct Charge<'a> {
-    limiter: &'a RateLimiter,
-    identifier: [Identifier<'a>; 1],
-    cost: u64,
-}
-
-impl Charge<'_> {
-    /// The same with a cost other than 1.
-    pub fn cost(mut self, cost: u64) -> Self {
-        self.cost = cost;
-        self
-    }
-}
-
-/// Decides several subjects at once, all or nothing: this user and the whole tenant, say.
-///
-/// The limiters may have different algorithms and limits; they share a storage (and clock). It is
-/// one atomic command on Redis and one locked step in memory. A refusal by one charges none.
-///
-/// ```
-/// use limitra_core::{Error, MemoryStorage, RateLimiter, check_all};
-/// # fn block_on<F: std::future::Future>(future: F) -> F::Output {
-/// #     let mut future = std::pin::pin!(future);
-/// #     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-/// #     loop { if let std::task::Poll::Ready(value) = future.as_mut().poll(&mut context) { return value; } }
-/// # }
-/// # block_on(async {
-///
-/// let memory = MemoryStorage::new();
-/// let user = RateLimiter::builder().requests(10).window(60).storage(&memory).build()?;
-/// let tenant = RateLimiter::builder()
-///     .algorithm("token_bucket").requests(1).window(60).scope("tenant").storage(&memory).build()?;
-///
-/// assert!(check_all([user.of("ada"), tenant.of("acme")]).await?.is_allowed());
-/// assert!(!check_all([user.of("ada"), tenant.of("acme")]).await?.is_allowed());
-/// assert_eq!(user.usage("ada").await?.count, 1);
-/// # Ok::<(), Error>(()) }).unwrap();
-/// ```
-///
-/// # Errors
-/// As [`RateLimiter::check_cost`]; a [`ConfigurationError`] if there is no subject, one is named
-/// twice, or the limiters do not share a storage. `fail_open` applies if all of them have it.
-pub async fn check_all<'a>(charges: impl IntoIterator<Item = Charge<'a>>) -> Result<Decision, Error> {
-    let charges: SmallVec<[Charge<'a>; 4]> = charges.into_iter().collect();
-    if charges.is_empty() {
-        return Err(ConfigurationError::NoSubject.into());
-    }
-    let pending = {
-        let Some(first) = charges.iter().find(|charge| charge.limiter.inner.enabled) else {
-            return Ok(Decision::unlimited());
-        };
-        let mut desk = first.limiter.inner.desk.clone();
-        let mut subjects = Subjects::new();
-        let mut keys: SmallVec<[String; 4]> = SmallVec::new();
-        for charge in &charges {
-            let inner = &charge.limiter.inner;
-            if !inner.enabled {
-                // It asks nothing, but keeps its place: decisions name subjects by it.
-                let (key, rules) = (inner.space.key(&charge.identifier), Cow::Owned(Vec::new()));
-                subjects.push(Subject { key, rules, cost: charge.cost });
-                continue;
-            }
-            if !desk.is_same(&inner.desk) {
-                return Err(ConfigurationError::DifferentStorages.into());
-            }
-            desk.fail_open &= inner.desk.fail_open;
-            let key = inner.space.key(&charge.identifier);
-            let text = key.text().into_owned();
-            if keys.contains(&text) {
-                return Err(ConfigurationError::SubjectTwice.into());
-            }
-            keys.push(text);
-            subjects.push(Subject { key, rules: Cow::Borrowed(&inner.rules), cost: charge.cost });
-        }
-        desk.decide(&subjects, Mode::Hit)
-    };
-    pending.await
 }

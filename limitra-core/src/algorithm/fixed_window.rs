@@ -1,6 +1,6 @@
 //! One counter for a window that opens at the first allowed hit and ends exactly `window` later.
 //!
-//! At most the amount in one window, and twice the amount in an interval of that length that
+//! At most the amount in one window, and twice the amount less one in an interval of that length that
 //! lies across the end of one window and the start of the next.
 
 use crate::limit::Limit;

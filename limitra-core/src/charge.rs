@@ -1,0 +1,99 @@
+//! Decisions on several subjects at once.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::attempt::{Mode, Subject};
+use crate::decide::Subjects;
+use crate::decision::Decision;
+use crate::error::{ConfigurationError, Error};
+use crate::identifier::Identifier;
+use crate::limiter::RateLimiter;
+
+/// One subject of a decision of several: a limiter, an identifier and a cost. See [`check_all`].
+#[derive(Clone, Debug)]
+pub struct Charge<'a> {
+    limiter: &'a RateLimiter,
+    identifier: [Identifier<'a>; 1],
+    cost: u64,
+}
+
+impl<'a> Charge<'a> {
+    pub(crate) fn new(limiter: &'a RateLimiter, identifier: Identifier<'a>) -> Self {
+        Self { limiter, identifier: [identifier], cost: 1 }
+    }
+
+    /// The same with a cost other than 1.
+    pub fn cost(mut self, cost: u64) -> Self {
+        self.cost = cost;
+        self
+    }
+}
+
+/// Decides several subjects at once, all or nothing: this user and the whole tenant, say.
+///
+/// The limiters may have different algorithms and limits; they share a storage (and clock). It is
+/// one atomic command on Redis and one locked step in memory. A refusal by one charges none.
+///
+/// ```
+/// use limitra_core::{Error, MemoryStorage, RateLimiter, check_all};
+/// # fn block_on<F: std::future::Future>(future: F) -> F::Output {
+/// #     let mut future = std::pin::pin!(future);
+/// #     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+/// #     loop { if let std::task::Poll::Ready(value) = future.as_mut().poll(&mut context) { return value; } }
+/// # }
+/// # block_on(async {
+///
+/// let memory = MemoryStorage::new();
+/// let user = RateLimiter::builder().requests(10).window(60).storage(&memory).build()?;
+/// let tenant = RateLimiter::builder()
+///     .algorithm("token_bucket").requests(1).window(60).scope("tenant").storage(&memory).build()?;
+///
+/// assert!(check_all([user.of("ada"), tenant.of("acme")]).await?.is_allowed());
+/// assert!(!check_all([user.of("ada"), tenant.of("acme")]).await?.is_allowed());
+/// assert_eq!(user.usage("ada").await?.count, 1);
+/// # Ok::<(), Error>(()) }).unwrap();
+/// ```
+///
+/// # Errors
+/// As [`RateLimiter::check_cost`]; a [`ConfigurationError`] if there is no subject, one is named
+/// twice, or the limiters do not share a storage. `fail_open` applies if all of them have it.
+pub async fn check_all<'a>(charges: impl IntoIterator<Item = Charge<'a>>) -> Result<Decision, Error> {
+    let charges: SmallVec<[Charge<'a>; 4]> = charges.into_iter().collect();
+    if charges.is_empty() {
+        return Err(ConfigurationError::NoSubject.into());
+    }
+    let pending = {
+        let Some(first) = charges.iter().find(|charge| charge.limiter.inner.enabled) else {
+            return Ok(Decision::unlimited());
+        };
+        let mut desk = first.limiter.inner.desk.clone();
+        let mut subjects = Subjects::new();
+        let mut keys: SmallVec<[String; 4]> = SmallVec::new();
+        for charge in &charges {
+            let inner = &charge.limiter.inner;
+            if !inner.enabled {
+                // It asks nothing, but keeps its place: decisions name subjects by it.
+                let (key, rules) = (inner.space.key(&charge.identifier), Cow::Owned(Vec::new()));
+                subjects.push(Subject { key, rules, cost: charge.cost });
+                continue;
+            }
+            if !desk.is_same(&inner.desk) {
+                return Err(ConfigurationError::DifferentStorages.into());
+            }
+            desk.fail_open &= inner.desk.fail_open;
+            let key = inner.space.key(&charge.identifier);
+            let text = key.text().into_owned();
+            if keys.contains(&text) {
+                return Err(ConfigurationError::SubjectTwice.into());
+            }
+            keys.push(text);
+            subjects.push(Subject { key, rules: Cow::Borrowed(&inner.rules), cost: charge.cost });
+        }
+        desk.decide(&subjects, Mode::Hit)
+    };
+    let scopes = charges.iter().map(|charge| Arc::clone(&charge.limiter.inner.desk.label));
+    Ok(pending.await?.of_scopes(scopes))
+}
