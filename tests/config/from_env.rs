@@ -80,7 +80,9 @@ fn a_redis_url_makes_redis_the_backend_without_asking_it() {
 
 #[test]
 fn a_redis_url_that_cannot_be_used_is_told_without_its_password() {
-    for url in ["redis:s3cret@127.0.0.1", "redis://ada:s3cret@127.0.0.1:port", "postgres://ada:s3cret@127.0.0.1/"] {
+    for url in
+        ["redis:s3cret@127.0.0.1", "redis://ada:s3cret@127.0.0.1:port", "postgres://ada:s3cret@127.0.0.1/"]
+    {
         assert_refused(&[("LIMITRA_REDIS_URL", url)], "build", &["storage url", "write it like redis://"]);
     }
 }

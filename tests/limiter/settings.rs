@@ -115,6 +115,7 @@ fn the_config_gives_back_the_seeds_settings() {
 }
 
 #[test]
+#[allow(clippy::needless_borrows_for_generic_args)] // References are what is tried.
 fn a_window_is_seconds_of_any_number_type_or_a_duration() {
     let windows = [
         RateLimiter::builder().requests(5).window(60_u8),

@@ -140,7 +140,7 @@ proptest! {
             (amount, Duration::from_millis([700, 3000, 12_000, 60_000, 61_000][identifier % 5]))
         };
         let limiters: Vec<RateLimiter> = (0..KEYS)
-            .map(|identifier| settings(identifier))
+            .map(settings)
             .map(|(amount, window)| world.limiter(amount, window))
             .collect();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
