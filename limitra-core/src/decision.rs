@@ -38,7 +38,7 @@ pub struct Decision {
     degraded: bool,
     rules: SmallVec<[RuleDecision; 1]>,
     /// The scopes of the subjects, where it was refused.
-    scopes: Vec<Arc<str>>,
+    scopes: SmallVec<[Arc<str>; 1]>,
 }
 
 /// What one rule of a [`Decision`] says.
@@ -55,7 +55,7 @@ pub struct RuleDecision {
 impl Decision {
     /// No limit applied.
     pub(crate) fn unlimited() -> Self {
-        Self { allowed: true, degraded: false, rules: SmallVec::new(), scopes: Vec::new() }
+        Self { allowed: true, degraded: false, rules: SmallVec::new(), scopes: SmallVec::new() }
     }
 
     /// Let through because an outage policy says so.
@@ -78,7 +78,7 @@ impl Decision {
                 });
             }
         }
-        Self { allowed: false, degraded: false, rules, scopes: Vec::new() }
+        Self { allowed: false, rules, ..Self::unlimited() }
     }
 
     pub(crate) fn new(subjects: &[Subject<'_>], places: &[usize], outcome: &Outcome) -> Self {
@@ -94,7 +94,7 @@ impl Decision {
             subject,
             allowed: found.allowed,
         });
-        Self { allowed: outcome.is_allowed(), degraded: false, rules: rules.collect(), scopes: Vec::new() }
+        Self { allowed: outcome.is_allowed(), rules: rules.collect(), ..Self::unlimited() }
     }
 
     /// The same, knowing the scopes of its subjects: only a refusal tells them.

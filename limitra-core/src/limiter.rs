@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -193,7 +194,7 @@ impl RateLimiter {
             let subjects: Subjects<'_> = smallvec![subject];
             self.inner.desk.decide(&subjects, mode)
         };
-        Ok(pending.await?.of_scopes([Arc::clone(&self.inner.desk.label)]))
+        Ok(pending.await?.of_scopes(iter::once_with(|| Arc::clone(&self.inner.desk.label))))
     }
 }
 
