@@ -58,6 +58,8 @@ async fn a_decision_reports_the_limit_what_remains_and_the_times() {
         assert_eq!((exceeded.requests, exceeded.window), (5, MINUTE), "{algorithm}");
         assert_eq!((exceeded.retry_after, exceeded.remaining), (decision.retry_after(), 0), "{algorithm}");
 
+        assert_eq!((&*exceeded.scope, &*exceeded.function), ("user", ""), "{algorithm}");
+
         let [rule] = decision.rules() else { panic!("{algorithm}: {decision:?}") };
         assert_eq!(rule.rule().algorithm(), algorithm);
         assert_eq!((rule.limit(), rule.subject(), rule.is_allowed()), (limit, 0, false), "{algorithm}");
