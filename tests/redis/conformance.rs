@@ -8,6 +8,8 @@ use async_trait::async_trait;
 use limitra::{Attempt, Clock, Key, Mode, Outcome, RedisStorage, Storage, StorageError, conformance};
 use limitra_tests::{RedisServer, shared};
 
+use crate::stage::redis_at;
+
 /// A storage around another one, with a fault.
 struct Around {
     server: Arc<RedisServer>,
@@ -19,7 +21,7 @@ struct Around {
 
 impl Around {
     fn new(server: &Arc<RedisServer>, fault: Fault) -> Arc<Self> {
-        let inner = RedisStorage::from_url(&server.url()).unwrap();
+        let inner = redis_at(&server.url());
         Arc::new(Self { server: server.clone(), inner, fault, rules: Mutex::default() })
     }
 }
@@ -108,7 +110,7 @@ impl Storage for Around {
 
 #[tokio::test]
 async fn redis_keeps_every_promise() {
-    conformance::check(RedisStorage::from_url(&shared().url()).unwrap()).await.unwrap();
+    conformance::check(redis_at(&shared().url())).await.unwrap();
 }
 
 #[tokio::test]

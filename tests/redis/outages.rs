@@ -99,7 +99,7 @@ async fn a_server_that_stands_still_is_a_timeout_and_goes_on_by_itself() {
 #[tokio::test]
 async fn the_default_deadlines_are_half_a_second_and_a_second() {
     let server = RedisServer::start();
-    let limiter = limiter(&storage_at(&server.url()), Algorithm::FixedWindow, 5);
+    let limiter = limiter(&RedisStorage::from_url(&server.url()).unwrap().into(), Algorithm::FixedWindow, 5);
     assert!(limiter.allow_request("ada").await.unwrap());
     server.pause();
     let began = Instant::now();

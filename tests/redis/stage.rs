@@ -12,8 +12,14 @@ use limitra_tests::{RedisServer, fresh_prefix};
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
+/// Patient, so that only tests of deadlines depend on how busy the machine is.
+pub(crate) fn redis_at(url: &str) -> RedisStorage {
+    let patience = Duration::from_secs(60);
+    RedisStorage::builder().url(url).response_timeout(patience).connect_timeout(patience).build().unwrap()
+}
+
 pub(crate) fn storage_at(url: &str) -> AnyStorage {
-    RedisStorage::from_url(url).unwrap().into()
+    redis_at(url).into()
 }
 
 pub(crate) fn limit(amount: u64, window: Duration) -> Limit {
