@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use limitra::{
-    Algorithm, Attempt, Clock, Key, Limit, Micros, Mode, Outcome, Record, RedisStorage, Rule, Storage, StorageError,
-    StorageErrorKind, Subject, conformance,
+    Algorithm, Attempt, Clock, Key, Limit, Micros, Mode, Outcome, Record, RedisStorage, Rule, Storage,
+    StorageError, StorageErrorKind, Subject, conformance,
 };
 use limitra_tests::{fresh_id, shared};
 use proptest::prelude::*;
@@ -42,7 +42,8 @@ impl OwnStorage {
         let mut records = Vec::new();
         for subject in attempt.subjects {
             let value = values.get(&*subject.key.text());
-            let record = value.map_or(Ok(Record::default()), |value| Record::from_bytes(value)).map_err(foreign)?;
+            let record =
+                value.map_or(Ok(Record::default()), |value| Record::from_bytes(value)).map_err(foreign)?;
             records.push(record);
         }
         let now = match attempt.clock {
@@ -125,7 +126,10 @@ async fn the_suite_names_the_promise_that_a_defect_breaks() {
         (Defect::ForgetsOtherRules, 5),
     ] {
         let violations = conformance::check(OwnStorage::with(defect)).await.unwrap_err();
-        assert!(violations.iter().any(|violation| violation.promise == promise), "{defect:?}: {violations:?}");
+        assert!(
+            violations.iter().any(|violation| violation.promise == promise),
+            "{defect:?}: {violations:?}"
+        );
     }
 }
 
@@ -154,8 +158,11 @@ async fn redis_and_rust_read_what_the_other_wrote_and_go_on_alike() {
     for step in 0..600 {
         shuffle = shuffle.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         now += (shuffle >> 33) % 400;
-        let subjects =
-            [Subject { key: Key::from_text(&name), rules: (&rules[..]).into(), cost: 1 + (shuffle >> 60) % 3 }];
+        let subjects = [Subject {
+            key: Key::from_text(&name),
+            rules: (&rules[..]).into(),
+            cost: 1 + (shuffle >> 60) % 3,
+        }];
         let clock = Clock::At(Micros::new(now));
         let attempt = Attempt { subjects: &subjects, clock, mode: Mode::Hit };
         let found = redis.decide(&attempt).await.unwrap();
