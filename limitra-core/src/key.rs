@@ -123,7 +123,7 @@ impl fmt::Debug for Key<'_> {
 
 fn identifier_into(bytes: &[u8], hashed: bool, sink: &mut impl FnMut(&str)) {
     match std::str::from_utf8(bytes) {
-        Ok(text) if !hashed && is_plain(bytes) => sink(text),
+        Ok(text) if !hashed && is_plain(text) => sink(text),
         _ => {
             let mut escaped = String::new();
             if hashed {
@@ -136,13 +136,13 @@ fn identifier_into(bytes: &[u8], hashed: bool, sink: &mut impl FnMut(&str)) {
     }
 }
 
-/// Whether the bytes, if UTF-8, stand in a key as they are.
-fn is_plain(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && bytes.len() <= LONGEST_FIELD && !bytes.iter().copied().any(is_reserved)
+/// Whether the text stands in a key as it is.
+fn is_plain(text: &str) -> bool {
+    !text.is_empty() && text.len() <= LONGEST_FIELD && !text.chars().any(is_reserved)
 }
 
-fn is_reserved(byte: u8) -> bool {
-    matches!(byte, 0..=b' ' | 0x7f | b'%' | b':' | b',' | b'{' | b'}')
+fn is_reserved(character: char) -> bool {
+    character.is_control() || matches!(character, ' ' | '%' | ':' | ',' | '{' | '}')
 }
 
 fn field_into(bytes: &[u8], text: &mut String) {
@@ -153,9 +153,11 @@ fn field_into(bytes: &[u8], text: &mut String) {
     let start = text.len();
     for chunk in bytes.utf8_chunks() {
         for character in chunk.valid().chars() {
-            match u8::try_from(character) {
-                Ok(byte) if byte.is_ascii() && is_reserved(byte) => escape_into(byte, text),
-                _ => text.push(character),
+            if is_reserved(character) {
+                let mut bytes = [0; 4];
+                character.encode_utf8(&mut bytes).bytes().for_each(|byte| escape_into(byte, text));
+            } else {
+                text.push(character);
             }
             if text.len() - start > LONGEST_FIELD {
                 break;
@@ -188,5 +190,25 @@ fn digest_into(bytes: &[u8], text: &mut String) {
     text.push_str("%~");
     for byte in Sha256::digest(bytes).iter().take(16) {
         let _infallible = write!(text, "{byte:02x}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_control_character_stands_in_a_key() {
+        for (identifier, escaped) in [
+            ("a\nb", "a%0Ab"),
+            ("\u{7f}", "%7F"),
+            ("\u{85}", "%C2%85"),
+            ("\u{9f}z", "%C2%9Fz"),
+            ("\u{a1}", "\u{a1}"),
+        ] {
+            let space = KeySpace::default();
+            let parts = [Identifier::from(identifier)];
+            assert_eq!(space.key(&parts).text(), escaped);
+        }
     }
 }

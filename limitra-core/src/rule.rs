@@ -44,7 +44,8 @@ pub(crate) fn rules_of(
     let mut rules: SmallVec<[Rule; 1]> = SmallVec::new();
     for limit in limits {
         let rule = Rule::new(algorithm, *limit)?;
-        if rules.iter().any(|other| other.has_tag_of(&rule)) {
+        // Unlimited rules count nothing, so they share nothing.
+        if !limit.is_unlimited() && rules.iter().any(|other| other.has_tag_of(&rule)) {
             return Err(ConfigurationError::DuplicateRule { algorithm, window: limit.window() });
         }
         rules.push(rule);
