@@ -12,6 +12,7 @@ use crate::key::{KeyFields, KeySpace};
 use crate::limit::Limit;
 use crate::limiter::{Inner, RateLimiter};
 use crate::limiter_config::LimiterConfig;
+use crate::notation::parse_many;
 use crate::number::{self, Amount, Seconds};
 use crate::rule::rules_of;
 use crate::storage::AnyStorage;
@@ -22,7 +23,7 @@ use crate::storage::memory::MemoryStorage;
 /// | setting | default |
 /// |---|---|
 /// | `algorithm` | `sliding_window` |
-/// | `requests` and `window`, `capacity` and `fill_rate`, `limit` or `limits` | one of them is needed |
+/// | `requests` and `window`, `capacity` and `fill_rate`, `limit`, `limits` or `notation` | one of them is needed |
 /// | `burst` (buckets) | the amount |
 /// | `scope` | `"user"` |
 /// | `prefix` | `"limitra"` |
@@ -120,6 +121,25 @@ impl RateLimiterBuilder {
     pub fn limits(mut self, limits: impl IntoIterator<Item = Limit>) -> Self {
         self.limits = Some(limits.into_iter().collect());
         self
+    }
+
+    /// One or several limits as text, such as `"10/minute; 100 per 2 hours"`; the grammar is that of [`parse`](crate::parse).
+    ///
+    /// ```
+    /// use limitra_core::RateLimiter;
+    ///
+    /// let limiter = RateLimiter::builder().notation("10/minute; 100/hour").build()?;
+    /// assert_eq!(limiter.config().limits[1].to_string(), "100 requests per 3600s");
+    /// # Ok::<(), limitra_core::ConfigurationError>(())
+    /// ```
+    pub fn notation(mut self, notation: impl AsRef<str>) -> Self {
+        match parse_many(notation.as_ref()) {
+            Ok(limits) => self.limits(limits.into_iter().map(Limit::from)),
+            Err(mistake) => {
+                self.note(mistake);
+                self
+            }
+        }
     }
 
     /// How much a bucket holds; default: the amount.

@@ -181,6 +181,15 @@ fn field_into(bytes: &[u8], text: &mut String) {
     }
 }
 
+/// A field of a path: escaped, `/` as well; empty if it is.
+pub(crate) fn path_field(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    if !bytes.is_empty() {
+        field_into(bytes, &mut text);
+    }
+    if text.contains('/') { text.replace('/', "%2F") } else { text }
+}
+
 fn escape_into(byte: u8, text: &mut String) {
     // Writing to a string cannot fail.
     let _infallible = write!(text, "%{byte:02X}");

@@ -18,6 +18,7 @@ mod decision;
 mod environment;
 mod error;
 mod exceeded;
+mod granularity;
 mod handle;
 mod identifier;
 mod key;
@@ -25,7 +26,9 @@ mod limit;
 mod limiter;
 mod limiter_config;
 mod log;
+mod notation;
 mod number;
+mod rate_limit;
 mod record;
 mod rule;
 mod seed;
@@ -44,15 +47,21 @@ pub use charge::{Charge, check_all};
 pub use clock::ManualClock;
 pub use config::LimitraConfig;
 pub use decision::{Decision, RuleDecision};
-pub use error::{ConfigurationError, Error, Number, StorageError, StorageErrorKind, UrlProblem};
+pub use error::{
+    ConfigurationError, Error, NotationError, NotationProblem, Number, StorageError, StorageErrorKind,
+    UrlProblem,
+};
 pub use exceeded::RateLimitExceeded;
+pub use granularity::{Granularity, RegisteredGranularity};
 pub use handle::Limitra;
 pub use identifier::Identifier;
 pub use key::Key;
 pub use limit::Limit;
 pub use limiter::RateLimiter;
 pub use limiter_config::LimiterConfig;
+pub use notation::{parse, parse_many};
 pub use number::{Amount, Seconds};
+pub use rate_limit::RateLimit;
 pub use record::Record;
 pub use rule::{Rule, Span};
 pub use seed::{

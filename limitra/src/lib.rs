@@ -8,11 +8,12 @@ pub use limitra_core::conformance;
 pub use limitra_core::{
     Algorithm, AlgorithmName, Amount, AnyStorage, Attempt, Backend, BackendName, Charge, Clock,
     ConfigurationError, Decided, Decision, Error, FixedWindowAlignedRateLimiter,
-    FixedWindowElasticExpiryRateLimiter, FixedWindowRateLimiter, FromError, GcraLimiter, Identifier, Key,
-    LeakyBucketLimiter, Limit, LimiterConfig, Limitra, LimitraConfig, ManualClock, MemoryStorage, Micros,
-    Mode, MovingWindowRateLimiter, Number, Outcome, RateLimitExceeded, RateLimiter, RateLimiterBuilder,
-    Record, Rule, RuleDecision, RuleOutcome, Seconds, SlidingWindowRateLimiter, Span, State, Status, Storage,
-    StorageError, StorageErrorKind, Subject, TokenBucketLimiter, UrlProblem, Usage, check_all,
+    FixedWindowElasticExpiryRateLimiter, FixedWindowRateLimiter, FromError, GcraLimiter, Granularity,
+    Identifier, Key, LeakyBucketLimiter, Limit, LimiterConfig, Limitra, LimitraConfig, ManualClock,
+    MemoryStorage, Micros, Mode, MovingWindowRateLimiter, NotationError, NotationProblem, Number, Outcome,
+    RateLimit, RateLimitExceeded, RateLimiter, RateLimiterBuilder, Record, RegisteredGranularity, Rule,
+    RuleDecision, RuleOutcome, Seconds, SlidingWindowRateLimiter, Span, State, Status, Storage, StorageError,
+    StorageErrorKind, Subject, TokenBucketLimiter, UrlProblem, Usage, check_all, parse, parse_many,
 };
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::NotationError;
 use crate::algorithm::Algorithm;
+use crate::granularity::Granularity;
 use crate::limit::Limit;
 
 /// A setting that cannot work: what it is, and what to write in its place.
@@ -41,6 +43,42 @@ pub enum ConfigurationError {
         /// What was given.
         window: Duration,
     },
+    /// A multiple of 0.
+    #[error("0 times a unit is no window; give at least 1, or leave the multiple out")]
+    ZeroMultiples,
+    /// So many granularities that the window is too long.
+    #[error("a window of {multiples} {granularity} is out of range; give one of at most 100 years")]
+    WindowTooLong {
+        /// What was given.
+        multiples: u64,
+        /// Of what.
+        granularity: Granularity,
+    },
+    /// A notation that cannot be read.
+    #[error(transparent)]
+    Notation(#[from] NotationError),
+    /// A granularity's name that is none.
+    #[error(
+        "unknown granularity `{name}`; known are second, minute, hour, day, week, month, year and what was registered"
+    )]
+    UnknownGranularity {
+        /// What was given.
+        name: String,
+    },
+    /// A name that no granularity can have.
+    #[error("`{name}` cannot name a granularity; give 1 to 32 ASCII letters, but not `per` or `burst`")]
+    GranularityName {
+        /// What was given.
+        name: String,
+    },
+    /// A name that is read as another granularity already.
+    #[error("the granularity `{name}` would be read as {by} ({:?}); give it another name", by.duration())]
+    GranularityTaken {
+        /// What was given.
+        name: String,
+        /// The one that it is read as.
+        by: Granularity,
+    },
     /// A fill rate that no window follows from.
     #[error(
         "a fill_rate of {fill_rate} with a capacity of {capacity} is out of range: the window that follows must be from 1 ms to 100 years"
@@ -71,7 +109,9 @@ pub enum ConfigurationError {
         limit: Limit,
     },
     /// No limit was given.
-    #[error("no limit is given; set `requests` and `window`, `capacity` and `fill_rate`, or `limits`")]
+    #[error(
+        "no limit is given; set `requests` and `window`, `capacity` and `fill_rate`, `limits` or a `notation`"
+    )]
     NoLimit,
     /// Only one half of a limit was given.
     #[error("`{given}` is set without `{missing}`; set both")]

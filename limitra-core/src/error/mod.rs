@@ -1,9 +1,11 @@
 //! What can go wrong.
 
 mod configuration;
+mod notation;
 mod storage;
 
 pub use configuration::{ConfigurationError, Number, UrlProblem};
+pub use notation::{NotationError, NotationProblem};
 pub use storage::{StorageError, StorageErrorKind};
 
 use crate::exceeded::RateLimitExceeded;
