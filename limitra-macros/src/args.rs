@@ -4,7 +4,8 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
-use syn::{Expr, Token};
+use syn::spanned::Spanned;
+use syn::{Expr, Lit, Token};
 
 use crate::complaints::Complaints;
 use crate::nearest::{listed, nearest};
@@ -80,8 +81,9 @@ fn parameters_of(
     complaints: &mut Complaints,
 ) -> syn::Result<bool> {
     let mut is_whole = true;
+    let mut is_first = true;
     while !input.is_empty() {
-        if let Some(parameter) = parameter(input, complaints)? {
+        if let Some(parameter) = parameter(input, core::mem::take(&mut is_first), complaints)? {
             if parameters.iter().any(|it| it.name == parameter.name) {
                 let name = &parameter.name;
                 complaints.about(name, format_args!("`{name}` is given twice"));
@@ -100,9 +102,13 @@ fn parameters_of(
 }
 
 /// One parameter; `None` where there was a complaint that does not keep the rest from being read.
-fn parameter(input: ParseStream<'_>, complaints: &mut Complaints) -> syn::Result<Option<Parameter>> {
+fn parameter(
+    input: ParseStream<'_>,
+    is_first: bool,
+    complaints: &mut Complaints,
+) -> syn::Result<Option<Parameter>> {
     if !is_named(input) {
-        return unnamed(input, complaints);
+        return unnamed(input, is_first, complaints);
     }
     let name = input.call(Ident::parse_any)?;
     let known = is_known(&name, complaints);
@@ -137,10 +143,22 @@ fn is_named(input: ParseStream<'_>) -> bool {
             || (fork.peek(Token![:]) && !fork.peek(Token![::])))
 }
 
-/// A value without a name.
-fn unnamed(input: ParseStream<'_>, complaints: &mut Complaints) -> syn::Result<Option<Parameter>> {
+/// A value without a name: the limits, if it is a text that stands first.
+fn unnamed(
+    input: ParseStream<'_>,
+    is_first: bool,
+    complaints: &mut Complaints,
+) -> syn::Result<Option<Parameter>> {
     let value: Expr = input.parse()?;
+    if is_first && is_text(&value) {
+        let name = Ident::new("limits", value.span());
+        return Ok(Some(Parameter { name, value }));
+    }
     let message = match &value {
+        _ if is_text(&value) => {
+            let value = value.to_token_stream();
+            format!("only the limits go without a name, and they stand first: write `.. = {value}`")
+        }
         Expr::Call(call) => match &*call.func {
             Expr::Path(path) if path.path.get_ident().is_some_and(is_a_name) => {
                 let (name, value) = (path.path.require_ident()?, call.args.to_token_stream());
@@ -152,6 +170,14 @@ fn unnamed(input: ParseStream<'_>, complaints: &mut Complaints) -> syn::Result<O
     };
     complaints.about(value, message);
     Ok(None)
+}
+
+fn is_text(value: &Expr) -> bool {
+    match value {
+        Expr::Lit(it) => matches!(it.lit, Lit::Str(_)),
+        Expr::Group(it) => is_text(&it.expr),
+        _ => false,
+    }
 }
 
 const UNNAMED: &str = "a parameter is a name and a value, as in `#[rate_limit(requests = 10, window = 60)]`";

@@ -8,6 +8,7 @@ mod expand;
 mod function;
 mod model;
 mod nearest;
+mod notation;
 mod shape;
 
 /// Limits how often an async function runs.
@@ -41,7 +42,7 @@ mod shape;
 /// | parameter | value | default |
 /// |---|---|---|
 /// | `requests`, `window` | a number; the window in seconds (`0.5` is fine) or a `Duration`, from 1 ms to 100 years | needed |
-/// | `limits` | in their place `[(10, 1), (500, 3600)]`: all must pass, atomically | |
+/// | `limits` | in their place `[(10, 1), (500, 3600)]` or `"10/second; 500/hour"`: all must pass, atomically | |
 /// | `algorithm` | `"sliding_window"`, `"fixed_window"`, `"fixed_window_aligned"`, `"fixed_window_elastic_expiry"`, `"moving_window"`, `"token_bucket"`, `"leaky_bucket"`, `"gcra"`, or an `Algorithm` | the configured one: `"sliding_window"` |
 /// | `burst` | a number: how deep a bucket is | `requests` |
 /// | `cost` | a number: what a call consumes; 0 is allowed without counting | 1 |
@@ -67,6 +68,12 @@ mod shape;
 /// *Closures and paths* are called with references to all arguments, `&self` first where there is one. They are
 /// called before anything is awaited, so they cannot be async. A closure may say its types
 /// (`|user: &User, _| ..`).
+///
+/// *Text*: `#[rate_limit("10/minute; 100 per 2 hours burst 150")]` is short for `limits = "..."`; it stands first. The
+/// grammar is that of `limitra::parse_many`, and it is checked when the function is compiled. A word that is no built-in
+/// unit, nor a slip of one, may be a granularity that the program registers
+/// (`Granularity::register("fortnight", ..)`), which a compiler cannot know: it is looked up at the first call, and if
+/// it is not registered by then, every call returns the error.
 ///
 /// # Keys
 ///

@@ -5,6 +5,7 @@ mod functions;
 mod handling;
 mod instrument;
 mod keys;
+mod notation;
 mod parameters;
 mod stacked;
 mod witness;

@@ -13,6 +13,7 @@ use crate::error::ConfigurationError;
 use crate::handle::Limitra;
 use crate::key::{KeyFields, KeySpace};
 use crate::limit::Limit;
+use crate::notation::parse_many;
 use crate::number::{self, Amount, Seconds};
 use crate::rule::{Rule, rules_of};
 use crate::storage::AnyStorage;
@@ -161,6 +162,14 @@ impl Declaration {
     pub fn limits<A: Amount, S: Seconds>(&mut self, limits: impl IntoIterator<Item = (A, S)>) {
         for (requests, window) in limits {
             self.limit(requests, window);
+        }
+    }
+
+    /// `limits = ".."`.
+    pub fn notation(&mut self, notation: &str) {
+        match parse_many(notation) {
+            Ok(limits) => self.latest(|layer| layer.limits.extend(limits.iter().map(Limit::from))),
+            Err(mistake) => self.note(mistake),
         }
     }
 

@@ -103,6 +103,10 @@ impl Expansion<'_> {
                 let place = at(list.span());
                 tokens.extend(quote_spanned!(place=> #to.limits(#list);));
             }
+            Limits::Notation(text, _) => {
+                let place = at(text.span());
+                tokens.extend(quote_spanned!(place=> #to.notation(#text);));
+            }
         }
         if let Some(burst) = &layer.burst {
             let burst = self.number(burst);

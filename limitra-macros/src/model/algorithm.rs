@@ -1,5 +1,6 @@
 //! The names of the algorithms.
 
+use quote::ToTokens;
 use syn::{Expr, ExprLit, Lit};
 
 use crate::complaints::Complaints;
@@ -50,7 +51,7 @@ pub(crate) fn check(value: &Expr, complaints: &mut Complaints) -> Option<Kind> {
 }
 
 /// A burst needs a bucket.
-pub(crate) fn check_burst(kind: Kind, burst: &Expr, complaints: &mut Complaints) {
+pub(crate) fn check_burst(kind: Kind, burst: impl ToTokens, complaints: &mut Complaints) {
     if kind == Kind::Window {
         let message =
             format!("only buckets have a `burst`: leave it out, or choose one of {}", listed(BUCKETS));

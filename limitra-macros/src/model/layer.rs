@@ -65,8 +65,21 @@ impl Layer {
             callable
         });
         let limits = limits?;
+        if let Limits::Notation(text, written) = &limits
+            && written.iter().any(|it| it.burst.is_some())
+        {
+            match (&burst, kind) {
+                (Some((value, _)), _) => {
+                    complaints.about(value, "the limits have a `burst` of their own: keep one of them");
+                }
+                (None, Some(kind)) => algorithm::check_burst(kind, text, complaints),
+                (None, None) => {}
+            }
+        }
         let burst_number = burst.as_ref().map(|(_, number)| number);
-        if let (Limits::List(_), Some(Number::Closure(closure))) = (&limits, burst_number) {
+        if let (Limits::List(_) | Limits::Notation(..), Some(Number::Closure(closure))) =
+            (&limits, burst_number)
+        {
             let message = "a `burst` for each call needs the limits one by one: \
                            write `limits = [(10, 1), (500, 3600)]`, or `requests` and `window`";
             complaints.about(closure, message);
@@ -123,7 +136,7 @@ impl Layer {
         }
         let limits: &[(Number, Number)] = match &self.limits {
             Limits::Each(limits) => limits,
-            Limits::List(_) => &[],
+            Limits::List(_) | Limits::Notation(..) => &[],
         };
         let limits = limits.iter().flat_map(|(requests, window)| [requests, window]);
         for number in limits.chain(&self.burst).chain(&self.cost) {

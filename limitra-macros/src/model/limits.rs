@@ -1,11 +1,15 @@
 //! The limits of a layer, from `limits` or from `requests` and `window`.
 
-use syn::{Expr, ExprArray};
+use core::ops::Range;
+
+use proc_macro2::Span;
+use syn::{Expr, ExprArray, ExprLit, Lit, LitStr};
 
 use super::number::{Number, Unit, unwrapped};
 use crate::args::Args;
 use crate::arguments::Arguments;
 use crate::complaints::Complaints;
+use crate::notation::{self, Mistake, Written};
 
 /// All must pass.
 pub(crate) enum Limits {
@@ -13,6 +17,8 @@ pub(crate) enum Limits {
     Each(Vec<(Number, Number)>),
     /// An expression that yields them.
     List(Expr),
+    /// A text, and what it describes.
+    Notation(LitStr, Vec<Written>),
 }
 
 impl Limits {
@@ -21,7 +27,7 @@ impl Limits {
             Self::Each(limits) => {
                 limits.iter().any(|(requests, window)| requests.is_closure() || window.is_closure())
             }
-            Self::List(_) => false,
+            Self::List(_) | Self::Notation(..) => false,
         }
     }
 }
@@ -68,6 +74,7 @@ fn list(value: Expr, arguments: &Arguments, complaints: &mut Complaints) -> Opti
             complaints.about(closure, message);
             return None;
         }
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => return described(text, complaints),
         Expr::Lit(_) | Expr::Tuple(_) => {
             complaints.about(value, format_args!("`limits` is a list: {EXAMPLE}"));
             return None;
@@ -82,6 +89,53 @@ fn list(value: Expr, arguments: &Arguments, complaints: &mut Complaints) -> Opti
         return Some(Limits::List(Expr::Array(array)));
     }
     each(array, arguments, complaints)
+}
+
+/// The limits that a text describes.
+fn described(text: LitStr, complaints: &mut Complaints) -> Option<Limits> {
+    let notation = text.value();
+    match notation::read(&notation) {
+        Ok(limits) => {
+            let windows = || limits.iter().filter_map(|limit| limit.window);
+            let twice =
+                windows().enumerate().find(|(index, it)| windows().take(*index).any(|other| other == *it));
+            if let Some((_, window)) = twice {
+                let message =
+                    format!("two of the limits have the same window, {window} s: keep the smaller one");
+                complaints.about(text, message);
+                return None;
+            }
+            Some(Limits::Notation(text, limits))
+        }
+        Err(mistake) => {
+            match span_of(&mistake, &notation, &text) {
+                Some(span) => complaints.at(span, mistake.problem),
+                None => complaints.about(text, pointed(&mistake, &notation)),
+            }
+            None
+        }
+    }
+}
+
+/// The place of a mistake inside a literal, where the compiler tells it: not yet on stable.
+fn span_of(mistake: &Mistake, notation: &str, text: &LitStr) -> Option<Span> {
+    let token = text.token();
+    let is_plain = token.to_string() == format!("\"{notation}\"");
+    let range = mistake.range.start + 1..mistake.range.end.max(mistake.range.start + 1) + 1;
+    if is_plain { token.subspan(range) } else { None }
+}
+
+/// The complaint with the column, and a line that points at it.
+fn pointed(mistake: &Mistake, notation: &str) -> String {
+    let width = |range: Range<usize>| notation.get(range).unwrap_or_default().chars().count();
+    let before = width(0..mistake.range.start);
+    let carets = "^".repeat(width(mistake.range.clone()).max(1));
+    let shown: String = notation.chars().map(|it| if it.is_control() { ' ' } else { it }).collect();
+    let column = before + 1;
+    format!(
+        "at column {column} of the limits: {}\n\n    {shown}\n    {:before$}{carets}",
+        mistake.problem, ""
+    )
 }
 
 const EXAMPLE: &str = "write pairs of requests and window, as in `limits = [(10, 1), (500, 3600)]`";
@@ -126,12 +180,13 @@ pub(crate) fn check_cost(
     burst: Option<&Number>,
     complaints: &mut Complaints,
 ) {
-    let Limits::Each(limits) = limits else {
-        return;
-    };
-    let (what, most) = match burst {
-        Some(burst) => ("`burst`", burst.known()),
-        None => ("`requests`", limits.iter().filter_map(|(it, _)| it.known()).min()),
+    let (what, most) = match (burst, limits) {
+        (_, Limits::List(_)) => return,
+        (Some(burst), _) => ("`burst`", burst.known()),
+        (None, Limits::Each(limits)) => ("`requests`", limits.iter().filter_map(|(it, _)| it.known()).min()),
+        (None, Limits::Notation(_, limits)) => {
+            ("the least of the limits", limits.iter().map(|it| it.burst.unwrap_or(it.amount)).min())
+        }
     };
     if let (Some(cost), Some(most)) = (cost.known(), most)
         && cost > most
