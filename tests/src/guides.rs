@@ -18,6 +18,9 @@ mod configuration {}
 #[doc = include_str!("../../docs/design.md")]
 mod design {}
 
+#[doc = include_str!("../../docs/notation.md")]
+mod notation {}
+
 #[doc = include_str!("../../docs/quickstart.md")]
 mod quickstart {}
 
