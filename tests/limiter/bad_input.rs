@@ -293,3 +293,16 @@ async fn a_negative_or_zero_cost_cannot_be_written_and_the_largest_is_an_error()
     let error = limiter.check_cost("ada", u64::MAX).await.unwrap_err();
     assert!(matches!(error, Error::CostAboveLimit { cost: u64::MAX, .. }), "{error:?}");
 }
+
+#[test]
+fn a_notation_that_is_no_limit_is_refused_with_its_column() {
+    for (notation, words) in [
+        ("", &["column 1", "an amount"][..]),
+        ("10/minute; 100/hr", &["column 16", "`hr` is no unit"]),
+        ("10/minute; 0/hour", &["column 12", "at least 1"]),
+        ("10/minute; 20/60 seconds", &["the same algorithm and window"]),
+        ("10/minute burst 20", &["no burst (20)", "token_bucket, leaky_bucket or gcra"]),
+    ] {
+        assert_refused(bare().algorithm(Algorithm::FixedWindow).notation(notation), words);
+    }
+}

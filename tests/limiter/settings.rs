@@ -268,3 +268,12 @@ fn assert_hides(value: &impl std::fmt::Debug, secret: &str) {
         assert!(!shown.contains(secret), "{shown}");
     }
 }
+
+#[test]
+fn a_notation_is_the_limits_that_it_describes() {
+    let limiter =
+        RateLimiter::builder().algorithm(Algorithm::Gcra).notation("10/m burst 20; 100 per 2 hours");
+    let limits =
+        [Limit::new(10, MINUTE).unwrap().with_burst(20).unwrap(), Limit::new(100, 120 * MINUTE).unwrap()];
+    assert_eq!(limiter.build().unwrap().config().limits, limits);
+}

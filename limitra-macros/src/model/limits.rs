@@ -55,7 +55,7 @@ pub(crate) fn of(args: &mut Args, arguments: &Arguments, complaints: &mut Compla
         }
         (None, None) => {
             let message = "no limit is given: write e.g. `#[rate_limit(requests = 10, window = 60)]`, \
-                           or `limits = [(10, 1), (500, 3600)]`";
+                           `limits = [(10, 1), (500, 3600)]`, or `#[rate_limit(\"10/minute\")]`";
             complaints.at(args.span, message);
             return None;
         }
