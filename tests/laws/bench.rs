@@ -56,6 +56,7 @@ impl Bench {
         let config = Config {
             cases: asked.unwrap_or(cases),
             failure_persistence: None,
+            max_global_rejects: 1_000_000,
             max_shrink_iters: 20_000,
             ..Config::default()
         };

@@ -54,6 +54,7 @@ on_every_storage! {
     two_limiters_with_one_key_keep_their_counts_apart
     units_that_left_do_not_come_back_with_the_clock
     a_bucket_that_drains_within_a_microsecond_is_not_forgotten_before
+    a_sliding_window_weighs_exactly_however_large_the_numbers
 }
 
 fn ones(limiter: usize) -> Target {
@@ -445,6 +446,47 @@ fn a_bucket_that_drains_within_a_microsecond_is_not_forgotten_before(bench: &Ben
             third.check(key).await.unwrap();
         }
         assert_eq!(other.check("ada").await.unwrap().remaining(), 999);
+    });
+}
+
+/// The number by which `of` has to be multiplied to leave 1 when divided by `modulus`, if there is one.
+fn inverse(of: i128, modulus: i128) -> Option<i128> {
+    let (mut one, mut other) = ((modulus, 0), (of.rem_euclid(modulus), 1));
+    while other.0 != 0 {
+        let times = one.0 / other.0;
+        (one, other) = (other, (one.0 - times * other.0, one.1 - times * other.1));
+    }
+    (one.0 == 1).then(|| one.1.rem_euclid(modulus))
+}
+
+/// `previous * left` and `(room + 1) * window` are made to differ by a hair; with products up to 2^102 no floating-point
+/// number sees the difference.
+fn a_sliding_window_weighs_exactly_however_large_the_numbers(bench: &Bench) {
+    let windows = prop_oneof![1_000..100_000_u64, 1_000..700_000_000_000_000_u64];
+    let amounts = prop_oneof![2..100_000_u64, 2..=Limit::MAX_AMOUNT];
+    let hairs = prop_oneof![-2..=2_i128, -(1 << 40)..=1_i128 << 40];
+    bench.for_all(600, (windows, amounts, hairs), async |(window, amount, hair), storage| {
+        let (wide, previous) = (i128::from(window), i128::from(amount));
+        let found = inverse(previous, wide);
+        prop_assume!(found.is_some());
+        // (room + 1) * window = previous * left + hair
+        let left = (-hair * found.unwrap()).rem_euclid(wide);
+        let left = if left == 0 { wide } else { left };
+        let room = (previous * left + hair) / wide - 1;
+        prop_assume!((0..previous).contains(&room));
+        let cost = u64::try_from(previous - room).unwrap();
+
+        let limits = vec![Limit::new(amount, Duration::from_micros(window)).unwrap()];
+        let limiter = LimiterPlan { algorithm: Algorithm::SlidingWindow, revised: limits.clone(), limits };
+        let start = 1_200_000_000_000_000 / window * window;
+        let mut world = World::new(&Plan { start, limiters: vec![limiter], steps: Vec::new() }, &storage);
+        let all = Target { cost: Cost::Part(1000), ..ones(0) };
+        world.take(Step { advance: Advance::Still, ask: Ask::Hit(all) }).await?;
+        world.set(start + window + (window - u64::try_from(left).unwrap()));
+        let hit = Ask::Hit(Target { cost: Cost::Units(cost), ..ones(0) });
+        let answer = world.take(Step { advance: Advance::Still, ask: hit }).await?;
+        prop_assert_eq!(is_refused(answer.as_ref()), hair <= 0);
+        Ok(())
     });
 }
 
