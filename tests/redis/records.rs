@@ -7,7 +7,7 @@ use limitra::{
     Algorithm, AnyStorage, Attempt, Clock, Key, ManualClock, MemoryStorage, Micros, Mode, Outcome,
     RateLimiter, Rule, Storage, Subject,
 };
-use limitra_tests::{fresh_prefix, random_number, shared};
+use limitra_tests::{RedisServer, fresh_prefix, random_number, shared};
 
 use crate::monitor::Monitor;
 use crate::stage::{HOUR, Look, SECOND, ask, fresh, limit, rule, storage_at};
@@ -62,7 +62,9 @@ async fn a_small_record_is_37_bytes_and_a_rule_more_is_33() {
 #[tokio::test]
 async fn a_moving_window_of_5000_takes_16_bytes_a_slot_and_is_edited_in_place() {
     const AMOUNT: u64 = 5000;
-    let (server, storage, mut look) = (shared(), storage(), Look::at(shared()));
+    // Of its own, as every command on it is counted.
+    let server = RedisServer::start();
+    let (storage, mut look) = (storage_at(&server.url()), Look::at(&server));
     let clock = ManualClock::new();
     let limiter = fresh(&storage)
         .algorithm(Algorithm::MovingWindow)
@@ -84,7 +86,7 @@ async fn a_moving_window_of_5000_takes_16_bytes_a_slot_and_is_edited_in_place() 
     assert_eq!(limiter.test("ada").await.unwrap().remaining(), 0);
     // As one leaves another one comes, where the old one stood.
     clock.advance(SECOND * 5);
-    let mut monitor = Monitor::start(server);
+    let mut monitor = Monitor::start(&server);
     for _ in 0..200 {
         assert!(limiter.allow_request("ada").await.unwrap());
         assert!(!limiter.allow_request("ada").await.unwrap());
