@@ -223,3 +223,14 @@ async fn no_password_is_shown_by_whatever_can_be_printed() {
     // A look that has the password sees the record.
     assert!(!Look::at(&server).keys("*").is_empty());
 }
+
+#[test]
+fn a_certificate_that_would_not_be_used_is_a_mistake() {
+    let pem = b"-----BEGIN CERTIFICATE-----";
+    let in_clear = RedisStorage::builder().url("redis://127.0.0.1").ca_certificate(pem).build();
+    let message = in_clear.expect_err("no TLS is spoken").to_string();
+    assert!(message.contains("rediss://"), "{message}");
+    let client = redis::Client::open("redis://127.0.0.1").expect("a client");
+    let by_client = RedisStorage::builder().client(client).ca_certificate(pem).build();
+    assert!(by_client.is_err());
+}

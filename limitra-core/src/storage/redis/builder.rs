@@ -76,6 +76,8 @@ impl RedisStorageBuilder {
     /// # Errors
     /// [`ConfigurationError`] if there is neither URL nor client, or both, or the URL cannot be read.
     pub fn build(self) -> Result<RedisStorage, ConfigurationError> {
+        #[cfg(feature = "redis-tls")]
+        self.certificate_is_used()?;
         let client = match (&self.url, &self.client, self.redis_db) {
             (Some(url), None, redis_db) => self.client_of(url, redis_db)?,
             (None, Some(_), Some(redis_db)) => {
@@ -96,6 +98,21 @@ impl RedisStorageBuilder {
     }
 
     #[cfg_attr(not(feature = "redis-tls"), allow(clippy::unused_self))] // The certificate is for TLS only.
+    /// A certificate that is given in vain would leave the connection in clear.
+    #[cfg(feature = "redis-tls")]
+    fn certificate_is_used(&self) -> Result<(), ConfigurationError> {
+        let speaks_tls = |url: &String| url.starts_with("rediss://") || url.starts_with("valkeys://");
+        match (&self.ca_certificate, &self.url) {
+            (Some(_), Some(url)) if !speaks_tls(url) => {
+                Err(ConfigurationError::CertificateWithoutTls { to: "the url" })
+            }
+            (Some(_), None) if self.client.is_some() => {
+                Err(ConfigurationError::CertificateWithoutTls { to: "a client of your own" })
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn client_of(&self, url: &str, redis_db: Option<i64>) -> Result<RedisClient, ConfigurationError> {
         let info = url::parse(url, redis_db)?;
         let malformed = |_| ConfigurationError::Url {
