@@ -11,7 +11,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use limitra::{Algorithm, Error, Limit, Micros, RateLimiter};
-use limitra_tests::ReferenceDecision;
+use limitra_tests::{ReferenceDecision, ReferenceRule};
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestCaseResult};
 
@@ -63,16 +63,6 @@ fn ones(limiter: usize) -> Target {
 
 fn is_elastic(plan: &LimiterPlan) -> bool {
     plan.algorithm == Algorithm::FixedWindowElasticExpiry
-}
-
-/// A bucket that was made much shallower looks as if it came from the future, and a refused hit lowers it to full.
-fn with_one_depth(mut plan: Plan) -> Plan {
-    for limiter in &mut plan.limiters {
-        if limiter.limits.iter().any(|limit| limit.burst().is_some()) {
-            limiter.revised = limiter.limits.clone();
-        }
-    }
-    plan
 }
 
 fn is_refused(answer: Option<&Answer>) -> bool {
@@ -136,7 +126,6 @@ fn a_refused_hit_changes_no_later_answer(bench: &Bench) {
     bench.for_all(200, plans, async |plan, storage| {
         // A refused hit moves the end of an elastic window.
         prop_assume!(!plan.limiters.iter().any(is_elastic));
-        let plan = with_one_depth(plan);
         can_be_left_out(plan, &storage, |_, answer| is_refused(answer)).await
     });
 }
@@ -269,9 +258,13 @@ fn no_clock_locks_anyone_out_for_more_than_a_window_more(bench: &Bench) {
                 let usual = match rule.algorithm {
                     Algorithm::SlidingWindow => 2 * rule.window,
                     algorithm if algorithm.is_bucket() => {
-                        // The amount may have been changed: all that the larger one let in is to drain.
-                        let full = u128::from(rule.capacity()) * u128::from(rule.window);
-                        rule.window + u64::try_from(full / u128::from(rule.amount)).unwrap() + 1
+                        // The limit may have been changed: all that the larger one let in is to drain.
+                        let depth = |rule: &ReferenceRule| {
+                            let full = u128::from(rule.capacity()) * u128::from(rule.window);
+                            u64::try_from(full / u128::from(rule.amount)).unwrap()
+                        };
+                        let both = [false, true].map(|revised| world.seat(0).rules(revised).clone());
+                        rule.window + both.iter().flatten().map(depth).max().unwrap() + 1
                     }
                     _ => rule.window,
                 };
@@ -498,7 +491,6 @@ mod in_redis {
     fn a_refusal_and_a_test_leave_every_byte_and_the_expiry_as_they_were() {
         let bench = Bench::redis();
         bench.for_all(60, traffic::many_subjects(30), async |plan, storage| {
-            let plan = with_one_depth(plan);
             let mut world = World::new(&plan, &storage);
             let keys = world.keys();
             for step in plan.steps {

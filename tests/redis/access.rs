@@ -1,5 +1,7 @@
 //! Ways to a server: sockets, passwords, users, databases, TLS; and that no password is ever shown.
 
+use std::time::Duration;
+
 use limitra::{Algorithm, AnyStorage, LimitraConfig, RedisStorage, StorageErrorKind};
 use limitra_tests::{Certificates, RedisServer, TemporaryFolder};
 
@@ -233,4 +235,13 @@ fn a_certificate_that_would_not_be_used_is_a_mistake() {
     let client = redis::Client::open("redis://127.0.0.1").expect("a client");
     let by_client = RedisStorage::builder().client(client).ca_certificate(pem).build();
     assert!(by_client.is_err());
+}
+
+#[test]
+fn a_deadline_of_no_time_is_a_mistake() {
+    let url = "redis://127.0.0.1";
+    let late = RedisStorage::builder().url(url).response_timeout(Duration::ZERO).build();
+    let message = late.expect_err("no time at all").to_string();
+    assert!(message.starts_with("response_timeout must be"), "{message}");
+    assert!(RedisStorage::builder().url(url).connect_timeout(Duration::ZERO).build().is_err());
 }

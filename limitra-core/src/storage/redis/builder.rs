@@ -7,7 +7,7 @@ use ::redis::Client;
 
 use super::client::RedisClient;
 use super::{CONNECT_TIMEOUT, RESPONSE_TIMEOUT, RedisStorage, url};
-use crate::error::ConfigurationError;
+use crate::error::{ConfigurationError, Number};
 
 /// The settings of a [`RedisStorage`], chained and ended by [`RedisStorageBuilder::build`].
 ///
@@ -74,7 +74,7 @@ impl RedisStorageBuilder {
     /// The storage. No I/O.
     ///
     /// # Errors
-    /// [`ConfigurationError`] if there is neither URL nor client, or both, or the URL cannot be read.
+    /// [`ConfigurationError`] if there is neither URL nor client, or both, the URL cannot be read, or a deadline is zero.
     pub fn build(self) -> Result<RedisStorage, ConfigurationError> {
         #[cfg(feature = "redis-tls")]
         self.certificate_is_used()?;
@@ -92,8 +92,8 @@ impl RedisStorageBuilder {
             }
             (None, None, _) => return Err(ConfigurationError::NoRedisClient),
         };
-        let response_timeout = self.response_timeout.unwrap_or(RESPONSE_TIMEOUT);
-        let connect_timeout = self.connect_timeout.unwrap_or(CONNECT_TIMEOUT);
+        let response_timeout = deadline("response_timeout", self.response_timeout, RESPONSE_TIMEOUT)?;
+        let connect_timeout = deadline("connect_timeout", self.connect_timeout, CONNECT_TIMEOUT)?;
         Ok(RedisStorage::of(client, response_timeout, connect_timeout))
     }
 
@@ -147,6 +147,18 @@ fn holds_certificates(pem: &[u8]) -> bool {
 
     let mut found = CertificateDer::pem_slice_iter(pem).peekable();
     found.peek().is_some() && found.all(|certificate| certificate.is_ok())
+}
+
+/// A deadline; one of no time at all would make every decision an outage.
+fn deadline(
+    what: &'static str,
+    given: Option<Duration>,
+    usual: Duration,
+) -> Result<Duration, ConfigurationError> {
+    match given {
+        Some(Duration::ZERO) => Err(ConfigurationError::NotAWindow { what, value: Number::Integer(0) }),
+        given => Ok(given.unwrap_or(usual)),
+    }
 }
 
 impl fmt::Debug for RedisStorageBuilder {
