@@ -79,7 +79,7 @@ impl RedisStorageBuilder {
         #[cfg(feature = "redis-tls")]
         self.certificate_is_used()?;
         let client = match (&self.url, &self.client, self.redis_db) {
-            (Some(url), None, redis_db) => self.client_of(url, redis_db)?,
+            (Some(url), None, _) => self.client_of(url)?,
             (None, Some(_), Some(redis_db)) => {
                 return Err(ConfigurationError::RedisDb {
                     redis_db,
@@ -113,8 +113,8 @@ impl RedisStorageBuilder {
         }
     }
 
-    fn client_of(&self, url: &str, redis_db: Option<i64>) -> Result<RedisClient, ConfigurationError> {
-        let info = url::parse(url, redis_db)?;
+    fn client_of(&self, url: &str) -> Result<RedisClient, ConfigurationError> {
+        let info = url::parse(url, self.redis_db)?;
         let malformed = |_| ConfigurationError::Url {
             url: url::redacted(url),
             problem: crate::error::UrlProblem::Malformed,
