@@ -137,3 +137,53 @@ async fn a_bucket_counted_with_another_amount_is_exact_as_well() {
         }
     }
 }
+
+/// One shared record, asked with different amounts and bursts.
+fn tier(storage: &AnyStorage, prefix: &str, amount: u64, burst: u64, clock: &ManualClock) -> RateLimiter {
+    let limit = Limit::new(amount, Duration::from_secs(60)).unwrap().with_burst(burst).unwrap();
+    let builder = RateLimiter::builder().algorithm(Algorithm::TokenBucket).limit(limit).prefix(prefix);
+    builder.storage(storage).clock(clock.clone()).build().unwrap()
+}
+
+#[tokio::test]
+async fn a_refused_call_of_a_shallower_tier_forgives_nothing() {
+    for storage in storages() {
+        let (clock, prefix) = (ManualClock::new(), fresh_prefix());
+        let (deep, shallow) =
+            (tier(&storage, &prefix, 10, 1000, &clock), tier(&storage, &prefix, 10, 10, &clock));
+        assert!(deep.check_cost("ada", 1000).await.unwrap().is_allowed());
+        assert!(!shallow.check("ada").await.unwrap().is_allowed());
+        assert!(!deep.check("ada").await.unwrap().is_allowed(), "on {}", storage.name());
+        // A minute later ten are to be had, whichever other tier asked in between.
+        let quick = tier(&storage, &prefix, 1000, 1000, &clock);
+        assert!(!quick.check_cost("ada", 1000).await.unwrap().is_allowed());
+        clock.advance(Duration::from_secs(60));
+        assert!(!deep.test_cost("ada", 11).await.unwrap().is_allowed(), "on {}", storage.name());
+        assert!(deep.check_cost("ada", 10).await.unwrap().is_allowed(), "on {}", storage.name());
+    }
+}
+
+#[tokio::test]
+async fn a_record_holds_the_same_number_of_windows_on_every_storage() {
+    for storage in storages() {
+        let (clock, prefix) = (ManualClock::new(), fresh_prefix());
+        let with_window = |seconds: u64| {
+            let limit = Limit::new(1, Duration::from_secs(seconds)).unwrap();
+            let builder =
+                RateLimiter::builder().algorithm(Algorithm::FixedWindow).limit(limit).prefix(&*prefix);
+            builder.storage(&storage).clock(clock.clone()).build().unwrap()
+        };
+        for seconds in 1..=255 {
+            assert!(with_window(seconds).allow_request("ada").await.unwrap());
+        }
+        let full = with_window(256).check("ada").await.unwrap_err();
+        assert!(
+            matches!(&full, Error::Storage(error) if error.kind() == limitra::StorageErrorKind::Full),
+            "on {}: {full}",
+            storage.name()
+        );
+        // Those that expire make room.
+        clock.advance(Duration::from_secs(1));
+        assert!(with_window(256).allow_request("ada").await.unwrap());
+    }
+}

@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use limitra::{
     Algorithm, AnyStorage, Decision, Error, Limit, ManualClock, MemoryStorage, Micros, RateLimiter,
-    RedisStorage,
 };
-use limitra_tests::{Reference, ReferenceRule, ReferenceSubject, TemporaryFolder, fresh_prefix, shared};
+use limitra_tests::{
+    Reference, ReferenceRule, ReferenceSubject, TemporaryFolder, fresh_prefix, patient_storage, shared,
+};
 use serde_json::Value;
 
 /// One line of a file: a limit, and what was asked of it.
@@ -243,7 +244,7 @@ async fn memory_agrees_with_every_recorded_decision() {
 
 #[tokio::test]
 async fn redis_agrees_with_every_recorded_decision() {
-    let storage = RedisStorage::from_url(&shared().url()).unwrap();
+    let storage = patient_storage(&shared().url());
     replay(storage.into(), "Redis").await;
 }
 

@@ -24,6 +24,7 @@ enum Defect {
     ClearsEverything,
     ChargesOnlyTheFirstSubject,
     ForgetsOtherRules,
+    AnswersNothing,
 }
 
 /// What anybody could write: values in a map, loaded, decided on and put back under one lock.
@@ -52,7 +53,7 @@ impl OwnStorage {
             _ => std::time::SystemTime::now().into(),
         };
         let mode = if self.defect == Defect::WritesPeeks { Mode::Hit } else { attempt.mode };
-        let decided = Attempt { mode, ..attempt.clone() }.decide(&mut records, now);
+        let decided = Attempt { mode, ..attempt.clone() }.decide(&mut records, now).map_err(foreign)?;
         if self.defect == Defect::ChargesRefusedHits && !decided.outcome.is_allowed() && mode == Mode::Hit {
             for record in &mut records {
                 *record = spoiled(record);
@@ -69,16 +70,25 @@ impl OwnStorage {
                 values.insert(subject.key.text().into_owned(), bytes);
             }
         }
-        Ok(decided.outcome)
+        let mut outcome = decided.outcome;
+        if self.defect == Defect::AnswersNothing {
+            outcome.rules.clear();
+        }
+        Ok(outcome)
     }
 }
 
-/// A record whose windows end a little later.
+/// The number of the moving window, whose log would not fit an end that was moved.
+const MOVING_WINDOW: u8 = 5;
+
+/// A record whose first rule ends a little later.
 fn spoiled(record: &Record) -> Record {
     let mut bytes = record.to_bytes();
-    if bytes[3] > 0 {
-        bytes[13] = bytes[13].wrapping_add(1);
+    let (count, first) = (bytes[3], bytes.get(4));
+    if count == 0 || first == Some(&MOVING_WINDOW) {
+        return record.clone();
     }
+    bytes[12] = bytes[12].wrapping_add(1);
     Record::from_bytes(&bytes).unwrap()
 }
 
@@ -115,6 +125,17 @@ impl Storage for OwnStorage {
 #[tokio::test]
 async fn a_storage_of_ones_own_keeps_every_promise() {
     conformance::check(OwnStorage::with(Defect::None)).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_answer_that_leaves_a_rule_out_is_no_decision() {
+    let storage = OwnStorage::with(Defect::AnswersNothing);
+    let limiter = limitra::RateLimiter::builder().requests(1).window(60).storage(storage).build().unwrap();
+    let error = limiter.check("ada").await.unwrap_err();
+    assert!(
+        matches!(&error, limitra::Error::Storage(error) if error.kind() == StorageErrorKind::Malformed),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -168,7 +189,7 @@ async fn redis_and_rust_read_what_the_other_wrote_and_go_on_alike() {
         let clock = Clock::At(Micros::new(now));
         let attempt = Attempt { subjects: &subjects, clock, mode: Mode::Hit };
         let found = redis.decide(&attempt).await.unwrap();
-        let expected = attempt.decide(std::slice::from_mut(&mut record), Micros::new(now)).outcome;
+        let expected = attempt.decide(std::slice::from_mut(&mut record), Micros::new(now)).unwrap().outcome;
         assert_eq!(format!("{found:?}"), format!("{expected:?}"), "step {step}");
         if step % 7 == 0 {
             // Rust goes on with what Redis wrote.
@@ -203,8 +224,9 @@ proptest! {
         let now = Micros::new(1_700_000_000_000_000 + step);
         let attempt = Attempt { subjects: &subjects, clock: Clock::At(now), mode: Mode::Hit };
         let mut records = [record];
-        attempt.decide(&mut records, now);
-        prop_assert!(Record::from_bytes(&records[0].to_bytes()).is_ok());
+        if attempt.decide(&mut records, now).is_ok_and(|decided| decided.changed[0]) {
+            prop_assert!(Record::from_bytes(&records[0].to_bytes()).is_ok());
+        }
     }
 
     #[test]
@@ -214,7 +236,7 @@ proptest! {
         let mut records = [Record::default()];
         for step in 0..10 {
             let now = Micros::new(1_700_000_000_000_000 + step * 100);
-            Attempt { subjects: &subjects, clock: Clock::At(now), mode: Mode::Hit }.decide(&mut records, now);
+            Attempt { subjects: &subjects, clock: Clock::At(now), mode: Mode::Hit }.decide(&mut records, now).unwrap();
         }
         let mut bytes = records[0].to_bytes();
         if cut < bytes.len() {

@@ -5,10 +5,8 @@ use std::collections::HashMap;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use limitra::{
-    Algorithm, AnyStorage, Limit, ManualClock, MemoryStorage, RateLimiter, RedisStorage, check_all,
-};
-use limitra_tests::{fresh_prefix, shared};
+use limitra::{Algorithm, AnyStorage, Limit, ManualClock, MemoryStorage, RateLimiter, check_all};
+use limitra_tests::{fresh_prefix, patient_storage, shared};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
@@ -19,7 +17,7 @@ fn memory() -> AnyStorage {
 }
 
 fn redis() -> AnyStorage {
-    RedisStorage::from_url(&shared().url()).unwrap().into()
+    patient_storage(&shared().url()).into()
 }
 
 fn limit(amount: u64, seconds: u64) -> Limit {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use smallvec::SmallVec;
 
+use crate::error::StorageErrorKind;
 use crate::key::Key;
 use crate::record::{Record, Steps};
 use crate::rule::Rule;
@@ -24,16 +25,24 @@ pub struct Attempt<'a> {
 impl Attempt<'_> {
     /// Decides on these records, one for each subject in their order, at `now`: what a storage runs
     /// between loading values and swapping them. A peek changes nothing.
-    pub fn decide(&self, records: &mut [Record], now: Micros) -> Decided {
+    ///
+    /// # Errors
+    /// [`StorageErrorKind::Full`] if a record holds 255 entries of other rules that are still worth something; then
+    /// nothing has changed.
+    pub fn decide(&self, records: &mut [Record], now: Micros) -> Result<Decided, StorageErrorKind> {
         let pairs = || self.subjects.iter().zip(records.iter());
         let steps: SmallVec<[Steps; 1]> = pairs().map(|(subject, record)| subject.ask(record, now)).collect();
         let allowed = steps.iter().flatten().all(|step| step.allowed);
+        let has_room = |(subject, record): (&Subject<'_>, &Record)| subject.has_room(record, now);
+        if allowed && self.mode == Mode::Hit && !pairs().all(has_room) {
+            return Err(StorageErrorKind::Full);
+        }
         let outcomes = steps.iter().flatten().map(|step| RuleOutcome::of(step, self.mode, allowed));
         let outcome = Outcome { now, rules: outcomes.collect() };
         let settled = self.subjects.iter().zip(records).zip(&steps).map(|((subject, record), steps)| {
             self.mode == Mode::Hit && subject.settle(record, steps, allowed, now)
         });
-        Decided { changed: settled.collect(), outcome }
+        Ok(Decided { changed: settled.collect(), outcome })
     }
 }
 
@@ -51,6 +60,11 @@ impl Subject<'_> {
     /// What each of its rules says.
     pub(crate) fn ask(&self, record: &Record, now: Micros) -> Steps {
         self.rules.iter().map(|rule| record.ask(rule, now, self.cost)).collect()
+    }
+
+    /// Whether its rules fit into its record.
+    pub(crate) fn has_room(&self, record: &Record, now: Micros) -> bool {
+        self.cost == 0 || record.has_room(&self.rules, now)
     }
 
     /// Keeps what the steps left; whether the record changed.

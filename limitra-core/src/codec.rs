@@ -1,6 +1,6 @@
 //! A record as bytes: what Redis keeps, and what storages that can only load and swap keep.
 //!
-//! `LR`, a version, the number of entries; for each entry its algorithm (1 byte), window, until, a and b (8
+//! `LR`, a version, the number of entries; for each entry its algorithm (1 byte), window, until, a, b and c (7
 //! bytes each, little-endian); then the logs of the moving windows, in order. A log is a ring of slots: an instant plus 1
 //! (0 in an unused slot) and the total spent before it. Its entry's a is the total, its b the next slot
 //! to be written and 2<sup>26</sup> times the number of slots.
@@ -9,14 +9,13 @@ use crate::algorithm::Algorithm;
 use crate::error::StorageErrorKind;
 use crate::limit::Limit;
 use crate::log::Log;
-use crate::record::{Entry, Record};
+use crate::record::{Entry, MOST_ENTRIES, Record};
 use crate::rule::Rule;
 use crate::state::State;
 use crate::time::Micros;
 
 const MAGIC: &[u8] = b"LR";
 const VERSION: u8 = 1;
-const MOST_ENTRIES: usize = 255;
 /// A log's number of slots stands above this many bits.
 const SLOTS_SHIFT: u32 = 26;
 
@@ -32,22 +31,31 @@ impl Record {
         let (&[version, count], mut rest) = rest.split_first_chunk().ok_or(foreign)?;
         if version != VERSION {
             return Err(StorageErrorKind::OtherVersion);
+        } else if count == 0 {
+            // A record that holds nothing is never written.
+            return Err(foreign);
         }
         let mut heads = Vec::with_capacity(usize::from(count));
         for _ in 0..count {
             let (&number, after) = rest.split_first().ok_or(foreign)?;
             let mut reader = Reader(after);
-            let head = (number, [reader.number()?, reader.number()?, reader.number()?, reader.number()?]);
-            heads.push(head);
+            let mut numbers = [0; 5];
+            for place in &mut numbers {
+                *place = reader.exact(7)?;
+            }
+            heads.push((number, numbers));
             rest = reader.0;
         }
         let mut record = Self::default();
         let mut reader = Reader(rest);
-        for (number, [window, until, a, b]) in heads {
-            let rule = rule(number, window).ok_or(foreign)?;
-            let state = State { until: Micros::new(until), a, b };
+        for (number, [window, until, a, b, c]) in heads {
+            // An algorithm that is not known here is a later version's.
+            let algorithm = Algorithm::ALL.iter().find(|algorithm| algorithm.number() == number);
+            let algorithm = algorithm.ok_or(StorageErrorKind::OtherVersion)?;
+            let rule = rule(*algorithm, window).ok_or(foreign)?;
+            let state = State { until: Micros::new(until), a, b, c };
             let log = if rule.algorithm() == Algorithm::MovingWindow {
-                Some(Box::new(reader.log(a, b)?))
+                Some(Box::new(reader.log(&rule, &state)?))
             } else {
                 None
             };
@@ -56,22 +64,23 @@ impl Record {
         if reader.0.is_empty() { Ok(record) } else { Err(foreign) }
     }
 
-    /// The record's bytes. Costs 4 bytes, 33 for each rule and 16 for each entry of a moving window.
+    /// The record's bytes. Costs 4 bytes, 36 for each rule and 16 for each entry of a moving window.
     pub fn to_bytes(&self) -> Vec<u8> {
         let entries = || self.entries.iter().take(MOST_ENTRIES);
         let mut bytes = MAGIC.to_vec();
         bytes.push(VERSION);
         bytes.push(u8::try_from(entries().count()).unwrap_or(u8::MAX));
         for entry in entries() {
-            let State { until, mut a, mut b } = entry.state;
+            let State { until, mut a, mut b, c } = entry.state;
             if let Some(log) = &entry.log {
                 a = log.total();
                 // Written full and from its start, the next slot is the first one again.
                 b = u64::try_from(log.slots().count()).unwrap_or_default() << SLOTS_SHIFT;
             }
             bytes.push(entry.rule.algorithm().number());
-            for number in [entry.rule.window().get(), until.get(), a, b] {
-                bytes.extend(number.to_le_bytes());
+            for number in [entry.rule.window().get(), until.get(), a, b, c] {
+                // Below 2^53, so the eighth byte is zero.
+                bytes.extend(number.to_le_bytes().iter().take(7));
             }
         }
         for (instant, before) in entries().filter_map(|entry| entry.log.as_ref()).flat_map(|log| log.slots())
@@ -84,8 +93,7 @@ impl Record {
 }
 
 /// The rule that an entry was written for; its amount is not kept.
-fn rule(number: u8, window: u64) -> Option<Rule> {
-    let algorithm = *Algorithm::ALL.iter().find(|algorithm| algorithm.number() == number)?;
+fn rule(algorithm: Algorithm, window: u64) -> Option<Rule> {
     let limit = Limit::new(Limit::MAX_AMOUNT, Micros::new(window).to_duration()).ok()?;
     Rule::new(algorithm, limit).ok()
 }
@@ -93,26 +101,32 @@ fn rule(number: u8, window: u64) -> Option<Rule> {
 struct Reader<'a>(&'a [u8]);
 
 impl Reader<'_> {
-    fn number(&mut self) -> Result<u64, StorageErrorKind> {
-        let (number, rest) = self.0.split_first_chunk().ok_or(StorageErrorKind::ForeignValue)?;
+    /// A number of `length` bytes; every number of a record is below 2<sup>53</sup>.
+    fn exact(&mut self, length: usize) -> Result<u64, StorageErrorKind> {
+        let (digits, rest) = self.0.split_at_checked(length).ok_or(StorageErrorKind::ForeignValue)?;
         self.0 = rest;
-        Ok(u64::from_le_bytes(*number))
+        let mut bytes = [0; 8];
+        bytes.iter_mut().zip(digits).for_each(|(to, from)| *to = *from);
+        let number = u64::from_le_bytes(bytes);
+        if number > Micros::MAX.get() { Err(StorageErrorKind::ForeignValue) } else { Ok(number) }
     }
 
-    fn log(&mut self, total: u64, ring: u64) -> Result<Log, StorageErrorKind> {
+    fn log(&mut self, rule: &Rule, state: &State) -> Result<Log, StorageErrorKind> {
         let foreign = StorageErrorKind::ForeignValue;
-        let count = usize::try_from(ring >> SLOTS_SHIFT).map_err(|_| foreign)?;
-        let next = usize::try_from(ring & ((1 << SLOTS_SHIFT) - 1)).map_err(|_| foreign)?;
+        let count = usize::try_from(state.b >> SLOTS_SHIFT).map_err(|_| foreign)?;
+        let next = usize::try_from(state.b & ((1 << SLOTS_SHIFT) - 1)).map_err(|_| foreign)?;
         if next >= count.max(1) || count > self.0.len() / 16 {
             return Err(foreign);
         }
         let mut slots = Vec::with_capacity(count);
         for _ in 0..count {
-            slots.push((self.number()?, self.number()?));
+            slots.push((self.exact(8)?, self.exact(8)?));
         }
         slots.rotate_left(next);
         let used = slots.into_iter().filter(|(instant, _)| *instant > 0);
-        let entries = used.map(|(instant, before)| (Micros::new(instant - 1), before)).collect();
-        Log::from_slots(entries, total).ok_or(foreign)
+        let entries: Vec<_> = used.map(|(instant, before)| (Micros::new(instant - 1), before)).collect();
+        // The newest entry is what the record says that it matters by.
+        let is_sound = entries.last().is_some_and(|(newest, _)| newest.plus(rule.window()) == state.until);
+        Log::from_slots(entries, state.a).filter(|_| is_sound).ok_or(foreign)
     }
 }

@@ -11,10 +11,10 @@ use std::time::SystemTime;
 
 use smallvec::SmallVec;
 
-use crate::attempt::{Attempt, Mode, Subject};
+use crate::attempt::{Attempt, Mode, Outcome, Subject};
 use crate::clock::ManualClock;
 use crate::decision::Decision;
-use crate::error::{Error, StorageError};
+use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::key::Key;
 use crate::rule::Rule;
 use crate::storage::AnyStorage;
@@ -89,9 +89,7 @@ impl Desk {
         if let Some(memory) = self.storage.memory() {
             let attempt = Attempt { subjects: &asked, clock, mode };
             let answer = memory.decide_now(&attempt);
-            return Pending::ready(
-                self.answer(answer.map(|outcome| Decision::new(&asked, &places, &outcome))),
-            );
+            return Pending::ready(self.answer(&asked, &places, answer));
         }
         let owned: Vec<(String, Vec<Rule>, u64)> = asked
             .iter()
@@ -109,7 +107,7 @@ impl Desk {
                 .collect();
             let attempt = Attempt { subjects: &asked, clock, mode };
             let answer = desk.storage.shared().decide(&attempt).await;
-            desk.answer(answer.map(|outcome| Decision::new(&asked, &places, &outcome)))
+            desk.answer(&asked, &places, answer)
         })))
     }
 
@@ -151,8 +149,15 @@ impl Desk {
     }
 
     /// Applies the outage policy.
-    fn answer(&self, answer: Result<Decision, StorageError>) -> Result<Decision, Error> {
-        match answer {
+    fn answer(
+        &self,
+        asked: &Subjects<'_>,
+        places: &Places,
+        answer: Result<Outcome, StorageError>,
+    ) -> Result<Decision, Error> {
+        let malformed = || StorageError::new(StorageErrorKind::Malformed, self.storage.name(), "decide");
+        let decided = answer.and_then(|outcome| Decision::new(asked, places, &outcome).ok_or_else(malformed));
+        match decided {
             Ok(decision) => {
                 if !decision.is_allowed() {
                     tracing::debug!(

@@ -81,7 +81,12 @@ impl Decision {
         Self { allowed: false, rules, ..Self::unlimited() }
     }
 
-    pub(crate) fn new(subjects: &[Subject<'_>], places: &[usize], outcome: &Outcome) -> Self {
+    /// What a storage found; `None` if it has not answered for every rule.
+    pub(crate) fn new(subjects: &[Subject<'_>], places: &[usize], outcome: &Outcome) -> Option<Self> {
+        let count: usize = subjects.iter().map(|subject| subject.rules.len()).sum();
+        if outcome.rules.len() != count {
+            return None;
+        }
         let asked = subjects
             .iter()
             .zip(places)
@@ -94,7 +99,7 @@ impl Decision {
             subject,
             allowed: found.allowed,
         });
-        Self { allowed: outcome.is_allowed(), rules: rules.collect(), ..Self::unlimited() }
+        Some(Self { allowed: outcome.is_allowed(), rules: rules.collect(), ..Self::unlimited() })
     }
 
     /// The same, knowing the scopes of its subjects: only a refusal tells them.

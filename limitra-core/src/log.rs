@@ -42,7 +42,7 @@ impl Log {
             .leaving(first, needed)
             .map_or(0, |instant| if far { instant.min(now) } else { instant }.get());
         let newest = if far { newest.instant.min(now) } else { newest.instant };
-        State { until: newest.plus(window), a: count, b: blocker }
+        State { until: newest.plus(window), a: count, b: blocker, c: 0 }
     }
 
     /// The entry whose leaving frees at least `needed` units, counted from entry `first`.

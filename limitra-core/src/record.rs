@@ -8,6 +8,9 @@ use crate::rule::Rule;
 use crate::state::{State, Step};
 use crate::time::Micros;
 
+/// The most entries that one record holds, those of rules that are not asked any more included.
+pub(crate) const MOST_ENTRIES: usize = 255;
+
 /// The steps of one subject's rules, in their order.
 pub(crate) type Steps = SmallVec<[Step; 1]>;
 
@@ -30,9 +33,9 @@ pub(crate) type Steps = SmallVec<[Step; 1]>;
 /// let attempt = Attempt { subjects: &subjects, clock: Clock::At(now), mode: Mode::Hit };
 ///
 /// let mut records = [Record::default()];
-/// assert!(attempt.decide(&mut records, now).outcome.is_allowed());
+/// assert!(attempt.decide(&mut records, now).unwrap().outcome.is_allowed());
 /// let mut loaded = [Record::from_bytes(&records[0].to_bytes()).unwrap()];
-/// assert!(!attempt.decide(&mut loaded, now).outcome.is_allowed());
+/// assert!(!attempt.decide(&mut loaded, now).unwrap().outcome.is_allowed());
 /// # Ok::<(), limitra_core::ConfigurationError>(())
 /// ```
 #[derive(Clone, Debug, Default)]
@@ -62,6 +65,13 @@ impl Record {
         } else {
             step
         }
+    }
+
+    /// Whether the entries of these rules fit beside those of others that are still worth something.
+    pub(crate) fn has_room(&self, rules: &[Rule], now: Micros) -> bool {
+        let is_other = |entry: &&Entry| !rules.iter().any(|rule| entry.rule.has_tag_of(rule));
+        let others = self.entries.iter().filter(is_other).filter(|entry| entry.until() > now);
+        others.count() + rules.len() <= MOST_ENTRIES
     }
 
     /// Keeps what the steps of an allowed hit left.

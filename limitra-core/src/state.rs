@@ -2,14 +2,14 @@
 
 use crate::time::Micros;
 
-/// What one rule remembers for one subject: an instant and two numbers.
+/// What one rule remembers for one subject: an instant and three numbers.
 ///
-/// | algorithm | `until` | `a` | `b` |
-/// |---|---|---|---|
-/// | `fixed_window`, `.._aligned`, `.._elastic_expiry` | end of the window | count | |
-/// | `sliding_window` | end of the slot after the counted one | previous count | current count |
-/// | `moving_window` | newest entry + window | units in the window | entry whose leaving lets the asked cost in |
-/// | the buckets | theoretical arrival time, whole microseconds | its fraction, in `1 / b` microseconds | the amount it was counted with |
+/// | algorithm | `until` | `a` | `b` | `c` |
+/// |---|---|---|---|---|
+/// | `fixed_window`, `.._aligned`, `.._elastic_expiry` | end of the window | count | | |
+/// | `sliding_window` | end of the slot after the counted one | previous count | current count | |
+/// | `moving_window` | newest entry + window | units in the window | entry whose leaving lets the asked cost in | |
+/// | the buckets | theoretical arrival time, whole microseconds | its fraction, in `1 / b` microseconds | the amount it was counted with | when it was counted |
 ///
 /// `until` is always the instant from which the state is worth nothing: zero is a fresh one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct State {
     pub a: u64,
     /// See the table.
     pub b: u64,
+    /// See the table.
+    pub c: u64,
 }
 
 /// What a step found: the answer, and the state in each case.

@@ -97,6 +97,7 @@ impl Status {
 
 /// Units in use, for display: decisions never touch a float.
 fn level(rule: &Rule, state: &State, now: Micros) -> f64 {
+    let now = now.max(Micros::new(state.c));
     let ahead = float(state.until.minus(now).get());
     let fraction = if state.until >= now { part(state.a, state.b) } else { 0.0 };
     (ahead + fraction) * float(state.b) / float(rule.window().get().max(1))

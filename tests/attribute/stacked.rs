@@ -93,3 +93,20 @@ async fn stacked_attributes_of_one_scope_count_apart_by_their_keys() {
     send("bob", "ada", &limits).await.expect_err("ada has received");
     send("bob", "bob", &limits).await.expect("bob has done neither");
 }
+
+#[tokio::test]
+async fn stacked_attributes_of_one_name_whose_keys_come_out_alike_count_for_themselves() {
+    #[rate_limit(requests = 2, window = 60, name = "posts", key = "user", limitra = limits)]
+    #[rate_limit(requests = 1000, window = 3600, name = "posts", key = |user, _| *user)]
+    async fn create_post(user: u64, limits: &Limitra) -> Result<(), Error> {
+        Ok(())
+    }
+
+    let (witness, limits) = Witness::with_handle();
+    create_post(7, &limits).await.expect("the first");
+    let attempts = witness.attempts();
+    let [one, other] = &attempts[0][..] else {
+        panic!("two subjects: {attempts:?}");
+    };
+    assert_ne!(one.key, other.key);
+}

@@ -2,8 +2,8 @@
 
 use std::cell::RefCell;
 
-use limitra::{AnyStorage, MemoryStorage, RedisStorage};
-use limitra_tests::shared;
+use limitra::{AnyStorage, MemoryStorage};
+use limitra_tests::{patient_storage, shared};
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, TestCaseResult, TestRunner};
 use tokio::runtime::Runtime;
@@ -28,7 +28,7 @@ impl Bench {
         let url = shared().url();
         let client = redis::Client::open(url.as_str()).unwrap();
         let connection = RefCell::new(client.get_connection().unwrap());
-        let storage = RedisStorage::from_url(&url).unwrap().into();
+        let storage = patient_storage(&url).into();
         Self { runtime: runtime(), redis: Some(Redis { storage, connection }) }
     }
 
@@ -56,6 +56,7 @@ impl Bench {
         let config = Config {
             cases: asked.unwrap_or(cases),
             failure_persistence: None,
+            max_global_rejects: 1_000_000,
             max_shrink_iters: 20_000,
             ..Config::default()
         };

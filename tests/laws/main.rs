@@ -11,7 +11,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use limitra::{Algorithm, Error, Limit, Micros, RateLimiter};
-use limitra_tests::ReferenceDecision;
+use limitra_tests::{ReferenceDecision, ReferenceRule};
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestCaseResult};
 
@@ -54,6 +54,7 @@ on_every_storage! {
     two_limiters_with_one_key_keep_their_counts_apart
     units_that_left_do_not_come_back_with_the_clock
     a_bucket_that_drains_within_a_microsecond_is_not_forgotten_before
+    a_sliding_window_weighs_exactly_however_large_the_numbers
 }
 
 fn ones(limiter: usize) -> Target {
@@ -62,16 +63,6 @@ fn ones(limiter: usize) -> Target {
 
 fn is_elastic(plan: &LimiterPlan) -> bool {
     plan.algorithm == Algorithm::FixedWindowElasticExpiry
-}
-
-/// A bucket that was made much shallower looks as if it came from the future, and a refused hit lowers it to full.
-fn with_one_depth(mut plan: Plan) -> Plan {
-    for limiter in &mut plan.limiters {
-        if limiter.limits.iter().any(|limit| limit.burst().is_some()) {
-            limiter.revised = limiter.limits.clone();
-        }
-    }
-    plan
 }
 
 fn is_refused(answer: Option<&Answer>) -> bool {
@@ -135,7 +126,6 @@ fn a_refused_hit_changes_no_later_answer(bench: &Bench) {
     bench.for_all(200, plans, async |plan, storage| {
         // A refused hit moves the end of an elastic window.
         prop_assume!(!plan.limiters.iter().any(is_elastic));
-        let plan = with_one_depth(plan);
         can_be_left_out(plan, &storage, |_, answer| is_refused(answer)).await
     });
 }
@@ -268,9 +258,13 @@ fn no_clock_locks_anyone_out_for_more_than_a_window_more(bench: &Bench) {
                 let usual = match rule.algorithm {
                     Algorithm::SlidingWindow => 2 * rule.window,
                     algorithm if algorithm.is_bucket() => {
-                        // The amount may have been changed: all that the larger one let in is to drain.
-                        let full = u128::from(rule.capacity()) * u128::from(rule.window);
-                        rule.window + u64::try_from(full / u128::from(rule.amount)).unwrap() + 1
+                        // The limit may have been changed: all that the larger one let in is to drain.
+                        let depth = |rule: &ReferenceRule| {
+                            let full = u128::from(rule.capacity()) * u128::from(rule.window);
+                            u64::try_from(full / u128::from(rule.amount)).unwrap()
+                        };
+                        let both = [false, true].map(|revised| world.seat(0).rules(revised).clone());
+                        rule.window + both.iter().flatten().map(depth).max().unwrap() + 1
                     }
                     _ => rule.window,
                 };
@@ -448,6 +442,47 @@ fn a_bucket_that_drains_within_a_microsecond_is_not_forgotten_before(bench: &Ben
     });
 }
 
+/// The number by which `of` has to be multiplied to leave 1 when divided by `modulus`, if there is one.
+fn inverse(of: i128, modulus: i128) -> Option<i128> {
+    let (mut one, mut other) = ((modulus, 0), (of.rem_euclid(modulus), 1));
+    while other.0 != 0 {
+        let times = one.0 / other.0;
+        (one, other) = (other, (one.0 - times * other.0, one.1 - times * other.1));
+    }
+    (one.0 == 1).then(|| one.1.rem_euclid(modulus))
+}
+
+/// `previous * left` and `(room + 1) * window` are made to differ by a hair; with products up to 2^102 no floating-point
+/// number sees the difference.
+fn a_sliding_window_weighs_exactly_however_large_the_numbers(bench: &Bench) {
+    let windows = prop_oneof![1_000..100_000_u64, 1_000..700_000_000_000_000_u64];
+    let amounts = prop_oneof![2..100_000_u64, 2..=Limit::MAX_AMOUNT];
+    let hairs = prop_oneof![-2..=2_i128, -(1 << 40)..=1_i128 << 40];
+    bench.for_all(600, (windows, amounts, hairs), async |(window, amount, hair), storage| {
+        let (wide, previous) = (i128::from(window), i128::from(amount));
+        let found = inverse(previous, wide);
+        prop_assume!(found.is_some());
+        // (room + 1) * window = previous * left + hair
+        let left = (-hair * found.unwrap()).rem_euclid(wide);
+        let left = if left == 0 { wide } else { left };
+        let room = (previous * left + hair) / wide - 1;
+        prop_assume!((0..previous).contains(&room));
+        let cost = u64::try_from(previous - room).unwrap();
+
+        let limits = vec![Limit::new(amount, Duration::from_micros(window)).unwrap()];
+        let limiter = LimiterPlan { algorithm: Algorithm::SlidingWindow, revised: limits.clone(), limits };
+        let start = 1_200_000_000_000_000 / window * window;
+        let mut world = World::new(&Plan { start, limiters: vec![limiter], steps: Vec::new() }, &storage);
+        let all = Target { cost: Cost::Part(1000), ..ones(0) };
+        world.take(Step { advance: Advance::Still, ask: Ask::Hit(all) }).await?;
+        world.set(start + window + (window - u64::try_from(left).unwrap()));
+        let hit = Ask::Hit(Target { cost: Cost::Units(cost), ..ones(0) });
+        let answer = world.take(Step { advance: Advance::Still, ask: hit }).await?;
+        prop_assert_eq!(is_refused(answer.as_ref()), hair <= 0);
+        Ok(())
+    });
+}
+
 /// Redis shows what it keeps.
 mod in_redis {
     use super::*;
@@ -456,7 +491,6 @@ mod in_redis {
     fn a_refusal_and_a_test_leave_every_byte_and_the_expiry_as_they_were() {
         let bench = Bench::redis();
         bench.for_all(60, traffic::many_subjects(30), async |plan, storage| {
-            let plan = with_one_depth(plan);
             let mut world = World::new(&plan, &storage);
             let keys = world.keys();
             for step in plan.steps {

@@ -40,7 +40,7 @@ async fn a_memory_full_of_exceeded_records_says_so_to_a_new_identifier() {
         assert!(is_full(&error), "{error:?}");
         assert_eq!(
             error.to_string(),
-            "memory: full of exceeded records, raise max_keys, while trying to decide"
+            "memory: full (of exceeded records: raise max_keys; or of rules in one record: use fewer windows) while trying to decide"
         );
         assert_eq!(limiter.outages(), outages);
     }

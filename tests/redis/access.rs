@@ -1,5 +1,7 @@
 //! Ways to a server: sockets, passwords, users, databases, TLS; and that no password is ever shown.
 
+use std::time::Duration;
+
 use limitra::{Algorithm, AnyStorage, LimitraConfig, RedisStorage, StorageErrorKind};
 use limitra_tests::{Certificates, RedisServer, TemporaryFolder};
 
@@ -222,4 +224,24 @@ async fn no_password_is_shown_by_whatever_can_be_printed() {
     }
     // A look that has the password sees the record.
     assert!(!Look::at(&server).keys("*").is_empty());
+}
+
+#[test]
+fn a_certificate_that_would_not_be_used_is_a_mistake() {
+    let pem = b"-----BEGIN CERTIFICATE-----";
+    let in_clear = RedisStorage::builder().url("redis://127.0.0.1").ca_certificate(pem).build();
+    let message = in_clear.expect_err("no TLS is spoken").to_string();
+    assert!(message.contains("rediss://"), "{message}");
+    let client = redis::Client::open("redis://127.0.0.1").expect("a client");
+    let by_client = RedisStorage::builder().client(client).ca_certificate(pem).build();
+    assert!(by_client.is_err());
+}
+
+#[test]
+fn a_deadline_of_no_time_is_a_mistake() {
+    let url = "redis://127.0.0.1";
+    let late = RedisStorage::builder().url(url).response_timeout(Duration::ZERO).build();
+    let message = late.expect_err("no time at all").to_string();
+    assert!(message.starts_with("response_timeout must be"), "{message}");
+    assert!(RedisStorage::builder().url(url).connect_timeout(Duration::ZERO).build().is_err());
 }

@@ -118,7 +118,7 @@ async fn tasks_that_race_with_script_flush_see_no_error_and_admit_exactly_the_li
         let clock = ManualClock::new();
         let limiter = fresh(&storage).algorithm(algorithm).limits(limits).clock(clock).build().unwrap();
         let (flushes, is_over) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
-        let flusher = std::thread::spawn({
+        let other = std::thread::spawn({
             let (mut look, flushes, is_over) = (Look::at(&server), flushes.clone(), is_over.clone());
             move || {
                 while !is_over.load(Ordering::SeqCst) {
@@ -142,7 +142,7 @@ async fn tasks_that_race_with_script_flush_see_no_error_and_admit_exactly_the_li
         }
         let admitted: u64 = running.join_all().await.into_iter().sum();
         is_over.store(true, Ordering::SeqCst);
-        flusher.join().unwrap();
+        other.join().unwrap();
         assert_eq!(admitted, 300, "{algorithm}");
         assert_eq!(limiter.outages(), 0);
     }

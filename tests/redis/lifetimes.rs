@@ -108,7 +108,7 @@ async fn a_large_log_edited_in_place_lives_on_with_every_hit() {
         }
     }
     // 100 instants had to be kept at most.
-    assert_eq!(look.value(&key).len(), 4 + 33 + 16 * 100);
+    assert_eq!(look.value(&key).len(), 4 + 36 + 16 * 100);
 }
 
 #[tokio::test]

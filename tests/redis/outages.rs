@@ -97,6 +97,21 @@ async fn a_server_that_stands_still_is_a_timeout_and_goes_on_by_itself() {
 }
 
 #[tokio::test]
+async fn a_connection_that_was_given_up_in_the_making_says_nothing_to_those_who_come_later() {
+    let server = RedisServer::start();
+    let proxy = Proxy::start(server.address());
+    let limiter = limiter(&hasty(&proxy.redis_url()), Algorithm::FixedWindow, 5);
+    proxy.set(ProxyMode::Blackhole);
+    let asked = tokio::time::timeout(CONNECT / 10, limiter.allow_request("ada")).await;
+    assert!(asked.is_err());
+    proxy.set(ProxyMode::Pass);
+    // Its deadline passes with nobody waiting for it.
+    tokio::time::sleep(CONNECT * 2).await;
+    assert!(limiter.allow_request("ada").await.unwrap());
+    assert_eq!(limiter.outages(), 0);
+}
+
+#[tokio::test]
 async fn the_default_deadlines_are_half_a_second_and_a_second() {
     let server = RedisServer::start();
     let limiter = limiter(&RedisStorage::from_url(&server.url()).unwrap().into(), Algorithm::FixedWindow, 5);

@@ -7,32 +7,33 @@ use limitra::{
     Algorithm, AnyStorage, Attempt, Clock, Key, ManualClock, MemoryStorage, Micros, Mode, Outcome,
     RateLimiter, Rule, Storage, Subject,
 };
-use limitra_tests::{fresh_prefix, random_number, shared};
+use limitra_tests::{RedisServer, fresh_prefix, random_number, shared};
 
 use crate::monitor::Monitor;
 use crate::stage::{HOUR, Look, SECOND, ask, fresh, limit, rule, storage_at};
 
 const HEADER: usize = 4;
-const ENTRY: usize = 33;
+const ENTRY: usize = 36;
 const SLOT: usize = 16;
 
 fn storage() -> AnyStorage {
     storage_at(&shared().url())
 }
 
-/// The entries of a record: algorithm, window, end, and two numbers.
-fn entries(value: &[u8]) -> Vec<[u64; 5]> {
+/// The entries of a record: algorithm, window, end, and three numbers.
+fn entries(value: &[u8]) -> Vec<[u64; 6]> {
     assert_eq!(&value[..3], b"LR\x01");
-    let number = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().unwrap());
+    let number = |bytes: &[u8]| bytes.iter().rev().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
     let entries = value[HEADER..].chunks_exact(ENTRY).take(value[3].into());
     entries
         .map(|entry| {
             [
                 entry[0].into(),
-                number(&entry[1..9]),
-                number(&entry[9..17]),
-                number(&entry[17..25]),
-                number(&entry[25..33]),
+                number(&entry[1..8]),
+                number(&entry[8..15]),
+                number(&entry[15..22]),
+                number(&entry[22..29]),
+                number(&entry[29..36]),
             ]
         })
         .collect()
@@ -45,7 +46,7 @@ fn is_alike(one: &Outcome, other: &Outcome) -> bool {
 }
 
 #[tokio::test]
-async fn a_small_record_is_37_bytes_and_a_rule_more_is_33() {
+async fn a_small_record_is_40_bytes_and_a_rule_more_is_36() {
     let (storage, mut look) = (storage(), Look::at(shared()));
     for algorithm in Algorithm::ALL {
         let log = if *algorithm == Algorithm::MovingWindow { SLOT } else { 0 };
@@ -62,7 +63,9 @@ async fn a_small_record_is_37_bytes_and_a_rule_more_is_33() {
 #[tokio::test]
 async fn a_moving_window_of_5000_takes_16_bytes_a_slot_and_is_edited_in_place() {
     const AMOUNT: u64 = 5000;
-    let (server, storage, mut look) = (shared(), storage(), Look::at(shared()));
+    // Of its own, as every command on it is counted.
+    let server = RedisServer::start();
+    let (storage, mut look) = (storage_at(&server.url()), Look::at(&server));
     let clock = ManualClock::new();
     let limiter = fresh(&storage)
         .algorithm(Algorithm::MovingWindow)
@@ -84,7 +87,7 @@ async fn a_moving_window_of_5000_takes_16_bytes_a_slot_and_is_edited_in_place() 
     assert_eq!(limiter.test("ada").await.unwrap().remaining(), 0);
     // As one leaves another one comes, where the old one stood.
     clock.advance(SECOND * 5);
-    let mut monitor = Monitor::start(server);
+    let mut monitor = Monitor::start(&server);
     for _ in 0..200 {
         assert!(limiter.allow_request("ada").await.unwrap());
         assert!(!limiter.allow_request("ada").await.unwrap());
@@ -313,8 +316,8 @@ async fn an_entry_of_an_algorithm_that_is_not_known_yet_stays_as_it_is() {
     let (key, now) = (fresh_prefix(), Micros::new(1_700_000_000_000_000));
     let rules = [rule(Algorithm::FixedWindow, 2, HOUR)];
     let mut value = b"LR\x01\x01\x63".to_vec();
-    for number in [3_600_000_000_u64, now.get() + 5_000_000, 77, 88] {
-        value.extend(number.to_le_bytes());
+    for number in [3_600_000_000_u64, now.get() + 5_000_000, 77, 88, 99] {
+        value.extend(&number.to_le_bytes()[..7]);
     }
     look.set(&key, &value);
     for allowed in [true, true, false] {
@@ -323,7 +326,7 @@ async fn an_entry_of_an_algorithm_that_is_not_known_yet_stays_as_it_is() {
     }
     let found = entries(&look.value(&key));
     assert_eq!(found.len(), 2);
-    assert_eq!(found[0], [0x63, 3_600_000_000, now.get() + 5_000_000, 77, 88]);
+    assert_eq!(found[0], [0x63, 3_600_000_000, now.get() + 5_000_000, 77, 88, 99]);
 }
 
 #[tokio::test]
@@ -357,7 +360,7 @@ async fn more_entries_than_a_record_holds_are_an_error_that_charges_nobody() {
             }
         }
     }
-    assert_eq!(refused, Some(limitra::StorageErrorKind::Refused));
+    assert_eq!(refused, Some(limitra::StorageErrorKind::Full));
     assert_eq!(entries(&look.value(&second)).len(), 240);
     // They go as they expire.
     let later = Clock::At(now.plus(Micros::from_duration(HOUR * 3)));

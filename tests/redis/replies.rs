@@ -85,7 +85,7 @@ fn command(received: &[u8]) -> Option<(Vec<String>, usize)> {
 
 #[tokio::test]
 async fn what_the_server_says_is_an_error_of_its_kind_and_the_command_is_sent_once() {
-    use StorageErrorKind::{ForeignValue, Malformed, OtherVersion, Refused, Unavailable};
+    use StorageErrorKind::{ForeignValue, Full, Malformed, OtherVersion, Refused, Unavailable};
     for (reply, expected) in [
         ("-READONLY You can't write against a read only replica.\r\n", Unavailable),
         ("-LOADING Redis is loading the dataset in memory\r\n", Unavailable),
@@ -112,16 +112,17 @@ async fn what_the_server_says_is_an_error_of_its_kind_and_the_command_is_sent_on
         ("-WRONGTYPE Operation against a key holding the wrong kind of value\r\n", ForeignValue),
         ("-ERR Error running script: @user_script:1: WRONGTYPE Operation against a key\r\n", ForeignValue),
         ("-LIMITRAFOREIGN the value is not a limitra record\r\n", ForeignValue),
+        ("-LIMITRAFULL the record holds as many other rules as it may\r\n", Full),
         ("-LIMITRAVERSION the record is of another version\r\n", OtherVersion),
         (":1\r\n", Malformed),
         ("+OK\r\n", Malformed),
         ("$-1\r\n", Malformed),
         ("*0\r\n", Malformed),
         ("*1\r\n:1\r\n", Malformed),
-        ("*5\r\n:1\r\n:1\r\n:1\r\n:1\r\n:-1\r\n", Malformed),
-        ("*5\r\n:1\r\n:1\r\n:1\r\n:1\r\n$1\r\n1\r\n", Malformed),
-        ("*6\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n", Malformed),
-        ("*5\r\n:1\r\n:7\r\n:1\r\n:1\r\n:1\r\n", Malformed),
+        ("*6\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:-1\r\n", Malformed),
+        ("*6\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n$1\r\n1\r\n", Malformed),
+        ("*7\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n", Malformed),
+        ("*6\r\n:1\r\n:7\r\n:1\r\n:1\r\n:1\r\n:1\r\n", Malformed),
     ] {
         let server = Scripted::start(reply.as_bytes()).await;
         let storage = storage_at(&server.url());

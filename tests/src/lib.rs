@@ -7,6 +7,7 @@ mod certificates;
 mod fresh;
 #[cfg(doctest)]
 mod guides;
+mod patience;
 mod proxy;
 mod redis_server;
 mod reference;
@@ -15,6 +16,7 @@ mod temporary_folder;
 
 pub use certificates::Certificates;
 pub use fresh::{fresh_id, random_number};
+pub use patience::patient_storage;
 pub use proxy::{Proxy, ProxyMode};
 pub use redis_server::{RedisServer, RedisServerBuilder, fresh_prefix, shared};
 pub use reference::{

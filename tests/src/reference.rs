@@ -229,7 +229,8 @@ impl Account {
         }
         if rule.algorithm.is_bucket() {
             // Exactly: the parts of a unit count.
-            let level = self.level_at(now) + i128::from(cost) * rule.window();
+            let level =
+                self.level_at(self.not_before_the_record(rule, now)) + i128::from(cost) * rule.window();
             return level <= i128::from(rule.capacity()) * rule.window();
         }
         self.used(rule, now) + cost <= rule.capacity()
@@ -238,6 +239,7 @@ impl Account {
     /// Counts an allowed hit.
     fn charge(&mut self, rule: &ReferenceRule, now: Instant, cost: u64) {
         if rule.algorithm.is_bucket() {
+            let now = self.not_before_the_record(rule, now);
             self.level = self.level_at(now) + i128::from(cost) * rule.window();
             self.filled_at = now;
             self.drain = rule.amount;
@@ -265,12 +267,12 @@ impl Account {
         }
     }
 
-    /// A bucket's level: above what was ever put in, when the clock went back.
+    /// A bucket's level at an instant that is not before its last hit.
     fn level_at(&self, now: Instant) -> i128 {
         (self.level - (now - self.filled_at) * i128::from(self.drain)).max(0)
     }
 
-    /// The last instant that the record knows of; a bucket's is the one at which it was full, or would have been.
+    /// The last instant that the record knows of; a bucket's is that of its last hit.
     fn last_instant(&self, rule: &ReferenceRule) -> Instant {
         let window = rule.window();
         let newest = self.hits.last().map_or(0, |(at, _)| *at);
@@ -279,18 +281,13 @@ impl Account {
             Algorithm::FixedWindowElasticExpiry => self.last_asked,
             Algorithm::FixedWindowAligned | Algorithm::SlidingWindow => newest.div_euclid(window) * window,
             Algorithm::MovingWindow => newest,
-            _ if self.drain == 0 => 0,
-            _ => {
-                let empty_at = self.filled_at + self.level / i128::from(self.drain);
-                empty_at - i128::from(rule.capacity()) * window / i128::from(rule.amount)
-            }
+            _ => self.filled_at,
         }
     }
 
-    /// Where the clock stepped back a little, time stands still at the record's last instant. A bucket needs no such
-    /// thing: it is the fuller the earlier it is.
+    /// Where the clock stepped back a little, time stands still at the record's last instant.
     fn not_before_the_record(&self, rule: &ReferenceRule, now: Instant) -> Instant {
-        if rule.algorithm.is_bucket() { now } else { now.max(self.last_instant(rule)) }
+        now.max(self.last_instant(rule))
     }
 
     /// A record from the far future, more than a window ahead, is moved to now with all that it counts.
@@ -310,11 +307,8 @@ impl Account {
             Algorithm::MovingWindow => {
                 self.hits.iter_mut().for_each(|(at, _)| *at = now.min(*at));
             }
-            _ => {
-                self.level = i128::from(rule.capacity()) * window;
-                self.filled_at = now;
-                self.drain = rule.amount;
-            }
+            // What was in it stays in it.
+            _ => self.filled_at = now,
         }
     }
 

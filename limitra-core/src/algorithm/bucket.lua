@@ -36,12 +36,13 @@ end
 local function bucket(rule, state, now, cost)
   local amount = rule.amount
   local current = state
-  if state.till > now + rule.depth + rule.window then
-    current = {till = now + rule.depth, a = rule.depth_fraction, b = amount}
+  if state.c > now + rule.window then
+    current = {till = now + math.max(state.till - state.c, 0), a = state.a, b = state.b, c = now}
   end
+  local at = math.max(now, current.c)
   local micros, fraction = 0, 0
-  if current.b > 0 and (current.till > now or (current.till == now and current.a > 0)) then
-    micros, fraction = current.till - now, current.a
+  if current.b > 0 and (current.till > at or (current.till == at and current.a > 0)) then
+    micros, fraction = current.till - at, current.a
     if current.b ~= amount then
       local units, part = divide(micros, current.b, fraction, rule.window)
       if part > 0 then
@@ -61,7 +62,7 @@ local function bucket(rule, state, now, cost)
     fraction = fraction + rule.increment_fraction
   end
   local allowed = micros < rule.depth or (micros == rule.depth and fraction <= rule.depth_fraction)
-  return allowed, current, {till = now + micros, a = fraction, b = amount}, current
+  return allowed, current, {till = at + micros, a = fraction, b = amount, c = at}, current
 end
 
 steps[6], steps[7], steps[8] = bucket, bucket, bucket

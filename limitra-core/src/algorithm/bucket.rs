@@ -16,9 +16,10 @@ use crate::time::Micros;
 
 pub(super) fn step(rule: &Rule, state: &State, now: Micros, cost: u64) -> Step {
     let current = anchored(rule, state, now);
+    let at = instant(&current, now);
     let increment = rule.increment(cost);
-    let Some(ahead) = Excess::of(&current, now) else {
-        let charged = arrival(now, increment, rule.amount());
+    let Some(ahead) = Excess::of(&current, at) else {
+        let charged = arrival(at, increment, rule.amount());
         return Step { allowed: increment <= rule.depth(), current, charged, refused: current };
     };
     let restated = if current.b == rule.amount() {
@@ -31,17 +32,18 @@ pub(super) fn step(rule: &Rule, state: &State, now: Micros, cost: u64) -> Step {
         }
     };
     let total = sum(restated, increment, rule.amount());
-    let charged = arrival(now, total, rule.amount());
+    let charged = arrival(at, total, rule.amount());
     Step { allowed: total <= rule.depth(), current, charged, refused: current }
 }
 
 pub(super) fn remaining(limit: &Limit, state: &State, now: Micros) -> u64 {
-    let used = Excess::of(state, now).map_or(0, |ahead| ahead.units_rounded_up(limit.window_micros()));
+    let used = Excess::of(state, instant(state, now))
+        .map_or(0, |ahead| ahead.units_rounded_up(limit.window_micros()));
     limit.capacity().saturating_sub(used)
 }
 
 pub(super) fn allowed_at(limit: &Limit, state: &State, now: Micros, cost: u64) -> Micros {
-    if Excess::of(state, now).is_none() {
+    if Excess::of(state, instant(state, now)).is_none() {
         return now;
     }
     // ceil(TAT - (capacity - cost) * window / amount)
@@ -57,16 +59,23 @@ pub(super) fn reset_at(_limit: &Limit, state: &State, now: Micros) -> Micros {
     now.max(state.until.plus(fraction))
 }
 
-/// The state, unless its TAT is more than a window beyond what a full bucket explains (its clock
-/// leapt): then a full bucket, that is one from which nothing can be had right now.
+/// The state, unless it was counted more than a window from now (its clock leapt): then as if counted now.
 fn anchored(rule: &Rule, state: &State, now: Micros) -> State {
-    let depth = rule.depth();
-    let latest = now.plus(Micros::new(depth.micros)).plus(rule.window());
-    if state.until > latest { arrival(now, depth, rule.amount()) } else { *state }
+    let counted = Micros::new(state.c);
+    if counted > now.plus(rule.window()) {
+        State { until: now.plus(state.until.minus(counted)), c: now.get(), ..*state }
+    } else {
+        *state
+    }
 }
 
-fn arrival(now: Micros, ahead: Span, amount: u64) -> State {
-    State { until: now.plus(Micros::new(ahead.micros)), a: ahead.fraction, b: amount }
+/// The instant of a decision: the last one that the state knows, should the clock have stepped back.
+fn instant(state: &State, now: Micros) -> Micros {
+    now.max(Micros::new(state.c))
+}
+
+fn arrival(at: Micros, ahead: Span, amount: u64) -> State {
+    State { until: at.plus(Micros::new(ahead.micros)), a: ahead.fraction, b: amount, c: at.get() }
 }
 
 fn sum(one: Span, other: Span, amount: u64) -> Span {

@@ -10,7 +10,7 @@ end
 
 steps[2] = function(rule, state, now, cost)
   local till, count = open(state, now, rule.window)
-  local current = {till = till, a = count, b = 0}
-  local charged = {till = till == 0 and now + rule.window or till, a = count + cost, b = 0}
+  local current = {till = till, a = count, b = 0, c = 0}
+  local charged = {till = till == 0 and now + rule.window or till, a = count + cost, b = 0, c = 0}
   return cost <= rule.amount - count, current, charged, current
 end

@@ -12,7 +12,7 @@ pub(super) fn step(rule: &Rule, state: &State, now: Micros, cost: u64) -> Step {
     let current = open(state, now, rule.window());
     let allowed = cost <= rule.amount().saturating_sub(current.a);
     let until = if current.until == Micros::ZERO { now.plus(rule.window()) } else { current.until };
-    let charged = State { until, a: current.a.saturating_add(cost), b: 0 };
+    let charged = State { until, a: current.a.saturating_add(cost), b: 0, c: 0 };
     Step { allowed, current, charged, refused: current }
 }
 

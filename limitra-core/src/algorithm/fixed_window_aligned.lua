@@ -8,7 +8,7 @@ steps[3] = function(rule, state, now, cost)
       till = state.till
     end
   end
-  local charged = {till = till, a = count + cost, b = 0}
-  local current = count == 0 and {till = 0, a = 0, b = 0} or {till = till, a = count, b = 0}
+  local charged = {till = till, a = count + cost, b = 0, c = 0}
+  local current = count == 0 and {till = 0, a = 0, b = 0, c = 0} or {till = till, a = count, b = 0, c = 0}
   return cost <= rule.amount - count, current, charged, current
 end

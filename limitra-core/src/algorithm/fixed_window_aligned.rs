@@ -35,7 +35,7 @@ pub(super) fn reset_at(limit: &Limit, state: &State, now: Micros) -> Micros {
 fn slot(state: &State, now: Micros, window: Micros) -> State {
     let end = now.minus(Micros::new(now.get() % window.get().max(1))).plus(window);
     if state.until <= now {
-        State { until: end, a: 0, b: 0 }
+        State { until: end, ..State::default() }
     } else if state.until.minus(window).minus(window) > now {
         State { until: end, ..*state }
     } else {

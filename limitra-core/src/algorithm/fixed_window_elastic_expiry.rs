@@ -15,7 +15,7 @@ pub(super) fn step(rule: &Rule, state: &State, now: Micros, cost: u64) -> Step {
     let allowed = cost <= rule.amount().saturating_sub(current.a);
     // Time never goes back for a record: the last hit was a window before its end.
     let until = now.plus(rule.window()).max(current.until);
-    let charged = State { until, a: current.a.saturating_add(cost), b: 0 };
+    let charged = State { until, a: current.a.saturating_add(cost), b: 0, c: 0 };
     let refused = if current.until == Micros::ZERO { current } else { State { until, ..current } };
     Step { allowed, current, charged, refused }
 }

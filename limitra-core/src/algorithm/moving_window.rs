@@ -14,7 +14,7 @@ pub(super) fn step(rule: &Rule, state: &State, now: Micros, cost: u64) -> Step {
     let allowed = cost <= rule.amount().saturating_sub(current.a);
     // A newest entry a little ahead of now stands for now.
     let until = now.plus(rule.window()).max(current.until);
-    let charged = State { until, a: current.a.saturating_add(cost), b: 0 };
+    let charged = State { until, a: current.a.saturating_add(cost), b: 0, c: 0 };
     Step { allowed, current, charged, refused: current }
 }
 

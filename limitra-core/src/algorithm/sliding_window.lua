@@ -47,6 +47,6 @@ steps[1] = function(rule, state, now, cost)
   local elapsed = math.max(now - start, 0)
   local allowed = left >= 0 and is_less(previous, window - elapsed, left + 1, window)
   local till = start + 2 * window
-  local kept = repaired and {till = till, a = previous, b = current} or state
-  return allowed, kept, {till = till, a = previous, b = current + cost}, kept
+  local kept = repaired and {till = till, a = previous, b = current, c = 0} or state
+  return allowed, kept, {till = till, a = previous, b = current + cost, c = 0}, kept
 end

@@ -120,7 +120,7 @@ impl Slot {
 
     fn state(&self) -> State {
         let until = self.start.plus(self.window).plus(self.window);
-        State { until, a: self.previous, b: self.current }
+        State { until, a: self.previous, b: self.current, c: 0 }
     }
 
     fn kept(&self, state: &State) -> State {

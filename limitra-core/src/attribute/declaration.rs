@@ -254,7 +254,7 @@ impl LayerDeclaration {
             (None, false) => "global".to_owned(),
         };
         let function = match &self.name {
-            Some(name) => Cow::Borrowed(name.as_str()),
+            Some(name) => Cow::Owned(format!("{name}{number}")),
             None => Cow::Owned(format!("{path}{number}")),
         };
         let space = KeySpace::new(&KeyFields {

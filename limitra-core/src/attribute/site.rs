@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use once_cell::sync::OnceCell;
 
@@ -13,8 +14,10 @@ use crate::exceeded::RateLimitExceeded;
 use crate::handle::Limitra;
 use crate::limit::Limit;
 
+/// What a call is told to wait that was refused by a mistake or an outage.
+const A_MINUTE: Duration = Duration::from_secs(60);
 /// More handles than this are not remembered for one function; the oldest is planned anew.
-const REMEMBERED_PLANS: usize = 64;
+const REMEMBERED_PLANS: usize = 4096;
 
 /// One attributed function, as a `static` in its body.
 #[derive(Debug, Default)]
@@ -160,12 +163,16 @@ pub fn run_anyway(_site: &'static Site, error: &Error) -> Decision {
 /// An error that the return type cannot carry: the call is refused, never let through.
 pub fn refuse_instead(_site: &'static Site, error: &Error) -> RateLimitExceeded {
     tracing::error!(target: "limitra", %error, "refused: no rate limit decision could be had");
-    let limit = match error {
-        Error::RateLimitExceeded(exceeded) => return exceeded.clone(),
-        Error::CostAboveLimit { limit, .. } => *limit,
-        _ => Limit::UNLIMITED,
-    };
-    RateLimitExceeded::new(limit, limit.window().max(Limit::MIN_WINDOW))
+    match error {
+        Error::RateLimitExceeded(exceeded) => exceeded.clone(),
+        Error::CostAboveLimit { limit, .. } => RateLimitExceeded::new(*limit, limit.window()),
+        // No limit is to blame: nothing is to be had, and not soon.
+        _ => RateLimitExceeded {
+            requests: 0,
+            window: A_MINUTE,
+            ..RateLimitExceeded::new(Limit::UNLIMITED, A_MINUTE)
+        },
+    }
 }
 
 /// What `decision = name` holds when nothing was decided.

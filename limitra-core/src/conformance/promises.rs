@@ -201,6 +201,11 @@ async fn a_record_keeps_other_entries(storage: Arc<dyn Storage>) -> Result<(), F
         if !first.is_allowed() || !other.is_allowed() || again.is_allowed() {
             return Err(Finding(format!("{algorithm}: a hit under other rules made a record forget")));
         }
+        // A deploy adds a limit: the one that was there before goes on with its count.
+        let both = [new[0], old[0]];
+        if hit(&*storage, &key, &both, at).await?.is_allowed() {
+            return Err(Finding(format!("{algorithm}: a rule forgot its count when another joined it")));
+        }
     }
     Ok(())
 }

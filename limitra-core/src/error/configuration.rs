@@ -234,6 +234,12 @@ pub enum ConfigurationError {
     /// A TLS certificate that cannot be used.
     #[error("the CA certificate cannot be used; give PEM text that starts with -----BEGIN CERTIFICATE-----")]
     Certificate,
+    /// A TLS certificate where no TLS is spoken.
+    #[error("a CA certificate is given, but {to} speaks no TLS by it; give a `rediss://` url")]
+    CertificateWithoutTls {
+        /// What it was given with.
+        to: &'static str,
+    },
 }
 
 /// A number as a user wrote it, of whatever type.

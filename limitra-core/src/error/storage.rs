@@ -36,7 +36,7 @@ pub enum StorageErrorKind {
     ForeignValue,
     /// What stands under the key was written by another version of limitra; it was left as it is.
     OtherVersion,
-    /// It holds as many records as it may, all of them exceeded.
+    /// It holds as many records as it may, all of them exceeded; or a record as many rules as it may.
     Full,
     /// It answered something that makes no sense.
     Malformed,
@@ -79,7 +79,9 @@ impl fmt::Display for StorageError {
             StorageErrorKind::Refused => "the server refused",
             StorageErrorKind::ForeignValue => "a value that is not limitra's stands under the key",
             StorageErrorKind::OtherVersion => "a record of another version of limitra stands under the key",
-            StorageErrorKind::Full => "full of exceeded records, raise max_keys,",
+            StorageErrorKind::Full => {
+                "full (of exceeded records: raise max_keys; or of rules in one record: use fewer windows)"
+            }
             StorageErrorKind::Malformed => "a malformed answer",
         };
         write!(f, "{}: {problem} while trying to {}", self.storage, self.operation)?;

@@ -1,6 +1,7 @@
 //! One process of a race on Redis: `racer URL PREFIX` lets 80 tasks at each algorithm's limit and says how many got in.
 
-use limitra::{Algorithm, AnyStorage, Error, Limit, RateLimiter, RedisStorage};
+use limitra::{Algorithm, AnyStorage, Error, Limit, RateLimiter};
+use limitra_tests::patient_storage;
 use tokio::task::JoinSet;
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
@@ -9,7 +10,7 @@ async fn main() -> Result<(), Error> {
     let (Some(url), Some(prefix)) = (arguments.next(), arguments.next()) else {
         panic!("usage: racer URL PREFIX");
     };
-    let storage: AnyStorage = RedisStorage::from_url(&url)?.into();
+    let storage: AnyStorage = patient_storage(&url).into();
     for algorithm in Algorithm::ALL {
         let limiter = RateLimiter::builder()
             .algorithm(*algorithm)

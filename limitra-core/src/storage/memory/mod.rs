@@ -155,15 +155,20 @@ impl MemoryStorage {
             subjects.iter().map(|subject| self.fingerprint(subject.key)).collect();
         let mut shards = self.locked_in_order(&fingerprints);
         let now = self.instant(attempt.clock);
-        let mut all: SmallVec<[Steps; 4]> = SmallVec::new();
+        let (mut all, mut has_room): (SmallVec<[Steps; 4]>, bool) = (SmallVec::new(), true);
         for (subject, fingerprint) in subjects.iter().zip(&fingerprints) {
             let index = self.shard_index(*fingerprint);
             let shard = shards.iter().find(|(at, _)| *at == index);
-            all.push(ask(shard.and_then(|(_, shard)| shard.find(*fingerprint)), subject, now));
+            let record = shard.and_then(|(_, shard)| shard.find(*fingerprint));
+            has_room &= record.is_none_or(|record| subject.has_room(record, now));
+            all.push(ask(record, subject, now));
         }
         let allowed = all.iter().flatten().all(|step| step.allowed);
         if attempt.mode == Mode::Hit {
             if allowed {
+                if !has_room {
+                    return Err(full());
+                }
                 // A subject that costs nothing is not kept, so it needs no room.
                 let costly = subjects.iter().zip(&fingerprints).filter(|(subject, _)| subject.cost > 0);
                 let charged: SmallVec<[Fingerprint; 4]> =
@@ -292,6 +297,9 @@ fn settle(
         shard.find_mut(fingerprint)
     };
     if let Some(record) = record {
+        if allowed && !subject.has_room(record, now) {
+            return Err(full());
+        }
         subject.settle(record, steps, allowed, now);
     }
     Ok(())

@@ -7,7 +7,7 @@ use ::redis::Client;
 
 use super::client::RedisClient;
 use super::{CONNECT_TIMEOUT, RESPONSE_TIMEOUT, RedisStorage, url};
-use crate::error::ConfigurationError;
+use crate::error::{ConfigurationError, Number};
 
 /// The settings of a [`RedisStorage`], chained and ended by [`RedisStorageBuilder::build`].
 ///
@@ -74,10 +74,12 @@ impl RedisStorageBuilder {
     /// The storage. No I/O.
     ///
     /// # Errors
-    /// [`ConfigurationError`] if there is neither URL nor client, or both, or the URL cannot be read.
+    /// [`ConfigurationError`] if there is neither URL nor client, or both, the URL cannot be read, or a deadline is zero.
     pub fn build(self) -> Result<RedisStorage, ConfigurationError> {
+        #[cfg(feature = "redis-tls")]
+        self.certificate_is_used()?;
         let client = match (&self.url, &self.client, self.redis_db) {
-            (Some(url), None, redis_db) => self.client_of(url, redis_db)?,
+            (Some(url), None, _) => self.client_of(url)?,
             (None, Some(_), Some(redis_db)) => {
                 return Err(ConfigurationError::RedisDb {
                     redis_db,
@@ -90,14 +92,29 @@ impl RedisStorageBuilder {
             }
             (None, None, _) => return Err(ConfigurationError::NoRedisClient),
         };
-        let response_timeout = self.response_timeout.unwrap_or(RESPONSE_TIMEOUT);
-        let connect_timeout = self.connect_timeout.unwrap_or(CONNECT_TIMEOUT);
+        let response_timeout = deadline("response_timeout", self.response_timeout, RESPONSE_TIMEOUT)?;
+        let connect_timeout = deadline("connect_timeout", self.connect_timeout, CONNECT_TIMEOUT)?;
         Ok(RedisStorage::of(client, response_timeout, connect_timeout))
     }
 
     #[cfg_attr(not(feature = "redis-tls"), allow(clippy::unused_self))] // The certificate is for TLS only.
-    fn client_of(&self, url: &str, redis_db: Option<i64>) -> Result<RedisClient, ConfigurationError> {
-        let info = url::parse(url, redis_db)?;
+    /// A certificate that is given in vain would leave the connection in clear.
+    #[cfg(feature = "redis-tls")]
+    fn certificate_is_used(&self) -> Result<(), ConfigurationError> {
+        let speaks_tls = |url: &String| url.starts_with("rediss://") || url.starts_with("valkeys://");
+        match (&self.ca_certificate, &self.url) {
+            (Some(_), Some(url)) if !speaks_tls(url) => {
+                Err(ConfigurationError::CertificateWithoutTls { to: "the url" })
+            }
+            (Some(_), None) if self.client.is_some() => {
+                Err(ConfigurationError::CertificateWithoutTls { to: "a client of your own" })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn client_of(&self, url: &str) -> Result<RedisClient, ConfigurationError> {
+        let info = url::parse(url, self.redis_db)?;
         let malformed = |_| ConfigurationError::Url {
             url: url::redacted(url),
             problem: crate::error::UrlProblem::Malformed,
@@ -130,6 +147,18 @@ fn holds_certificates(pem: &[u8]) -> bool {
 
     let mut found = CertificateDer::pem_slice_iter(pem).peekable();
     found.peek().is_some() && found.all(|certificate| certificate.is_ok())
+}
+
+/// A deadline; one of no time at all would make every decision an outage.
+fn deadline(
+    what: &'static str,
+    given: Option<Duration>,
+    usual: Duration,
+) -> Result<Duration, ConfigurationError> {
+    match given {
+        Some(Duration::ZERO) => Err(ConfigurationError::NotAWindow { what, value: Number::Integer(0) }),
+        given => Ok(given.unwrap_or(usual)),
+    }
 }
 
 impl fmt::Debug for RedisStorageBuilder {

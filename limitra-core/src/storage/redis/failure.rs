@@ -42,6 +42,9 @@ pub(super) fn kind(error: &RedisError) -> StorageErrorKind {
     if says(&["LIMITRAVERSION"]) {
         return StorageErrorKind::OtherVersion;
     }
+    if says(&["LIMITRAFULL"]) {
+        return StorageErrorKind::Full;
+    }
     // Later it may answer, or another server in its place.
     if says(&["READONLY", "BUSY", "NOREPLICAS", "max number of clients"]) {
         return StorageErrorKind::Unavailable;

@@ -253,7 +253,7 @@ fn command(script: &Script, attempt: &Attempt<'_>, form: Form) -> Cmd {
     command
 }
 
-/// Reads a script's reply: the instant, then four numbers for each of `count` rules.
+/// Reads a script's reply: the instant, then five numbers for each of `count` rules.
 fn outcome(reply: &Value, count: usize) -> Option<Outcome> {
     let Value::Array(values) = reply else {
         return None;
@@ -267,12 +267,13 @@ fn outcome(reply: &Value, count: usize) -> Option<Outcome> {
         .collect();
     let numbers = numbers?;
     let (now, rules) = numbers.split_first()?;
-    if rules.len() != count * 4 {
+    if rules.len() != count * 5 {
         return None;
     }
-    let rules = rules.chunks_exact(4).map(|rule| match *rule {
-        [allowed @ 0..=1, until, a, b] => {
-            Some(RuleOutcome { allowed: allowed == 1, state: State { until: Micros::new(until), a, b } })
+    let rules = rules.chunks_exact(5).map(|rule| match *rule {
+        [allowed @ 0..=1, until, a, b, c] => {
+            let state = State { until: Micros::new(until), a, b, c };
+            Some(RuleOutcome { allowed: allowed == 1, state })
         }
         _ => None,
     });

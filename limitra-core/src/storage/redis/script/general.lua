@@ -1,5 +1,5 @@
 -- The general way: any subjects and rules, on whole records. Decides all first, then commits.
-local HEAD, ENTRY, SLOT, LOOK, MOST = 4, 33, 16, 1024, 255
+local HEAD, ENTRY, SLOT, LOOK, MOST = 4, 36, 16, 1024, 255
 local TWO26, TWO53 = 67108864, 9007199254740992
 local FOREIGN = 'LIMITRAFOREIGN the value is not a limitra record'
 
@@ -32,9 +32,10 @@ local function load(key)
     return record, foreign()
   end
   for index = 1, count do
-    local algorithm, window, till, a, b = struct.unpack('<BI8I8I8I8', value, HEAD + (index - 1) * ENTRY + 1)
-    local entry = {algorithm = algorithm, window = window, till = till, a = a, b = b, index = index, log = log}
-    if window >= TWO53 or till >= TWO53 or a >= TWO53 or b >= TWO53 then
+    local start = HEAD + (index - 1) * ENTRY + 1
+    local algorithm, window, till, a, b, c = struct.unpack('<BI7I7I7I7I7', value, start)
+    local entry = {algorithm = algorithm, window = window, till = till, a = a, b = b, c = c, index = index, log = log}
+    if math.max(window, till, a, b, c) >= TWO53 then
       return record, foreign()
     end
     if algorithm == 5 then
@@ -112,7 +113,7 @@ local function measure(record, entry, rule, cost)
     return is_live(slot(record, entry, index), window, at)
   end)
   if first == entry.slots then
-    return {till = 0, a = 0, b = 0}
+    return {till = 0, a = 0, b = 0, c = 0}
   end
   local _, oldest = slot(record, entry, first)
   local count = difference(entry.a, oldest)
@@ -128,12 +129,12 @@ local function measure(record, entry, rule, cost)
   if entry.is_far then
     newest, blocker = math.min(newest, now), math.min(blocker, now)
   end
-  return {till = newest + window, a = count, b = blocker}
+  return {till = newest + window, a = count, b = blocker, c = 0}
 end
 
 local function decide(record, rule, cost)
   local entry = entry_of(record, rule)
-  local state = entry or {till = 0, a = 0, b = 0}
+  local state = entry or {till = 0, a = 0, b = 0, c = 0}
   if rule.algorithm == 5 and entry then
     state = measure(record, entry, rule, cost)
   end
@@ -207,13 +208,13 @@ end
 local function keep(record, found, state, cost)
   local rule, entry = found.rule, found.entry
   if not entry then
-    entry = {algorithm = rule.algorithm, window = rule.window, till = 0, a = 0, b = 0, slots = 0, next = 0}
+    entry = {algorithm = rule.algorithm, window = rule.window, till = 0, a = 0, b = 0, c = 0, slots = 0, next = 0}
     table.insert(record.entries, entry)
     record.is_reshaped = true
   end
   record.is_changed = true
   if rule.algorithm ~= 5 then
-    entry.till, entry.a, entry.b = state.till, state.a, state.b
+    entry.till, entry.a, entry.b, entry.c = state.till, state.a, state.b, state.c
     return
   end
   local newest = entry.till - rule.window
@@ -231,7 +232,7 @@ local function pack(entry)
   if entry.algorithm == 5 then
     entry.b = entry.next + entry.slots * TWO26
   end
-  return struct.pack('<BI8I8I8I8', entry.algorithm, entry.window, entry.till, entry.a, entry.b)
+  return struct.pack('<BI7I7I7I7I7', entry.algorithm, entry.window, entry.till, entry.a, entry.b, entry.c)
 end
 
 -- Forgets the entries that are worth nothing any more, where there are others than the `rules` that were asked.
@@ -315,6 +316,7 @@ for _, subject in ipairs(subjects) do
     table.insert(reply, state.till)
     table.insert(reply, state.a)
     table.insert(reply, state.b)
+    table.insert(reply, state.c)
   end
   if record.is_changed and allowed then
     forget(record, #subject.found)

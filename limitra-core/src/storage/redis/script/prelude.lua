@@ -2,10 +2,10 @@
 -- '1' to spend or '0' to look, then for each subject its cost and number of rules, and for each rule
 -- algorithm, window, amount, capacity, increment and its fraction, depth and its fraction.
 -- All numbers are integers below 2^53. Replies with the instant, then for each rule whether it
--- allows and its state: till, a, b (see state.rs; `until` is a keyword here).
+-- allows and its state: till, a, b, c (see state.rs; `until` is a keyword here).
 --
--- A record is 'LR', a version, a number of entries; for each entry its algorithm, window, till, a, b;
--- then the logs of its moving windows, in order. A log is a ring of slots: the instant plus 1 (0: not
+-- A record is 'LR', a version, a number of entries; for each entry its algorithm (1 byte), window, till, a, b
+-- and c (7 bytes each); then the logs of its moving windows, in order. A log is a ring of slots: the instant plus 1 (0: not
 -- used) and the total spent before it. Its entry's a is the total, its b the next slot and 2^26 times
 -- the number of slots.
 local steps = {}
