@@ -246,3 +246,30 @@ proptest! {
         prop_assert!(matches!(Record::from_bytes(&bytes), Err(StorageErrorKind::ForeignValue)));
     }
 }
+
+#[test]
+fn what_redis_calls_foreign_is_foreign_in_rust() {
+    let rules =
+        [Rule::new(Algorithm::MovingWindow, Limit::new(9, Duration::from_secs(60)).unwrap()).unwrap()];
+    let subjects = [Subject { key: Key::from_text("k"), rules: (&rules[..]).into(), cost: 1 }];
+    let now = Micros::new(1_700_000_000_000_000);
+    let mut records = [Record::default()];
+    Attempt { subjects: &subjects, clock: Clock::At(now), mode: Mode::Hit }
+        .decide(&mut records, now)
+        .unwrap();
+    let sound = records[0].to_bytes();
+    assert!(Record::from_bytes(&sound).is_ok());
+
+    let foreign = |bytes: &[u8]| matches!(Record::from_bytes(bytes), Err(StorageErrorKind::ForeignValue));
+    assert!(foreign(b"LR\x01\x00"), "a record that holds nothing");
+    // The highest byte of window, until, a, b and c, then of both numbers of a slot: beyond 2^53 each.
+    for place in [11, 18, 25, 32, 39, 47, 55] {
+        let mut bytes = sound.clone();
+        bytes[place] = 0xff;
+        assert!(foreign(&bytes), "byte {place}");
+    }
+    // A newest entry that is not what the record says that it matters by.
+    let mut bytes = sound.clone();
+    bytes[40] = bytes[40].wrapping_add(1);
+    assert!(foreign(&bytes));
+}
