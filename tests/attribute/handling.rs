@@ -210,3 +210,19 @@ async fn a_type_of_the_users_own_can_carry_the_error() {
     assert_eq!(opaque(&limits).await, Reply(200));
     assert_eq!(opaque(&limits).await, Reply(429));
 }
+
+#[tokio::test]
+async fn a_mistake_that_the_return_type_cannot_carry_is_a_refusal_of_a_minute() {
+    #[rate_limit(
+        requests = |requests| *requests,
+        window = 60,
+        fail_open = true,
+        on_exceeded = |exceeded| format!("{} in {:?}, {:?}", exceeded.requests, exceeded.window, exceeded.retry_after)
+    )]
+    async fn status(requests: i64) -> String {
+        format!("ran with {requests}")
+    }
+
+    assert_eq!(status(5).await, "ran with 5");
+    assert_eq!(status(-1).await, "0 in 60s, 60s");
+}
