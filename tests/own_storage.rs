@@ -117,7 +117,7 @@ impl Storage for OwnStorage {
         Ok(())
     }
 
-    async fn check(&self) -> Result<(), StorageError> {
+    async fn ping(&self) -> Result<(), StorageError> {
         Ok(())
     }
 }

@@ -1,9 +1,10 @@
-//! The two backends that the seed names.
+//! Backends by name, as the seed has them.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::error::ConfigurationError;
+use crate::storage::AnyStorage;
 
 /// Where counters are kept, as the seed's `backend` names it.
 ///
@@ -19,16 +20,45 @@ pub enum Backend {
     /// In this process.
     #[default]
     Memory,
-    /// In Redis or Valkey.
+    /// In Redis or Valkey: one server, a cluster, or what sentinels watch over.
     Redis,
+    /// In Memcached.
+    Memcached,
+    /// In MongoDB.
+    Mongodb,
+    /// In etcd.
+    Etcd,
+    /// In PostgreSQL.
+    Postgres,
+}
+
+impl Backend {
+    /// Every backend.
+    pub const ALL: &[Self] =
+        &[Self::Memory, Self::Redis, Self::Memcached, Self::Mongodb, Self::Etcd, Self::Postgres];
+
+    /// Its name: `memory`, `redis` and so on.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Redis => "redis",
+            Self::Memcached => "memcached",
+            Self::Mongodb => "mongodb",
+            Self::Etcd => "etcd",
+            Self::Postgres => "postgres",
+        }
+    }
+
+    /// Whether a storage is of this kind: `redis-cluster` is Redis.
+    pub(crate) fn is_kind_of(self, storage: &AnyStorage) -> bool {
+        let name = storage.name();
+        name.split('-').next() == Some(self.name())
+    }
 }
 
 impl fmt::Display for Backend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Memory => "memory",
-            Self::Redis => "redis",
-        })
+        f.write_str(self.name())
     }
 }
 
@@ -36,11 +66,8 @@ impl FromStr for Backend {
     type Err = ConfigurationError;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        match name {
-            "memory" => Ok(Self::Memory),
-            "redis" => Ok(Self::Redis),
-            _ => Err(ConfigurationError::UnknownBackend { name: name.to_owned() }),
-        }
+        let found = Self::ALL.iter().find(|backend| backend.name() == name);
+        found.copied().ok_or_else(|| ConfigurationError::UnknownBackend { name: name.to_owned() })
     }
 }
 

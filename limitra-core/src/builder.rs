@@ -230,6 +230,7 @@ impl RateLimiterBuilder {
         let limits = self.take_limits(algorithm)?;
         let rules = rules_of(algorithm, &limits)?;
         let storage = self.take_storage(handle.as_ref())?;
+        storage.bounds().hold(storage.name(), &rules)?;
         let inherited = |own: Option<String>, theirs: fn(&crate::config::Settings) -> &Option<String>| {
             own.or_else(|| defaults.and_then(|settings| theirs(settings).clone()))
         };

@@ -14,6 +14,12 @@ use crate::rule::Rule;
 use crate::state::State;
 use crate::time::Micros;
 
+/// What a record takes before its entries.
+pub(crate) const HEAD_BYTES: usize = 4;
+/// What a rule takes.
+pub(crate) const ENTRY_BYTES: usize = 36;
+/// What an entry of a moving window's log takes.
+pub(crate) const SLOT_BYTES: u64 = 16;
 const MAGIC: &[u8] = b"LR";
 const VERSION: u8 = 1;
 /// A log's number of slots stands above this many bits.

@@ -19,7 +19,7 @@ use crate::storage::AnyStorage;
 ///
 /// | setting | default |
 /// |---|---|
-/// | `redis_url`, `redis_client`, `storage` | none: memory. At most one of them |
+/// | `redis_url`, `redis_client`, `storage_url`, `storage` | none: memory. At most one of them |
 /// | `redis_db` | the database in the URL, else 0 |
 /// | `default_backend` | what is given: the storage or Redis, else memory |
 /// | `default_algorithm` | `sliding_window` |
@@ -40,6 +40,7 @@ use crate::storage::AnyStorage;
 #[derive(Clone, Debug, Default)]
 pub struct LimitraConfig {
     redis_url: Option<Secret>,
+    storage_url: Option<Secret>,
     #[cfg(feature = "redis")]
     redis_client: Option<crate::storage::redis::RedisClient>,
     redis_db: Option<i64>,
@@ -93,7 +94,7 @@ impl LimitraConfig {
         Self::default()
     }
 
-    /// What the environment says: `LIMITRA_REDIS_URL`, `LIMITRA_REDIS_DB`, `LIMITRA_PROJECT`,
+    /// What the environment says: `LIMITRA_REDIS_URL`, `LIMITRA_REDIS_DB`, `LIMITRA_STORAGE_URL`, `LIMITRA_PROJECT`,
     /// `LIMITRA_PREFIX`, `LIMITRA_SUFFIX`, `LIMITRA_DEFAULT_ALGORITHM`, `LIMITRA_DEFAULT_BACKEND`,
     /// `LIMITRA_FAIL_OPEN`, `LIMITRA_ENABLED` and `LIMITRA_HASH_IDENTIFIERS` (`true`/`false`, `1`/`0`).
     /// A variable that is absent or empty leaves the default; setters called after it win.
@@ -108,6 +109,21 @@ impl LimitraConfig {
     /// with the feature `redis-tls`; the same with `valkey`.
     pub fn redis_url(mut self, url: impl Into<String>) -> Self {
         self.redis_url = Some(Secret(url.into()));
+        self
+    }
+
+    /// Where the storage is, by the URL of any storage and with its options as a query; see
+    /// [`storage::from_url`](crate::storage::from_url).
+    ///
+    /// ```
+    /// use limitra_core::LimitraConfig;
+    ///
+    /// let limitra = LimitraConfig::new().storage_url("memory://?max_keys=10000").build()?;
+    /// assert_eq!(limitra.storage().name(), "memory");
+    /// # Ok::<(), limitra_core::ConfigurationError>(())
+    /// ```
+    pub fn storage_url(mut self, url: impl Into<String>) -> Self {
+        self.storage_url = Some(Secret(url.into()));
         self
     }
 
@@ -157,7 +173,8 @@ impl LimitraConfig {
         self
     }
 
-    /// The backend where none is said: `"memory"` or `"redis"`.
+    /// The backend where none is said: a [`Backend`] or its name. `"memory"` is always there, any other has to be
+    /// the kind of the storage that is given.
     pub fn default_backend(mut self, backend: impl BackendName) -> Self {
         match backend.backend() {
             Ok(backend) => self.default_backend = Some(backend),
@@ -209,6 +226,7 @@ impl LimitraConfig {
         }
         let given = Given {
             storage: self.storage,
+            storage_url: self.storage_url.map(|Secret(url)| url),
             redis_url: self.redis_url.map(|Secret(url)| url),
             redis_db: self.redis_db,
             #[cfg(feature = "redis")]

@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 use crate::attempt::{Attempt, Mode, Outcome, Subject};
 use crate::clock::ManualClock;
 use crate::decision::Decision;
-use crate::error::{Error, StorageError, StorageErrorKind};
+use crate::error::{ConfigurationError, Error, StorageError, StorageErrorKind};
 use crate::key::Key;
 use crate::rule::Rule;
 use crate::storage::AnyStorage;
@@ -91,6 +91,9 @@ impl Desk {
             let answer = memory.decide_now(&attempt);
             return Pending::ready(self.answer(&asked, &places, answer));
         }
+        if let Err(mistake) = self.fits(&asked) {
+            return Pending::ready(Err(mistake.into()));
+        }
         let owned: Vec<(String, Vec<Rule>, u64)> = asked
             .iter()
             .map(|subject| (subject.key.text().into_owned(), subject.rules.to_vec(), subject.cost))
@@ -128,6 +131,13 @@ impl Desk {
             _ => false,
         };
         same_clock && self.storage.is_same(&other.storage)
+    }
+
+    /// Whether the storage can carry this; what a closure returns is known only now.
+    fn fits(&self, asked: &Subjects<'_>) -> Result<(), ConfigurationError> {
+        let (name, bounds) = (self.storage.name(), self.storage.bounds());
+        bounds.allow(name, asked.len())?;
+        asked.iter().try_for_each(|subject| bounds.hold(name, &subject.rules))
     }
 
     /// The answers that need no storage: a cost that can never be allowed, a limit that holds nothing.

@@ -7,8 +7,11 @@ use crate::algorithm::Algorithm;
 use crate::backend::Backend;
 use crate::config::LimitraConfig;
 use crate::error::ConfigurationError;
+use crate::storage::options::Flag;
 
 const REDIS_URL: &str = "LIMITRA_REDIS_URL";
+const STORAGE_URL: &str = "LIMITRA_STORAGE_URL";
+const BACKENDS: &str = "memory, redis, memcached, mongodb, etcd or postgres";
 const ALGORITHMS: &str = "sliding_window, fixed_window, fixed_window_aligned, fixed_window_elastic_expiry, \
     moving_window, token_bucket, leaky_bucket or gcra";
 
@@ -16,6 +19,9 @@ pub(crate) fn config() -> Result<LimitraConfig, ConfigurationError> {
     let mut config = LimitraConfig::new();
     if let Some(url) = text(REDIS_URL)? {
         config = config.redis_url(url);
+    }
+    if let Some(url) = text(STORAGE_URL)? {
+        config = config.storage_url(url);
     }
     if let Some(redis_db) = parsed("LIMITRA_REDIS_DB", "the number of a database")? {
         config = config.redis_db(redis_db);
@@ -32,37 +38,19 @@ pub(crate) fn config() -> Result<LimitraConfig, ConfigurationError> {
     if let Some(algorithm) = parsed::<Algorithm>("LIMITRA_DEFAULT_ALGORITHM", ALGORITHMS)? {
         config = config.default_algorithm(algorithm);
     }
-    if let Some(backend) = parsed::<Backend>("LIMITRA_DEFAULT_BACKEND", "memory or redis")? {
+    if let Some(backend) = parsed::<Backend>("LIMITRA_DEFAULT_BACKEND", BACKENDS)? {
         config = config.default_backend(backend);
     }
-    if let Some(Switch(fail_open)) = parsed("LIMITRA_FAIL_OPEN", Switch::EXPECTED)? {
+    if let Some(Flag(fail_open)) = parsed("LIMITRA_FAIL_OPEN", Flag::EXPECTED)? {
         config = config.fail_open(fail_open);
     }
-    if let Some(Switch(enabled)) = parsed("LIMITRA_ENABLED", Switch::EXPECTED)? {
+    if let Some(Flag(enabled)) = parsed("LIMITRA_ENABLED", Flag::EXPECTED)? {
         config = config.enabled(enabled);
     }
-    if let Some(Switch(hash)) = parsed("LIMITRA_HASH_IDENTIFIERS", Switch::EXPECTED)? {
+    if let Some(Flag(hash)) = parsed("LIMITRA_HASH_IDENTIFIERS", Flag::EXPECTED)? {
         config = config.hash_identifiers(hash);
     }
     Ok(config)
-}
-
-struct Switch(bool);
-
-impl Switch {
-    const EXPECTED: &'static str = "true, false, 1 or 0";
-}
-
-impl FromStr for Switch {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        match text.to_ascii_lowercase().as_str() {
-            "true" | "1" | "yes" | "on" => Ok(Self(true)),
-            "false" | "0" | "no" | "off" => Ok(Self(false)),
-            _ => Err(()),
-        }
-    }
 }
 
 fn text(variable: &'static str) -> Result<Option<String>, ConfigurationError> {
@@ -73,7 +61,11 @@ fn text(variable: &'static str) -> Result<Option<String>, ConfigurationError> {
         Err(env::VarError::NotUnicode(value)) => Err(ConfigurationError::Environment {
             variable,
             // A URL may hold a password, also where it cannot be read.
-            value: if variable == REDIS_URL { "..".to_owned() } else { value.to_string_lossy().into_owned() },
+            value: if [REDIS_URL, STORAGE_URL].contains(&variable) {
+                "..".to_owned()
+            } else {
+                value.to_string_lossy().into_owned()
+            },
             expected: "text in UTF-8",
         }),
     }

@@ -54,7 +54,7 @@ impl Limitra {
     pub fn storage(&self) -> AnyStorage {
         match (&self.inner.remote, self.inner.default_backend) {
             (_, Some(Backend::Memory)) | (Remote::None, _) => self.inner.memory.clone().into(),
-            (Remote::Redis(storage) | Remote::Storage(storage), _) => storage.clone(),
+            (Remote::Remote(storage), _) => storage.clone(),
         }
     }
 
@@ -63,7 +63,7 @@ impl Limitra {
     /// # Errors
     /// [`Error::Storage`] if it is not.
     pub async fn check(&self) -> Result<(), Error> {
-        Ok(self.storage().check().await?)
+        Ok(self.storage().ping().await?)
     }
 
     /// How many decisions of its limiters and functions could not be had from a storage so far, let through or not.
@@ -80,11 +80,9 @@ impl Limitra {
         match (backend, &self.inner.remote) {
             (None, _) => Ok(self.storage()),
             (Some(Backend::Memory), _) => Ok(self.inner.memory.clone().into()),
-            (Some(Backend::Redis), Remote::Redis(storage)) => Ok(storage.clone()),
-            (Some(Backend::Redis), Remote::Storage(storage)) if storage.name() == "redis" => {
-                Ok(storage.clone())
-            }
+            (Some(backend), Remote::Remote(storage)) if backend.is_kind_of(storage) => Ok(storage.clone()),
             (Some(Backend::Redis), _) => Err(ConfigurationError::NoRedisClient),
+            (Some(backend), _) => Err(ConfigurationError::NoSuchBackend { backend }),
         }
     }
 
@@ -119,8 +117,8 @@ impl Limitra {
     pub(crate) fn new(remote: Remote, default_backend: Option<Backend>, settings: Settings) -> Self {
         let number = NEXT_HANDLE.fetch_add(1, Ordering::Relaxed);
         let memory = match &remote {
-            Remote::Storage(storage) => storage.memory().cloned(),
-            _ => None,
+            Remote::Remote(storage) => storage.memory().cloned(),
+            Remote::None => None,
         };
         let memory = memory.unwrap_or_default();
         let outages = Outages::within(None);

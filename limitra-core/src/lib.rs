@@ -35,7 +35,7 @@ mod seed;
 mod source;
 mod state;
 mod status;
-mod storage;
+pub mod storage;
 mod time;
 
 pub use algorithm::{Algorithm, AlgorithmName};
@@ -48,8 +48,8 @@ pub use clock::ManualClock;
 pub use config::LimitraConfig;
 pub use decision::{Decision, RuleDecision};
 pub use error::{
-    ConfigurationError, Error, NotationError, NotationProblem, Number, StorageError, StorageErrorKind,
-    UrlProblem,
+    ConcurrentUpdateError, ConfigurationError, Error, NotationError, NotationProblem, Number, StorageError,
+    StorageErrorKind, UrlProblem,
 };
 pub use exceeded::RateLimitExceeded;
 pub use granularity::{Granularity, RegisteredGranularity};
@@ -70,11 +70,26 @@ pub use seed::{
 };
 pub use state::State;
 pub use status::{Status, Usage};
+#[cfg(feature = "etcd")]
+#[cfg_attr(docsrs, doc(cfg(feature = "etcd")))]
+pub use storage::etcd::EtcdStorage;
+#[cfg(feature = "memcached")]
+#[cfg_attr(docsrs, doc(cfg(feature = "memcached")))]
+pub use storage::memcached::MemcachedStorage;
 pub use storage::memory::MemoryStorage;
+#[cfg(feature = "mongodb")]
+#[cfg_attr(docsrs, doc(cfg(feature = "mongodb")))]
+pub use storage::mongodb::MongoDbStorage;
+#[cfg(feature = "postgres")]
+#[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
+pub use storage::postgres::PostgresStorage;
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub use storage::redis::{RedisClient, RedisStorage, RedisStorageBuilder};
-pub use storage::{AnyStorage, Storage};
+#[cfg(feature = "register")]
+#[cfg_attr(docsrs, doc(cfg(feature = "register")))]
+pub use storage::register::{Register, RegisterStorage, Snapshot, Stored, Swap};
+pub use storage::{AnyStorage, Bounds, Storage};
 pub use time::{Clock, Micros};
 
 /// What the expansion of `#[rate_limit]` calls. Not a public interface.

@@ -1,11 +1,12 @@
 //! Where a configuration says that its counters are.
 
 use crate::error::ConfigurationError;
-use crate::storage::AnyStorage;
+use crate::storage::{AnyStorage, from_url};
 
 /// Where a configuration says that its counters are.
 pub(crate) struct Given {
     pub(crate) storage: Option<AnyStorage>,
+    pub(crate) storage_url: Option<String>,
     pub(crate) redis_url: Option<String>,
     pub(crate) redis_db: Option<i64>,
     #[cfg(feature = "redis")]
@@ -16,38 +17,48 @@ pub(crate) struct Given {
 #[derive(Debug)]
 pub(crate) enum Remote {
     None,
-    /// Redis, by URL or client.
-    #[cfg_attr(not(feature = "redis"), allow(dead_code))]
-    Redis(AnyStorage),
-    /// Whatever the user brought.
-    Storage(AnyStorage),
+    /// The storage that was given, by whatever way; a memory storage may be it.
+    Remote(AnyStorage),
 }
 
 impl Given {
     pub(crate) fn storage(self) -> Result<Remote, ConfigurationError> {
-        let both = |one, other| Err(ConfigurationError::TwoSources { one, other });
+        self.is_given_once()?;
+        let no_database = |other| match self.redis_db {
+            Some(redis_db) => Err(ConfigurationError::RedisDb { redis_db, other }),
+            None => Ok(()),
+        };
         #[cfg(feature = "redis")]
         if let Some(client) = self.redis_client {
-            if self.redis_url.is_some() {
-                return both("redis_url", "redis_client");
-            }
-            if self.storage.is_some() {
-                return both("storage", "redis_client");
-            }
-            if let Some(redis_db) = self.redis_db {
-                let other = "a client brings its own database";
-                return Err(ConfigurationError::RedisDb { redis_db, other });
-            }
-            return Ok(Remote::Redis(crate::storage::redis::RedisStorage::new(client).into()));
+            no_database("a client brings its own database")?;
+            return Ok(Remote::Remote(crate::storage::redis::RedisStorage::new(client).into()));
         }
-        match (self.storage, self.redis_url, self.redis_db) {
-            (Some(_), Some(_), _) => both("storage", "redis_url"),
-            (None, Some(url), redis_db) => redis_by_url(&url, redis_db),
-            (_, None, Some(redis_db)) => {
-                Err(ConfigurationError::RedisDb { redis_db, other: "there is no `redis_url`" })
-            }
-            (Some(storage), None, None) => Ok(Remote::Storage(storage)),
-            (None, None, None) => Ok(Remote::None),
+        if let Some(url) = self.redis_url {
+            return redis_by_url(&url, self.redis_db);
+        }
+        no_database("there is no `redis_url`")?;
+        match (self.storage, self.storage_url) {
+            (Some(storage), _) => Ok(Remote::Remote(storage)),
+            (None, Some(url)) => Ok(Remote::Remote(from_url(&url, ())?)),
+            (None, None) => Ok(Remote::None),
+        }
+    }
+
+    fn is_given_once(&self) -> Result<(), ConfigurationError> {
+        #[cfg(feature = "redis")]
+        let client = self.redis_client.is_some();
+        #[cfg(not(feature = "redis"))]
+        let client = false;
+        let given = [
+            ("storage", self.storage.is_some()),
+            ("storage_url", self.storage_url.is_some()),
+            ("redis_url", self.redis_url.is_some()),
+            ("redis_client", client),
+        ];
+        let mut given = given.into_iter().filter(|(_, is_given)| *is_given).map(|(name, _)| name);
+        match (given.next(), given.next()) {
+            (Some(one), Some(other)) => Err(ConfigurationError::TwoSources { one, other }),
+            _ => Ok(()),
         }
     }
 }
@@ -56,7 +67,7 @@ impl Given {
 fn redis_by_url(url: &str, redis_db: Option<i64>) -> Result<Remote, ConfigurationError> {
     use crate::storage::redis::RedisStorage;
     let storage = RedisStorage::from_url_and_db(url, redis_db)?;
-    Ok(Remote::Redis(storage.into()))
+    Ok(Remote::Remote(storage.into()))
 }
 
 #[cfg(not(feature = "redis"))]

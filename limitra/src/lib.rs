@@ -2,12 +2,25 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "etcd")]
+#[cfg_attr(docsrs, doc(cfg(feature = "etcd")))]
+pub use limitra_core::EtcdStorage;
+#[cfg(feature = "memcached")]
+#[cfg_attr(docsrs, doc(cfg(feature = "memcached")))]
+pub use limitra_core::MemcachedStorage;
+#[cfg(feature = "mongodb")]
+#[cfg_attr(docsrs, doc(cfg(feature = "mongodb")))]
+pub use limitra_core::MongoDbStorage;
+#[cfg(feature = "postgres")]
+#[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
+pub use limitra_core::PostgresStorage;
 #[cfg(feature = "conformance")]
 #[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
 pub use limitra_core::conformance;
+pub use limitra_core::storage;
 pub use limitra_core::{
-    Algorithm, AlgorithmName, Amount, AnyStorage, Attempt, Backend, BackendName, Charge, Clock,
-    ConfigurationError, Decided, Decision, Error, FixedWindowAlignedRateLimiter,
+    Algorithm, AlgorithmName, Amount, AnyStorage, Attempt, Backend, BackendName, Bounds, Charge, Clock,
+    ConcurrentUpdateError, ConfigurationError, Decided, Decision, Error, FixedWindowAlignedRateLimiter,
     FixedWindowElasticExpiryRateLimiter, FixedWindowRateLimiter, FromError, GcraLimiter, Granularity,
     Identifier, Key, LeakyBucketLimiter, Limit, LimiterConfig, Limitra, LimitraConfig, ManualClock,
     MemoryStorage, Micros, Mode, MovingWindowRateLimiter, NotationError, NotationProblem, Number, Outcome,
@@ -18,6 +31,9 @@ pub use limitra_core::{
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub use limitra_core::{RedisClient, RedisStorage, RedisStorageBuilder};
+#[cfg(feature = "register")]
+#[cfg_attr(docsrs, doc(cfg(feature = "register")))]
+pub use limitra_core::{Register, RegisterStorage, Snapshot, Stored, Swap};
 #[cfg(feature = "macros")]
 #[cfg_attr(docsrs, doc(cfg(feature = "macros")))]
 pub use limitra_macros::rate_limit;

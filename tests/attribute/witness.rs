@@ -79,7 +79,7 @@ impl Storage for Witness {
         self.memory.clear(key).await
     }
 
-    async fn check(&self) -> Result<(), StorageError> {
+    async fn ping(&self) -> Result<(), StorageError> {
         Ok(())
     }
 }
@@ -102,7 +102,7 @@ impl Storage for Down {
         Err(StorageError::new(StorageErrorKind::Unavailable, "down", "clear"))
     }
 
-    async fn check(&self) -> Result<(), StorageError> {
+    async fn ping(&self) -> Result<(), StorageError> {
         Err(StorageError::new(StorageErrorKind::Unavailable, "down", "check"))
     }
 }

@@ -33,7 +33,7 @@ impl Storage for Witness {
         self.memory.clear(key).await
     }
 
-    async fn check(&self) -> Result<(), StorageError> {
+    async fn ping(&self) -> Result<(), StorageError> {
         Ok(())
     }
 }

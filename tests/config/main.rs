@@ -41,7 +41,7 @@ impl Storage for Down {
         Err(Self::error())
     }
 
-    async fn check(&self) -> Result<(), StorageError> {
+    async fn ping(&self) -> Result<(), StorageError> {
         Err(Self::error())
     }
 }
@@ -350,7 +350,7 @@ async fn hashed_identifiers_of_a_function_stand_in_no_key() {
             self.0.clear(key).await
         }
 
-        async fn check(&self) -> Result<(), StorageError> {
+        async fn ping(&self) -> Result<(), StorageError> {
             Ok(())
         }
     }

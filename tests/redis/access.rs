@@ -11,7 +11,7 @@ async fn decides(storage: AnyStorage) {
     let limiter = limiter(&storage, Algorithm::SlidingWindow, 1);
     assert!(limiter.allow_request("ada").await.unwrap());
     assert!(!limiter.allow_request("ada").await.unwrap());
-    storage.check().await.unwrap();
+    storage.ping().await.unwrap();
 }
 
 /// A typed error, to look at.
@@ -20,7 +20,7 @@ async fn is_refused(storage: AnyStorage, expected: StorageErrorKind) -> String {
     let error = limiter.check("ada").await.unwrap_err();
     let shown = format!("{error} {error:?} {storage:?} {limiter:?}");
     assert_eq!(kind::<()>(Err(error)), expected, "{shown}");
-    assert!(storage.check().await.is_err());
+    assert!(storage.ping().await.is_err());
     shown
 }
 

@@ -103,8 +103,8 @@ impl Storage for Around {
         }
     }
 
-    async fn check(&self) -> Result<(), StorageError> {
-        self.inner.check().await
+    async fn ping(&self) -> Result<(), StorageError> {
+        self.inner.ping().await
     }
 }
 

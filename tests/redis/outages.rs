@@ -58,7 +58,7 @@ async fn is_an_outage(storage: &AnyStorage, kinds: &[StorageErrorKind]) {
     let found = running.join_all().await;
     assert!(found.iter().all(|found| kinds.contains(found)), "{found:?}");
     assert!(began.elapsed() < RESPONSE + CONNECT + SLACK, "one after another: {:?}", began.elapsed());
-    assert!(storage.check().await.is_err());
+    assert!(storage.ping().await.is_err());
 }
 
 #[tokio::test]
@@ -220,7 +220,7 @@ async fn after_a_restart_on_the_same_port_the_next_decision_is_had() {
             assert_eq!(limiter.outages(), 0, "{url}");
         }
         assert!(limiter.allow_request("ada").await.unwrap(), "{url}");
-        assert!(storage.check().await.is_ok());
+        assert!(storage.ping().await.is_ok());
     }
 }
 

@@ -115,6 +115,11 @@ impl Algorithm {
     pub const fn is_bucket(self) -> bool {
         matches!(self, Self::TokenBucket | Self::LeakyBucket | Self::Gcra)
     }
+
+    /// Whether it keeps instants beside its state.
+    pub(crate) const fn keeps_log(self) -> bool {
+        matches!(self, Self::MovingWindow)
+    }
 }
 
 impl fmt::Display for Algorithm {

@@ -200,7 +200,7 @@ impl Declaration {
         }
         let settings = limitra.settings();
         let storage = match (self.storage, self.backend) {
-            (Some(storage), Some(backend)) if storage.name() != backend.to_string() => {
+            (Some(storage), Some(backend)) if !backend.is_kind_of(&storage) => {
                 return Err(ConfigurationError::TwoSources { one: "backend", other: "storage" });
             }
             (Some(storage), _) => storage,

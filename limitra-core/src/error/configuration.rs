@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::NotationError;
 use crate::algorithm::Algorithm;
+use crate::backend::Backend;
 use crate::granularity::Granularity;
 use crate::limit::Limit;
 
@@ -152,7 +153,7 @@ pub enum ConfigurationError {
         name: String,
     },
     /// A backend's name that is none.
-    #[error("unknown backend `{name}`; known are memory and redis")]
+    #[error("unknown backend `{name}`; known are memory, redis, memcached, mongodb, etcd and postgres")]
     UnknownBackend {
         /// What was given.
         name: String,
@@ -162,6 +163,76 @@ pub enum ConfigurationError {
         "the backend is redis but nothing says where it is; set `redis_url`, `redis_client` or `storage`"
     )]
     NoRedisClient,
+    /// A backend that is not the storage's kind.
+    #[error(
+        "the backend is {backend} but nothing says where it is; set `storage_url` or `storage`, or leave the backend out"
+    )]
+    NoSuchBackend {
+        /// What was given.
+        backend: Backend,
+    },
+    /// A storage URL's scheme that is none.
+    #[error("unknown storage scheme `{scheme}`; known are {known}")]
+    UnknownScheme {
+        /// What was given.
+        scheme: String,
+        /// Those there are.
+        known: String,
+    },
+    /// A storage URL whose feature is off.
+    #[error("a storage url `{scheme}://` needs the feature `{feature}` of limitra; turn it on in Cargo.toml")]
+    SchemeFeatureOff {
+        /// What was given.
+        scheme: String,
+        /// The feature.
+        feature: &'static str,
+    },
+    /// A scheme to be registered that is another storage's.
+    #[error("the storage scheme `{scheme}` is taken; register another")]
+    SchemeTaken {
+        /// What was given.
+        scheme: String,
+    },
+    /// A scheme to be registered that cannot be one.
+    #[error(
+        "`{scheme}` cannot be a storage scheme; give ASCII letters, digits, `+`, `-` and `.`, a letter first, and no `async+`"
+    )]
+    SchemeName {
+        /// What was given.
+        scheme: String,
+    },
+    /// A storage's option that cannot be read.
+    #[error("the storage option `{name}` is `{value}`; give {expected}")]
+    StorageOption {
+        /// Its name.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// What it may be.
+        expected: &'static str,
+    },
+    /// A storage's option that it does not have.
+    #[error("the storage `{scheme}` has no option `{name}`; known are {known}")]
+    UnknownStorageOption {
+        /// What was given.
+        name: String,
+        /// The storage.
+        scheme: String,
+        /// Those there are.
+        known: String,
+    },
+    /// A storage's prefix that keys cannot begin with.
+    #[error("`{key_prefix}` cannot be a key_prefix; give 1 to 128 printable ASCII characters without spaces")]
+    KeyPrefix {
+        /// What was given.
+        key_prefix: String,
+    },
+    /// A deadline of zero.
+    #[error("{what} must be longer than zero")]
+    ZeroDeadline {
+        /// The setting's name.
+        what: &'static str,
+    },
     /// The feature that a setting needs is off.
     #[error("{what} needs the feature `{feature}` of limitra; turn it on in Cargo.toml")]
     FeatureOff {
@@ -222,12 +293,39 @@ pub enum ConfigurationError {
         "limiters of one decision must share a storage and a clock; build them from one `Limitra` handle"
     )]
     DifferentStorages,
+    /// Moving windows that a storage cannot carry.
+    #[error(
+        "a moving window of {amount} is too large for {storage}, which carries {most} at most; lower the amount or use another algorithm or storage"
+    )]
+    RecordTooLarge {
+        /// The storage.
+        storage: &'static str,
+        /// The amounts of all moving windows of the subject together.
+        amount: u64,
+        /// What they may be.
+        most: u64,
+    },
+    /// More subjects than a storage can decide at once.
+    #[error(
+        "{subjects} subjects in one decision are too many for {storage}, which changes {most} atomically; decide them one by one, or use redis, etcd, postgres or memory"
+    )]
+    TooManySubjects {
+        /// The storage.
+        storage: &'static str,
+        /// How many there are.
+        subjects: usize,
+        /// How many there may be.
+        most: usize,
+    },
     /// One subject named twice in one decision.
     #[error("a subject is named twice in one decision; name it once with the sum of the costs")]
     SubjectTwice,
     /// No subject in a decision.
     #[error("a decision needs at least one subject")]
     NoSubject,
+    /// A bound on the number of tries that is none.
+    #[error("max_retries must be at least 1, not 0")]
+    ZeroRetries,
     /// A bound on the number of keys that is none.
     #[error("max_keys must be at least 1, not 0")]
     ZeroMaxKeys,
@@ -266,7 +364,7 @@ impl fmt::Display for Number {
 }
 
 /// What is wrong with a storage URL.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UrlProblem {
     /// The scheme is none of ours.
@@ -275,6 +373,47 @@ pub enum UrlProblem {
     /// It cannot be read at all.
     #[error("it is malformed")]
     Malformed,
+    /// It names no server.
+    #[error("it names no host")]
+    NoHost,
+    /// It names a server where there is none.
+    #[error("it names a host, and this storage has none")]
+    NoHostHere,
+    /// A comma too many, or nothing before a port.
+    #[error("one of its hosts is empty")]
+    EmptyHost,
+    /// A server that cannot be one.
+    #[error("its host `{host}` cannot be one")]
+    BadHost {
+        /// What was given.
+        host: String,
+    },
+    /// A server without a port.
+    #[error("its host `{host}` has no port")]
+    NoPort {
+        /// The server.
+        host: String,
+    },
+    /// A port that cannot be one.
+    #[error("its port `{port}` is not a number from 1 to 65535")]
+    BadPort {
+        /// What was given.
+        port: String,
+    },
+    /// An escape that is none, or text that is not UTF-8.
+    #[error("its {part} is not percent-encoded UTF-8")]
+    Encoding {
+        /// Where it stands.
+        part: &'static str,
+    },
+    /// Something that this storage's URLs lack.
+    #[error("its {part} {problem}")]
+    Part {
+        /// Where it stands.
+        part: &'static str,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// The database is no number.
     #[error("its database is not a number")]
     Database,

@@ -6,7 +6,7 @@ mod storage;
 
 pub use configuration::{ConfigurationError, Number, UrlProblem};
 pub use notation::{NotationError, NotationProblem};
-pub use storage::{StorageError, StorageErrorKind};
+pub use storage::{ConcurrentUpdateError, StorageError, StorageErrorKind};
 
 use crate::exceeded::RateLimitExceeded;
 use crate::limit::Limit;

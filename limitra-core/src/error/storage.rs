@@ -38,8 +38,29 @@ pub enum StorageErrorKind {
     OtherVersion,
     /// It holds as many records as it may, all of them exceeded; or a record as many rules as it may.
     Full,
+    /// Others changed the same record again and again; the source is a [`ConcurrentUpdateError`].
+    ConcurrentUpdate,
+    /// It cannot do this at all.
+    Unsupported,
     /// It answered something that makes no sense.
     Malformed,
+}
+
+/// A record that others kept changing: nothing was counted.
+///
+/// ```
+/// use limitra_core::ConcurrentUpdateError;
+///
+/// let error = ConcurrentUpdateError { key: "limitra:::user:ada:".to_owned(), attempts: 64 };
+/// assert_eq!(error.to_string(), "unable to update limitra:::user:ada: after 64 retries");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unable to update {key} after {attempts} retries")]
+pub struct ConcurrentUpdateError {
+    /// The record's key; of several subjects the first one's.
+    pub key: String,
+    /// How many times it was tried.
+    pub attempts: u32,
 }
 
 impl StorageError {
@@ -57,6 +78,11 @@ impl StorageError {
     /// What a caller may do about it.
     pub const fn kind(&self) -> StorageErrorKind {
         self.kind
+    }
+
+    /// The contention that kept it from deciding, if that was it.
+    pub fn concurrent_update(&self) -> Option<&ConcurrentUpdateError> {
+        self.source.as_ref().and_then(|source| source.downcast_ref())
     }
 
     /// The storage's name.
@@ -82,6 +108,8 @@ impl fmt::Display for StorageError {
             StorageErrorKind::Full => {
                 "full (of exceeded records: raise max_keys; or of rules in one record: use fewer windows)"
             }
+            StorageErrorKind::ConcurrentUpdate => "too many others changed the same record",
+            StorageErrorKind::Unsupported => "the storage cannot do this",
             StorageErrorKind::Malformed => "a malformed answer",
         };
         write!(f, "{}: {problem} while trying to {}", self.storage, self.operation)?;

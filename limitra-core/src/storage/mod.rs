@@ -1,8 +1,26 @@
 //! Storages run the algorithms' steps atomically on records.
 
+mod bounds;
+#[cfg(feature = "remote")]
+pub(crate) mod connections;
+#[cfg(feature = "etcd")]
+pub(crate) mod etcd;
+#[cfg(feature = "remote")]
+pub(crate) mod key_prefix;
+#[cfg(feature = "memcached")]
+pub(crate) mod memcached;
 pub(crate) mod memory;
+#[cfg(feature = "mongodb")]
+pub(crate) mod mongodb;
+pub(crate) mod options;
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
+#[cfg(feature = "register")]
+pub(crate) mod register;
+mod schemes;
+mod url;
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,9 +28,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::attempt::{Attempt, Outcome};
-use crate::error::StorageError;
+use crate::error::{StorageError, StorageErrorKind};
 use crate::key::Key;
+pub use bounds::Bounds;
 use memory::MemoryStorage;
+pub use options::StorageOptions;
+pub use schemes::{from_url, register};
+pub(crate) use url::redacted;
+pub use url::{Host, StorageUrl};
 
 /// Where records live and steps run.
 ///
@@ -34,6 +57,8 @@ use memory::MemoryStorage;
 /// 8. Dropping a future leaves each record as it was or as it should be. What may have run is
 ///    never run again.
 /// 9. A failure is a [`StorageError`] within the storage's deadline, never a decision.
+/// 10. `reset` removes every record that this storage wrote, by whatever process, and nothing else; it does not
+///     keep the server from answering others.
 #[async_trait]
 pub trait Storage: fmt::Debug + Send + Sync + 'static {
     /// A short name for messages: `memory`, `redis`.
@@ -51,11 +76,30 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
     /// [`StorageError`] if that is not known to have happened.
     async fn clear(&self, key: Key<'_>) -> Result<(), StorageError>;
 
-    /// Whether the storage can be reached and would answer.
+    /// Asks the storage whether it is there, and says why not.
     ///
     /// # Errors
-    /// [`StorageError`] if not.
-    async fn check(&self) -> Result<(), StorageError>;
+    /// [`StorageError`] if it cannot be reached or would not answer.
+    async fn ping(&self) -> Result<(), StorageError>;
+
+    /// Whether the storage is there: [`Storage::ping`] as a health check that cannot fail.
+    async fn check(&self) -> bool {
+        self.ping().await.is_ok()
+    }
+
+    /// Removes every record, and returns how many there were. See promise 10.
+    ///
+    /// # Errors
+    /// [`StorageErrorKind::Unsupported`] if the storage cannot list what it keeps, as by default;
+    /// [`StorageError`] if not all are known to be gone.
+    async fn reset(&self) -> Result<u64, StorageError> {
+        Err(StorageError::new(StorageErrorKind::Unsupported, self.name(), "reset"))
+    }
+
+    /// What it can carry; by default there is no bound.
+    fn bounds(&self) -> Bounds {
+        Bounds::default()
+    }
 }
 
 /// Any storage, shared: what a limiter is built over.
@@ -87,12 +131,34 @@ impl AnyStorage {
         }
     }
 
-    /// Whether the storage can be reached and would answer.
+    /// Whether the storage is there. Never an error; [`AnyStorage::ping`] says why not.
+    pub async fn check(&self) -> bool {
+        self.shared().check().await
+    }
+
+    /// Asks the storage whether it is there, and says why not.
     ///
     /// # Errors
-    /// [`StorageError`] if not.
-    pub async fn check(&self) -> Result<(), StorageError> {
-        self.shared().check().await
+    /// [`StorageError`] if it cannot be reached or would not answer.
+    pub async fn ping(&self) -> Result<(), StorageError> {
+        self.shared().ping().await
+    }
+
+    /// Removes every record of this storage and nothing else, and returns how many there were.
+    ///
+    /// # Errors
+    /// [`StorageErrorKind::Unsupported`] if the storage cannot list what it keeps; [`StorageError`] if not all are
+    /// known to be gone.
+    pub async fn reset(&self) -> Result<u64, StorageError> {
+        self.shared().reset().await
+    }
+
+    /// What it can carry.
+    pub fn bounds(&self) -> Bounds {
+        match &self.0 {
+            Kind::Memory(_) => Bounds::default(),
+            Kind::Shared(storage) => storage.bounds(),
+        }
     }
 
     /// The memory storage, if this is one: it decides without waiting.

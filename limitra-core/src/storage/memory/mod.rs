@@ -113,11 +113,9 @@ impl MemoryStorage {
         self.inner.shards.iter().map(|shard| lock(shard).sweep_all(now)).sum()
     }
 
-    /// Forgets every record.
-    pub fn reset(&self) {
-        for shard in &self.inner.shards {
-            lock(shard).reset();
-        }
+    /// Forgets every record; returns how many there were, expired ones that were not swept yet included.
+    pub fn reset(&self) -> usize {
+        self.inner.shards.iter().map(|shard| lock(shard).reset()).sum()
     }
 
     pub(crate) fn is_same(&self, other: &Self) -> bool {
@@ -273,8 +271,12 @@ impl Storage for MemoryStorage {
         Ok(())
     }
 
-    async fn check(&self) -> Result<(), StorageError> {
+    async fn ping(&self) -> Result<(), StorageError> {
         Ok(())
+    }
+
+    async fn reset(&self) -> Result<u64, StorageError> {
+        Ok(u64::try_from(self.reset()).unwrap_or(u64::MAX))
     }
 }
 

@@ -101,8 +101,10 @@ impl Shard {
         }
     }
 
-    pub(super) fn reset(&mut self) {
+    pub(super) fn reset(&mut self) -> usize {
+        let count = self.len();
         *self = Self::new(self.max_keys);
+        count
     }
 
     /// Sees to it that `new` more keys fit, without touching those in `kept`.

@@ -116,7 +116,7 @@ impl RedisStorageBuilder {
     fn client_of(&self, url: &str) -> Result<RedisClient, ConfigurationError> {
         let info = url::parse(url, self.redis_db)?;
         let malformed = |_| ConfigurationError::Url {
-            url: url::redacted(url),
+            url: crate::storage::redacted(url),
             problem: crate::error::UrlProblem::Malformed,
             example: "redis://127.0.0.1:6379/0",
         };

@@ -11,6 +11,9 @@ use ::redis::{AsyncConnectionConfig, Client, ErrorKind, ProtocolVersion, PushInf
 use deadpool::managed::Manager;
 use deadpool_redis::Pool;
 
+use crate::error::StorageErrorKind;
+use crate::storage::connections::Connect;
+
 /// How Redis is reached: by a client, a connection or a pool that the user already has.
 ///
 /// Made by `into()`:
@@ -49,7 +52,7 @@ struct Clients {
 
 /// A connection, and whether the task that drives it is still there, where that can be known.
 #[derive(Clone)]
-pub(super) struct Made {
+pub(crate) struct Made {
     pub(super) multiplexed: MultiplexedConnection,
     driver: Option<Weak<()>>,
 }
@@ -60,7 +63,7 @@ impl Made {
     }
 
     /// Whether nothing that is sent by it would arrive: the server closed it, or its runtime is gone.
-    pub(super) fn is_closed(&self) -> bool {
+    fn is_closed(&self) -> bool {
         self.driver.as_ref().is_some_and(|driver| driver.strong_count() == 0)
     }
 }
@@ -80,9 +83,13 @@ impl RedisClient {
         let plain = Client::open(info).unwrap_or(client);
         Self(Source::Client(Box::new(Clients { resp3, plain })))
     }
+}
 
-    /// Makes a connection that the current tokio runtime drives.
-    pub(super) async fn connect(&self) -> Result<Made, RedisError> {
+impl Connect for RedisClient {
+    type Connection = Made;
+    type Error = RedisError;
+
+    async fn connect(&self) -> Result<Made, RedisError> {
         // Deadlines are the storage's: one for making a connection, one for each command.
         let config = || AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
         let mut multiplexed = match &self.0 {
@@ -108,8 +115,15 @@ impl RedisClient {
         Ok(Made::of(multiplexed))
     }
 
-    /// Whether a lost connection can be made anew.
-    pub(super) fn can_reconnect(&self) -> bool {
+    fn is_closed(connection: &Made) -> bool {
+        connection.is_closed()
+    }
+
+    fn kind(error: &RedisError) -> StorageErrorKind {
+        super::failure::kind(error)
+    }
+
+    fn can_reconnect(&self) -> bool {
         !matches!(self.0, Source::Connection(_))
     }
 }

@@ -2,7 +2,6 @@
 
 mod builder;
 mod client;
-mod connections;
 mod failure;
 mod scripts;
 mod url;
@@ -19,12 +18,12 @@ use crate::attempt::{Attempt, Mode, Outcome, RuleOutcome};
 use crate::error::{ConfigurationError, StorageError, StorageErrorKind};
 use crate::key::Key;
 use crate::state::State;
-use crate::storage::{AnyStorage, Storage};
+use crate::storage::connections::{Connected, Connections};
+use crate::storage::{AnyStorage, Storage, StorageOptions, StorageUrl};
 use crate::time::{Clock, Micros};
 
 pub use builder::RedisStorageBuilder;
 pub use client::RedisClient;
-use connections::{Connection, Connections};
 use scripts::Script;
 
 /// How long a command may take by default.
@@ -59,7 +58,7 @@ pub struct RedisStorage {
 }
 
 struct Inner {
-    connections: Connections,
+    connections: Connections<RedisClient>,
     response_timeout: Duration,
 }
 
@@ -92,7 +91,7 @@ impl RedisStorage {
     }
 
     fn of(client: RedisClient, response_timeout: Duration, connect_timeout: Duration) -> Self {
-        let connections = Connections::new(client, connect_timeout);
+        let connections = Connections::new("redis", client, connect_timeout);
         Self { inner: Arc::new(Inner { connections, response_timeout }) }
     }
 }
@@ -101,13 +100,13 @@ impl Inner {
     /// Sends one command. What the server was not able to run may be sent again by the caller.
     async fn send(
         &self,
-        connection: &mut Connection,
+        connection: &mut Connected<RedisClient>,
         command: &Cmd,
         operation: &'static str,
     ) -> Result<Value, StorageError> {
         let answered = tokio::time::timeout(
             self.response_timeout,
-            command.query_async::<Value>(&mut connection.multiplexed),
+            command.query_async::<Value>(&mut connection.connection.multiplexed),
         );
         let error = match answered.await {
             Ok(Ok(Value::ServerError(error))) => error.into(),
@@ -158,16 +157,16 @@ impl Storage for Inner {
         self.send(&mut connection, &command, "clear").await.map(drop)
     }
 
-    async fn check(&self) -> Result<(), StorageError> {
+    async fn ping(&self) -> Result<(), StorageError> {
         let mut connection = self.connections.get().await?;
-        self.send(&mut connection, &::redis::cmd("PING"), "check").await.map(drop)
+        self.send(&mut connection, &::redis::cmd("PING"), "ping").await.map(drop)
     }
 }
 
 impl fmt::Debug for Inner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisStorage")
-            .field("client", self.connections.client())
+            .field("client", self.connections.connector())
             .field("response_timeout", &self.response_timeout)
             .finish_non_exhaustive()
     }
@@ -193,8 +192,8 @@ impl Storage for RedisStorage {
         self.inner.clear(key).await
     }
 
-    async fn check(&self) -> Result<(), StorageError> {
-        self.inner.check().await
+    async fn ping(&self) -> Result<(), StorageError> {
+        self.inner.ping().await
     }
 }
 
@@ -208,6 +207,25 @@ impl From<&RedisStorage> for AnyStorage {
     fn from(storage: &RedisStorage) -> Self {
         storage.clone().into()
     }
+}
+
+/// `redis://`, `rediss://`, `redis+unix://` and the same with `valkey`.
+pub(crate) fn open(url: &StorageUrl, options: &mut StorageOptions) -> Result<AnyStorage, ConfigurationError> {
+    let _common = options.take_common()?;
+    Ok(RedisStorage::from_url(url.secret_text())?.into())
+}
+
+#[cfg(feature = "redis-cluster")]
+pub(crate) fn open_cluster(_: &StorageUrl, _: &mut StorageOptions) -> Result<AnyStorage, ConfigurationError> {
+    Err(ConfigurationError::NoRedisClient)
+}
+
+#[cfg(feature = "redis-sentinel")]
+pub(crate) fn open_sentinel(
+    _: &StorageUrl,
+    _: &mut StorageOptions,
+) -> Result<AnyStorage, ConfigurationError> {
+    Err(ConfigurationError::NoRedisClient)
 }
 
 #[derive(Clone, Copy)]

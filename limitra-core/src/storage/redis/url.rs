@@ -3,6 +3,7 @@
 use ::redis::{ConnectionInfo, IntoConnectionInfo as _};
 
 use crate::error::{ConfigurationError, UrlProblem};
+use crate::storage::redacted;
 
 const EXAMPLE: &str = "redis://127.0.0.1:6379/0";
 
@@ -51,22 +52,6 @@ fn names_database(scheme: &str, rest: &str) -> bool {
 pub(super) fn names_protocol(url: &str) -> bool {
     url.split_once('?')
         .is_some_and(|(_, query)| query.split('&').any(|setting| setting.starts_with("protocol=")))
-}
-
-/// The URL without user, password and query.
-pub(super) fn redacted(url: &str) -> String {
-    let (start, rest) = match url.split_once("://") {
-        Some((scheme, rest)) => (format!("{scheme}://"), rest),
-        None => (String::new(), url),
-    };
-    let rest = match (rest.find('?'), rest.rfind('@')) {
-        // Either a password with a question mark or a query with an at sign: no telling which part is whose.
-        (Some(query), Some(host)) if query < host => "..",
-        (Some(query), None) => rest.get(..query).unwrap_or_default(),
-        (query, Some(host)) => rest.get(host + 1..query.unwrap_or(rest.len())).unwrap_or_default(),
-        (None, None) => rest,
-    };
-    format!("{start}{rest}")
 }
 
 #[cfg(test)]

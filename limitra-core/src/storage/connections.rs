@@ -1,0 +1,187 @@
+//! One connection for each tokio runtime.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures_util::future::{FutureExt as _, Shared};
+use tokio::runtime::{Handle, Id};
+
+use crate::error::{StorageError, StorageErrorKind};
+
+/// More runtimes than this are not remembered; the one that connected first connects anew if it comes back.
+const REMEMBERED_RUNTIMES: usize = 1024;
+
+/// Makes a storage's connections.
+pub(crate) trait Connect: Clone + Send + Sync + 'static {
+    /// A connection that any number of tasks use at once; a clone is the same connection.
+    type Connection: Clone + Send + Sync + 'static;
+    /// Why there is none.
+    type Error: Error + Send + Sync + 'static;
+
+    /// Makes a connection that the current tokio runtime drives. The deadline is not its own.
+    fn connect(&self) -> impl Future<Output = Result<Self::Connection, Self::Error>> + Send;
+
+    /// Whether nothing can come of this connection any more.
+    fn is_closed(connection: &Self::Connection) -> bool;
+
+    /// What a caller may do about a failure to connect.
+    fn kind(error: &Self::Error) -> StorageErrorKind;
+
+    /// Whether a lost connection can be made anew.
+    fn can_reconnect(&self) -> bool {
+        true
+    }
+}
+
+/// The connections, each belonging to the runtime that drives it.
+pub(crate) struct Connections<C: Connect> {
+    storage: &'static str,
+    connect: C,
+    connect_timeout: Duration,
+    runtimes: Mutex<HashMap<Id, Attempt<C>>>,
+}
+
+/// A connection in use, and which one it was.
+pub(crate) struct Connected<C: Connect> {
+    pub(crate) connection: C::Connection,
+    runtime: Id,
+    started: Instant,
+}
+
+/// The making of a connection: shared by all who wait for it, and kept once it is made.
+struct Attempt<C: Connect> {
+    started: Instant,
+    made: Shared<Making<C>>,
+}
+
+type Making<C> = Pin<Box<dyn Future<Output = Made<C>> + Send>>;
+type Made<C> = Result<<C as Connect>::Connection, Lost<<C as Connect>::Error>>;
+
+/// Why no connection was made; shared by all who waited.
+#[derive(Debug)]
+enum Lost<E> {
+    Late(Duration),
+    Failed(Arc<E>),
+}
+
+impl<C: Connect> Connections<C> {
+    pub(crate) fn new(storage: &'static str, connect: C, connect_timeout: Duration) -> Self {
+        Self { storage, connect, connect_timeout, runtimes: Mutex::default() }
+    }
+
+    pub(crate) fn connector(&self) -> &C {
+        &self.connect
+    }
+
+    /// The current runtime's connection, made if there is none.
+    pub(crate) async fn get(&self) -> Result<Connected<C>, StorageError> {
+        let Ok(handle) = Handle::try_current() else {
+            return Err(StorageError::new(StorageErrorKind::NoRuntime, self.storage, "connect"));
+        };
+        let runtime = handle.id();
+        let Attempt { started, made } = self.attempt(runtime);
+        match made.await {
+            Ok(connection) => Ok(Connected { connection, runtime, started }),
+            Err(lost) => {
+                self.forget(runtime, started);
+                let kind = match &lost {
+                    Lost::Failed(error) => C::kind(error),
+                    Lost::Late(_) => StorageErrorKind::Unavailable,
+                };
+                Err(StorageError::new(kind, self.storage, "connect").with_source(lost))
+            }
+        }
+    }
+
+    /// Drops a connection that is of no use any more: the next decision makes another.
+    pub(crate) fn discard(&self, connected: &Connected<C>) {
+        if self.connect.can_reconnect() {
+            self.forget(connected.runtime, connected.started);
+        }
+    }
+
+    fn attempt(&self, runtime: Id) -> Attempt<C> {
+        let mut runtimes = self.runtimes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(attempt) = runtimes.get(&runtime)
+            && !attempt.is_over(self.connect_timeout)
+        {
+            return attempt.clone();
+        }
+        // Those of runtimes that are gone, among others.
+        runtimes.retain(|_, attempt| !attempt.is_over(self.connect_timeout));
+        if runtimes.len() >= REMEMBERED_RUNTIMES {
+            let first = runtimes.iter().min_by_key(|(_, attempt)| attempt.started).map(|(id, _)| *id);
+            first.and_then(|id| runtimes.remove(&id));
+        }
+        let attempt = self.connect();
+        runtimes.insert(runtime, attempt.clone());
+        attempt
+    }
+
+    fn connect(&self) -> Attempt<C> {
+        let (connect, deadline) = (self.connect.clone(), self.connect_timeout);
+        let making = async move {
+            match tokio::time::timeout(deadline, connect.connect()).await {
+                Ok(made) => made.map_err(|error| Lost::Failed(Arc::new(error))),
+                Err(_) => Err(Lost::Late(deadline)),
+            }
+        };
+        Attempt { started: Instant::now(), made: making.boxed().shared() }
+    }
+
+    fn forget(&self, runtime: Id, started: Instant) {
+        let mut runtimes = self.runtimes.lock().unwrap_or_else(PoisonError::into_inner);
+        if runtimes.get(&runtime).is_some_and(|attempt| attempt.started == started) {
+            runtimes.remove(&runtime);
+        }
+    }
+}
+
+impl<C: Connect> Attempt<C> {
+    /// Whether nothing can come of it any more.
+    fn is_over(&self, connect_timeout: Duration) -> bool {
+        match self.made.peek() {
+            Some(made) => made.as_ref().is_ok_and(C::is_closed),
+            // One that nobody waited for to its end has outlived its deadline: its outcome says nothing.
+            None => self.started.elapsed() > connect_timeout,
+        }
+    }
+}
+
+impl<C: Connect> Clone for Attempt<C> {
+    fn clone(&self) -> Self {
+        Self { started: self.started, made: self.made.clone() }
+    }
+}
+
+impl<E> Clone for Lost<E> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Late(deadline) => Self::Late(*deadline),
+            Self::Failed(error) => Self::Failed(Arc::clone(error)),
+        }
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for Lost<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Late(deadline) => write!(f, "no connection within {deadline:?}"),
+            Self::Failed(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<E: Error> Error for Lost<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Late(_) => None,
+            Self::Failed(error) => error.source(),
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! All algorithms over anything that loads and swaps values.
+
+mod lanes;
+mod pause;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use smallvec::SmallVec;
+
+use crate::attempt::{Attempt, Decided, Mode, Outcome};
+use crate::error::{ConcurrentUpdateError, ConfigurationError, StorageError, StorageErrorKind};
+use crate::key::Key;
+use crate::record::Record;
+use crate::storage::{AnyStorage, Bounds, Storage};
+use crate::time::{Clock, Micros};
+use lanes::Lanes;
+use pause::Pause;
+
+/// How often a decision is tried by default.
+const MAX_RETRIES: u32 = 64;
+/// How much longer than it is of use a record is kept, so that clocks that differ do not lose it.
+const MARGIN: Duration = Duration::from_secs(60);
+
+/// What loads and swaps values: three methods, and [`RegisterStorage`] brings all algorithms to it.
+///
+/// It moves bytes and knows nothing of them. Whoever implements it promises:
+///
+/// 1. `load` and `swap` see what the last `swap` or `delete` left, whichever process it came from.
+/// 2. `swap` is atomic: all of its values are changed, or none; and only if each key still has the version that is
+///    expected. `Ok(false)` means that nothing changed.
+/// 3. A key is never given one version twice, not even after it was deleted or has expired.
+/// 4. A value disappears by itself some time after [`Swap::keep`], and not before.
+/// 5. Every call ends within the register's deadline. What may have run is never run again: a swap whose outcome is
+///    unknown is an error ([`StorageErrorKind::Timeout`] or [`StorageErrorKind::Unavailable`]).
+/// 6. Dropping a future leaves each value as it was or as it should be.
+#[async_trait]
+pub trait Register: fmt::Debug + Send + Sync + 'static {
+    /// A short name for messages: `memcached`, `etcd`.
+    fn name(&self) -> &'static str;
+
+    /// The values under these keys, in their order, and what time it is there.
+    ///
+    /// # Errors
+    /// [`StorageError`] if they cannot be had.
+    async fn load(&self, keys: &[Key<'_>]) -> Result<Snapshot, StorageError>;
+
+    /// Changes all of these values, if each is still as it was loaded. Whether it did.
+    ///
+    /// # Errors
+    /// [`StorageError`] if that is not known.
+    async fn swap(&self, swaps: &[Swap<'_>]) -> Result<bool, StorageError>;
+
+    /// Removes a value, if there is one.
+    ///
+    /// # Errors
+    /// [`StorageError`] if that is not known to have happened.
+    async fn delete(&self, key: Key<'_>) -> Result<(), StorageError>;
+
+    /// What it can carry; by default one subject, of any size.
+    fn bounds(&self) -> Bounds {
+        Bounds { subjects: 1, ..Bounds::default() }
+    }
+
+    /// Asks whether it is there; by default by loading a key that nobody has.
+    ///
+    /// # Errors
+    /// [`StorageError`] if not.
+    async fn ping(&self) -> Result<(), StorageError> {
+        self.load(&[Key::from_text("limitra:ping")]).await.map(drop)
+    }
+
+    /// Removes every value that was written by limitra; see [`Storage::reset`].
+    ///
+    /// # Errors
+    /// [`StorageErrorKind::Unsupported`] by default.
+    async fn reset(&self) -> Result<u64, StorageError> {
+        Err(StorageError::new(StorageErrorKind::Unsupported, self.name(), "reset"))
+    }
+}
+
+/// What [`Register::load`] found.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// For each key its value; `None` if there is none.
+    pub values: Vec<Option<Stored>>,
+    /// The register's own time, if it has a clock that all processes share; else this process's is used.
+    pub now: Option<Micros>,
+}
+
+/// A value and which one it is.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// The value.
+    pub bytes: Vec<u8>,
+    /// Changes with each write, and never comes back.
+    pub version: u64,
+}
+
+/// One value to be changed.
+#[derive(Clone, Copy, Debug)]
+pub struct Swap<'a> {
+    /// Where it is.
+    pub key: Key<'a>,
+    /// The version that it must have; `None` if there must be no value.
+    pub expected: Option<u64>,
+    /// What it becomes.
+    pub bytes: &'a [u8],
+    /// How long it has to be kept from now on.
+    pub keep: Duration,
+}
+
+/// A storage over a [`Register`]: loads a record, decides, and swaps it if nobody changed it meanwhile.
+///
+/// A decision costs one load, and one swap if something is to be written: two round trips for an allowed hit, one for a
+/// refused hit or a test. If another process was faster it is tried again after a short random pause, 64
+/// times by default; then it is a [`ConcurrentUpdateError`]. Decisions of one process on one key wait in
+/// a queue, so only processes contend. If the one in front cannot reach the register, those behind it do not wait for the same
+/// again: they fail with it.
+///
+/// The whole record travels, so [`Register::bounds`] should say how large one may be: a moving window takes 16 bytes
+/// for each unit of its amount.
+#[derive(Clone)]
+pub struct RegisterStorage {
+    inner: Arc<Inner>,
+    max_retries: u32,
+}
+
+struct Inner {
+    register: Box<dyn Register>,
+    lanes: Lanes,
+}
+
+impl RegisterStorage {
+    /// A storage over this register.
+    pub fn new(register: impl Register) -> Self {
+        let inner = Inner { register: Box::new(register), lanes: Lanes::default() };
+        Self { inner: Arc::new(inner), max_retries: MAX_RETRIES }
+    }
+
+    /// The same with another bound on how often a decision is tried; default 64.
+    ///
+    /// # Errors
+    /// [`ConfigurationError`] if that is 0.
+    pub fn max_retries(mut self, max_retries: u32) -> Result<Self, ConfigurationError> {
+        if max_retries == 0 {
+            return Err(ConfigurationError::ZeroRetries);
+        }
+        self.max_retries = max_retries;
+        Ok(self)
+    }
+
+    async fn decide_queued(&self, attempt: &Attempt<'_>, keys: &[Key<'_>]) -> Result<Outcome, StorageError> {
+        let turns = match attempt.mode {
+            Mode::Hit => Some(self.inner.lanes.turns(keys, self.name()).await?),
+            Mode::Peek => None,
+        };
+        let decided = self.decide_now(attempt, keys).await;
+        if let (Err(error), Some(turns)) = (&decided, &turns)
+            && matches!(error.kind(), StorageErrorKind::Timeout | StorageErrorKind::Unavailable)
+        {
+            turns.fail();
+        }
+        decided
+    }
+
+    async fn decide_now(&self, attempt: &Attempt<'_>, keys: &[Key<'_>]) -> Result<Outcome, StorageError> {
+        let mut pause = Pause::default();
+        for _ in 0..self.max_retries {
+            let snapshot = self.inner.register.load(keys).await?;
+            let (mut records, versions) = self.read(snapshot.values, keys.len())?;
+            let now = match (attempt.clock, snapshot.now) {
+                (Clock::At(instant), _) | (Clock::Storage, Some(instant)) => instant,
+                (Clock::Storage, None) => Micros::from_system_time(SystemTime::now()),
+            };
+            let decided = attempt.decide(&mut records, now).map_err(|kind| self.error(kind))?;
+            if self.keep(&decided, &records, &versions, keys).await? {
+                return Ok(decided.outcome);
+            }
+            pause.wait().await;
+        }
+        let key = keys.first().map(|key| key.text().into_owned()).unwrap_or_default();
+        let contention = ConcurrentUpdateError { key, attempts: self.max_retries };
+        Err(self.error(StorageErrorKind::ConcurrentUpdate).with_source(contention))
+    }
+
+    fn read(
+        &self,
+        values: Vec<Option<Stored>>,
+        count: usize,
+    ) -> Result<(SmallVec<[Record; 1]>, SmallVec<[Option<u64>; 1]>), StorageError> {
+        if values.len() != count {
+            return Err(self.error(StorageErrorKind::Malformed));
+        }
+        let (mut records, mut versions) = (SmallVec::new(), SmallVec::new());
+        for value in values {
+            versions.push(value.as_ref().map(|stored| stored.version));
+            let record = value.map_or(Ok(Record::default()), |stored| Record::from_bytes(&stored.bytes));
+            records.push(record.map_err(|kind| self.error(kind))?);
+        }
+        Ok((records, versions))
+    }
+
+    /// Swaps what changed; whether nobody else was faster.
+    async fn keep(
+        &self,
+        decided: &Decided,
+        records: &[Record],
+        versions: &[Option<u64>],
+        keys: &[Key<'_>],
+    ) -> Result<bool, StorageError> {
+        let changed = || (0..keys.len()).filter(|place| decided.changed.get(*place) == Some(&true));
+        let bytes: SmallVec<[Vec<u8>; 1]> = changed().map(|place| records[place].to_bytes()).collect();
+        if bytes.is_empty() {
+            return Ok(true);
+        }
+        let most = self.inner.register.bounds().record_bytes;
+        if bytes.iter().any(|bytes| bytes.len() > most) {
+            return Err(self.error(StorageErrorKind::Full));
+        }
+        let swaps: SmallVec<[Swap<'_>; 1]> = changed()
+            .zip(&bytes)
+            .map(|(place, bytes)| {
+                let left = records[place].until().minus(decided.outcome.now).to_duration();
+                Swap { key: keys[place], expected: versions[place], bytes, keep: left + MARGIN }
+            })
+            .collect();
+        self.inner.register.swap(&swaps).await
+    }
+
+    fn error(&self, kind: StorageErrorKind) -> StorageError {
+        StorageError::new(kind, self.name(), "decide")
+    }
+}
+
+#[async_trait]
+impl Storage for RegisterStorage {
+    fn name(&self) -> &'static str {
+        self.inner.register.name()
+    }
+
+    async fn decide(&self, attempt: &Attempt<'_>) -> Result<Outcome, StorageError> {
+        let keys: SmallVec<[Key<'_>; 1]> = attempt.subjects.iter().map(|subject| subject.key).collect();
+        if keys.len() > self.bounds().subjects {
+            return Err(self.error(StorageErrorKind::Unsupported));
+        }
+        self.decide_queued(attempt, &keys).await
+    }
+
+    async fn clear(&self, key: Key<'_>) -> Result<(), StorageError> {
+        self.inner.register.delete(key).await
+    }
+
+    async fn ping(&self) -> Result<(), StorageError> {
+        self.inner.register.ping().await
+    }
+
+    async fn reset(&self) -> Result<u64, StorageError> {
+        self.inner.register.reset().await
+    }
+
+    fn bounds(&self) -> Bounds {
+        self.inner.register.bounds()
+    }
+}
+
+impl fmt::Debug for RegisterStorage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RegisterStorage")
+            .field("register", &self.inner.register)
+            .field("max_retries", &self.max_retries)
+            .finish_non_exhaustive()
+    }
+}
+
+impl From<RegisterStorage> for AnyStorage {
+    fn from(storage: RegisterStorage) -> Self {
+        Self::from(Arc::new(storage))
+    }
+}
+
+impl From<&RegisterStorage> for AnyStorage {
+    fn from(storage: &RegisterStorage) -> Self {
+        storage.clone().into()
+    }
+}

@@ -1,0 +1,26 @@
+//! The pause before another try.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::time::Duration;
+
+/// The bound on the first pause.
+const FIRST: Duration = Duration::from_millis(2);
+/// The bound on any.
+const LONGEST: Duration = Duration::from_millis(100);
+
+/// Random pauses, each at most twice as long as the one before: exponential back-off with full jitter
+/// (Brooker, "Exponential Backoff And Jitter", 2015).
+#[derive(Default)]
+pub(super) struct Pause {
+    tries: u32,
+}
+
+impl Pause {
+    pub(super) async fn wait(&mut self) {
+        let bound = FIRST.saturating_mul(1 << self.tries.min(16)).min(LONGEST);
+        self.tries += 1;
+        let random = RandomState::new().hash_one(self.tries);
+        let micros = random % u64::try_from(bound.as_micros()).unwrap_or(u64::MAX).max(1);
+        tokio::time::sleep(Duration::from_micros(micros)).await;
+    }
+}

@@ -1,0 +1,1 @@
+//! Limiters without an async runtime.

@@ -1,0 +1,1 @@
+//! Registers: what loads and swaps.

@@ -1,0 +1,1 @@
+//! Strategies over a storage.
