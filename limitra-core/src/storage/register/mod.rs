@@ -81,6 +81,37 @@ pub trait Register: fmt::Debug + Send + Sync + 'static {
     }
 }
 
+#[async_trait]
+impl<R: Register + ?Sized> Register for Arc<R> {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+
+    async fn load(&self, keys: &[Key<'_>]) -> Result<Snapshot, StorageError> {
+        (**self).load(keys).await
+    }
+
+    async fn swap(&self, swaps: &[Swap<'_>]) -> Result<bool, StorageError> {
+        (**self).swap(swaps).await
+    }
+
+    async fn delete(&self, key: Key<'_>) -> Result<(), StorageError> {
+        (**self).delete(key).await
+    }
+
+    fn bounds(&self) -> Bounds {
+        (**self).bounds()
+    }
+
+    async fn ping(&self) -> Result<(), StorageError> {
+        (**self).ping().await
+    }
+
+    async fn reset(&self) -> Result<u64, StorageError> {
+        (**self).reset().await
+    }
+}
+
 /// What [`Register::load`] found.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
