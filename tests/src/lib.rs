@@ -8,6 +8,8 @@ pub mod contract;
 mod fresh;
 #[cfg(doctest)]
 mod guides;
+#[cfg(feature = "mongodb")]
+mod mongodb_server;
 pub mod oracle;
 mod patience;
 mod proxy;
@@ -19,6 +21,8 @@ mod temporary_folder;
 
 pub use certificates::Certificates;
 pub use fresh::{fresh_id, random_number};
+#[cfg(feature = "mongodb")]
+pub use mongodb_server::{MongoDbServer, MongoDbServerBuilder};
 pub use patience::patient_storage;
 pub use proxy::{Proxy, ProxyMode};
 pub use redis_server::{RedisServer, RedisServerBuilder, fresh_prefix, shared};
