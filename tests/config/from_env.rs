@@ -145,11 +145,11 @@ fn a_default_algorithm_is_one_of_the_known_names() {
 }
 
 #[test]
-fn a_default_backend_is_memory_or_redis() {
+fn a_default_backend_is_one_of_the_known_kinds() {
     assert_told(&[("LIMITRA_DEFAULT_BACKEND", "memory")], "backend", "memory");
     assert_refused(&[("LIMITRA_DEFAULT_BACKEND", "redis")], "build", &["backend is redis", "`redis_url`"]);
     for name in ["disk", "Redis"] {
-        let words = ["LIMITRA_DEFAULT_BACKEND", name, "memory or redis"];
+        let words = ["LIMITRA_DEFAULT_BACKEND", name, "memory, redis, memcached, mongodb, etcd or postgres"];
         assert_refused(&[("LIMITRA_DEFAULT_BACKEND", name)], "from_env", &words);
     }
 }
