@@ -123,7 +123,12 @@ impl MongoDbServer {
 
     /// What the server answers to a command for this database.
     pub async fn command(&self, database: &str, command: Document) -> Document {
-        self.client().await.database(database).run_command(command).await.expect("an answer of the MongoDB server")
+        self.client()
+            .await
+            .database(database)
+            .run_command(command)
+            .await
+            .expect("an answer of the MongoDB server")
     }
 
     /// How often each kind of command was called, ever: `update`, `delete`, `query` and so on.
@@ -190,8 +195,7 @@ impl MongoDbServer {
     fn create_users(&self) {
         let create = async {
             for (name, password, role) in &self.settings.users {
-                let command =
-                    doc! { "createUser": name, "pwd": password, "roles": [{ "role": role, "db": "limitra" }] };
+                let command = doc! { "createUser": name, "pwd": password, "roles": [{ "role": role, "db": "limitra" }] };
                 self.command("admin", command).await;
             }
         };

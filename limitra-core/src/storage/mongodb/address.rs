@@ -7,7 +7,7 @@ use futures_util::FutureExt as _;
 
 use crate::error::{ConfigurationError, UrlProblem};
 use crate::storage::schemes::OWN_OPTIONS;
-use crate::storage::{Host, StorageUrl, redacted};
+use crate::storage::{Host, StorageUrl};
 
 /// A URL that the driver has read.
 #[derive(Clone)]
@@ -45,7 +45,8 @@ impl Address {
                 None => UrlProblem::Malformed,
             }))
         })?;
-        Ok(Self { shown: redacted(url.secret_text()), read })
+        let hosts: Vec<String> = url.hosts().iter().map(Host::to_string).collect();
+        Ok(Self { shown: format!("{}://{}", url.scheme(), hosts.join(",")), read })
     }
 
     /// The client's options; looks up the servers where the URL does not name them.
