@@ -115,7 +115,9 @@ fn a_storage_that_is_dropped_anywhere_closes_its_connections() {
     let server = MongoDbServer::start();
     let before = connections(&server);
     let asked = || {
-        let limiter = limiter(&storage_at(&server.url()), Algorithm::FixedWindow, 10);
+        // The last connection of a client that was dropped is closed at its next heartbeat.
+        let url = format!("{}/?heartbeatFrequencyMS=500", server.url());
+        let limiter = limiter(&storage_at(&url), Algorithm::FixedWindow, 10);
         let runtime = multi_thread();
         assert!(runtime.block_on(limiter.allow_request("ada")).unwrap());
         (limiter, runtime)

@@ -203,7 +203,7 @@ async fn what_is_not_limitras_is_left_as_it_is() {
     let key = limiter.key("ada");
     let foreign = StorageErrorKind::ForeignValue;
     for (expected, fields) in [
-        (foreign, doc! { "count": 3, "expireAt": DateTime::MAX }),
+        (foreign, doc! { "count": 3, "expireAt": DateTime::now() }),
         (foreign, doc! { "version": 3_i64, "value": "text" }),
         (foreign, doc! { "version": 3, "value": binary(b"LR\x01\x01") }),
         (foreign, doc! { "version": 3_i64, "value": binary(b"LR") }),

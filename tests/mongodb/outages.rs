@@ -86,7 +86,7 @@ async fn a_server_that_stands_still_is_an_outage_and_goes_on_by_itself() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn records_outlive_a_server_that_is_killed_and_comes_back() {
-    let mut server = MongoDbServer::start();
+    let mut server = MongoDbServer::builder().durable().start();
     let url = server.url();
     let (storage, patient) = (hasty(&url), storage_at(&url));
     let limiter = limiter(&patient, Algorithm::MovingWindow, 5);
@@ -107,7 +107,9 @@ async fn records_outlive_a_server_that_is_killed_and_comes_back() {
 
 /// A storage over a client that would repeat what fails, if it were asked to.
 async fn over_a_client_of_its_own(url: &str) -> AnyStorage {
-    let url = format!("{url}{}retryWrites=true&retryReads=true", if url.contains('?') { "&" } else { "/?" });
+    let more = if url.contains('?') { "&" } else { "/?" };
+    // A client that was told that its server is no primary looks again at the next heartbeat.
+    let url = format!("{url}{more}retryWrites=true&retryReads=true&heartbeatFrequencyMS=500");
     let client = mongodb::Client::with_uri_str(url).await.unwrap();
     let storage = MongoDbStorage::builder().client(client);
     storage.response_timeout(PATIENCE).connect_timeout(PATIENCE).build().unwrap().into()

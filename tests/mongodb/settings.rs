@@ -74,17 +74,6 @@ async fn an_index_that_is_not_wanted_is_not_created() {
     assert_eq!(answer.get_document("cursor").unwrap().get_array("firstBatch").unwrap().len(), 1);
 }
 
-#[tokio::test]
-async fn a_write_concern_that_nobody_answers_for_is_not_used() {
-    let server = MongoDbServer::start();
-    let client = mongodb::Client::with_uri_str(format!("{}/?w=0", server.url())).await.unwrap();
-    let storage = MongoDbStorage::builder().client(client);
-    let storage = storage.response_timeout(PATIENCE).connect_timeout(PATIENCE).build().unwrap();
-    let limiter = limiter(&storage.into(), Algorithm::FixedWindow, 1);
-    assert!(limiter.allow_request("ada").await.unwrap());
-    assert!(!limiter.allow_request("ada").await.unwrap());
-}
-
 #[test]
 fn a_mistake_names_the_setting() {
     let builder = || MongoDbStorage::builder().url("mongodb://ann:secret@h");
@@ -100,6 +89,9 @@ fn a_mistake_names_the_setting() {
         ("the backend is mongodb but nothing says where it is", MongoDbStorage::builder()),
         ("`create_index` is `maybe`", MongoDbStorage::builder().url("mongodb://h/?create_index=maybe")),
         ("no option `table_name`", MongoDbStorage::builder().url("mongodb://h/?table_name=x")),
+        // A write that nobody answers for.
+        ("setting `w`", MongoDbStorage::builder().url("mongodb://h/?w=0&retryReads=true")),
+        ("setting `w`", MongoDbStorage::builder().url("mongodb+srv://h/?w=0")),
         ("setting `colour`", MongoDbStorage::builder().url("mongodb://h/?colour=red")),
     ] {
         let found = mistake(builder);

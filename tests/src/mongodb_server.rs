@@ -53,12 +53,14 @@ pub struct MongoDbServerBuilder {
     users: Vec<(String, String, String)>,
     clock_ahead: Option<Duration>,
     standalone: bool,
+    durable: bool,
 }
 
 impl MongoDbServerBuilder {
     /// Only users may do anything: this one, with this role in the database `limitra`.
     #[must_use]
     pub fn user(mut self, name: &str, password: &str, role: &str) -> Self {
+        self.durable = true;
         self.users.push((name.to_owned(), password.to_owned(), role.to_owned()));
         self
     }
@@ -74,6 +76,13 @@ impl MongoDbServerBuilder {
     #[must_use]
     pub fn standalone(mut self) -> Self {
         self.standalone = true;
+        self
+    }
+
+    /// What it has answered for outlives its being killed, as with `j=true`; otherwise the last writes may be lost.
+    #[must_use]
+    pub fn durable(mut self) -> Self {
+        self.durable = true;
         self
     }
 
@@ -218,6 +227,9 @@ impl MongoDbServer {
         command.args(["--log-level", "WARNING", "--enable-test-commands", "--cache-size", "64M"]);
         if asks_for_users {
             command.arg("--auth");
+        }
+        if self.settings.durable {
+            command.arg("--sync-on-commit");
         }
         if self.settings.standalone {
             command.arg("--standalone");

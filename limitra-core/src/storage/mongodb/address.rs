@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use ::mongodb::options::{ClientOptions, ConnectionString};
+use ::mongodb::options::{Acknowledgment, ClientOptions, ConnectionString};
 use futures_util::FutureExt as _;
 
 use crate::error::{ConfigurationError, UrlProblem};
@@ -61,6 +61,11 @@ impl Address {
 impl Read {
     fn of(url: &StorageUrl, settings: &[&str]) -> Result<Self, ()> {
         let text = ConnectionString::parse(text(url, settings)).map_err(drop)?;
+        let write_concern = text.write_concern.as_ref().and_then(|write_concern| write_concern.w.as_ref());
+        if write_concern == Some(&Acknowledgment::Nodes(0)) {
+            // Nobody would say whether anything was written; the driver does not do it either.
+            return Err(());
+        }
         if url.scheme() == "mongodb+srv" {
             return Ok(Self::Srv(Box::new(text)));
         }

@@ -47,19 +47,9 @@ impl Failure {
         }
     }
 
-    /// Whether another client may be better off.
+    /// Whether another client may be better off: it looks for the primary at once, this one when it next does.
     pub(super) fn breaks_connection(&self) -> bool {
-        let Self::Driver(error) = self else { return false };
-        matches!(
-            *error.kind,
-            ErrorKind::Io(_)
-                | ErrorKind::ServerSelection { .. }
-                | ErrorKind::ConnectionPoolCleared { .. }
-                | ErrorKind::DnsResolve { .. }
-                | ErrorKind::Authentication { .. }
-                | ErrorKind::Shutdown
-                | ErrorKind::Internal { .. }
-        )
+        self.kind() == StorageErrorKind::Unavailable
     }
 
     pub(super) fn storage_error(self, operation: &'static str) -> StorageError {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ::mongodb::bson::spec::BinarySubtype;
 use ::mongodb::bson::{Binary, Document, RawDocument, doc, serialize_to_document};
-use ::mongodb::options::{Acknowledgment, ReadConcern, ReadPreference, SelectionCriteria, WriteConcern};
+use ::mongodb::options::{ReadConcern, ReadPreference, SelectionCriteria};
 use ::mongodb::{Client, Collection, Database};
 use tokio::sync::oneshot;
 
@@ -45,7 +45,7 @@ impl Records {
         let (runtime, gone) = oneshot::channel();
         // Ends with the last clone of this, or is dropped with its runtime.
         tokio::spawn(gone);
-        let write_concern = acknowledged(client.write_concern());
+        let write_concern = client.write_concern().and_then(|concern| serialize_to_document(concern).ok());
         Self { database, collection, write_concern, runtime: Arc::new(runtime) }
     }
 
@@ -158,7 +158,7 @@ impl Records {
 
     /// Runs a command that writes; how many documents it was about.
     async fn write(&self, mut command: Document) -> Result<u64, Failure> {
-        if let Some(write_concern) = &self.write_concern {
+        if let Some(write_concern) = self.write_concern.as_ref().filter(|concern| !concern.is_empty()) {
             command.insert("writeConcern", write_concern.clone());
         }
         let answer = self.database.run_command(command).await?;
@@ -210,13 +210,4 @@ fn stored(document: &RawDocument) -> Option<Stored> {
     let version = u64::try_from(document.get_i64("version").ok()?).ok()?;
     let bytes = document.get_binary("value").ok()?.bytes.to_vec();
     Some(Stored { bytes, version })
-}
-
-/// A write concern as a command has it; a write that nobody answers for would be of no use.
-fn acknowledged(write_concern: Option<&WriteConcern>) -> Option<Document> {
-    let write_concern = write_concern?;
-    if write_concern.w == Some(Acknowledgment::Nodes(0)) {
-        return Some(doc! { "w": "majority" });
-    }
-    serialize_to_document(write_concern).ok().filter(|document| !document.is_empty())
 }
