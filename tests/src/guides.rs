@@ -29,3 +29,7 @@ mod storages {}
 
 #[doc = include_str!("../../docs/testing.md")]
 mod testing {}
+
+#[cfg(feature = "mongodb")]
+#[doc = include_str!("../../docs/storages/mongodb.md")]
+mod storages_mongodb {}

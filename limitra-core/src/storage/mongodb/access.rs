@@ -61,7 +61,7 @@ impl Access {
         };
         let mut options = address.options().await?;
         // A little sooner than our own deadline, so that it can say why there is no server; by itself it takes 30 s.
-        options.server_selection_timeout = Some(self.connect_timeout - self.connect_timeout / 8);
+        options.server_selection_timeout = Some(self.connect_timeout.mul_f64(0.9));
         options.connect_timeout.get_or_insert(self.connect_timeout);
         options.retry_writes = Some(false);
         options.app_name.get_or_insert_with(|| "limitra".to_owned());

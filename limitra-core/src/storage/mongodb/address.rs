@@ -38,13 +38,12 @@ impl Address {
             return Err(url.problem(UrlProblem::Part { part: "user", problem }));
         }
         let settings: Vec<&str> = settings(url).collect();
-        let read = Read::of(url, &settings).or_else(|()| {
-            // The driver's own message may quote what is secret.
-            Err(url.problem(match without_one(&settings, |others| Read::of(url, others).is_ok()) {
-                Some(setting) => UrlProblem::Setting { name: name_of(setting).to_owned() },
-                None => UrlProblem::Malformed,
-            }))
-        })?;
+        // The driver's own message may quote what is secret.
+        let mistake = || match without_one(&settings, |others| Read::of(url, others).is_ok()) {
+            Some(setting) => UrlProblem::Setting { name: name_of(setting).to_owned() },
+            None => UrlProblem::Malformed,
+        };
+        let read = Read::of(url, &settings).map_err(|()| url.problem(mistake()))?;
         let hosts: Vec<String> = url.hosts().iter().map(Host::to_string).collect();
         Ok(Self { shown: format!("{}://{}", url.scheme(), hosts.join(",")), read })
     }

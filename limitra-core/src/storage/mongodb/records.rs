@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::mongodb::bson::spec::BinarySubtype;
-use ::mongodb::bson::{Binary, Document, RawDocument, doc, serialize_to_document};
+use ::mongodb::bson::{Binary, Bson, Document, RawBsonRef, RawDocument, doc, serialize_to_document};
 use ::mongodb::options::{ReadConcern, ReadPreference, SelectionCriteria};
 use ::mongodb::{Client, Collection, Database};
 use tokio::sync::oneshot;
@@ -92,7 +92,7 @@ impl Records {
         let stored = match found.into_iter().next() {
             None => None,
             Some(found) => {
-                let found = found.ok().and_then(|found| found.as_document());
+                let found = found.ok().and_then(RawBsonRef::as_document);
                 Some(found.and_then(stored).ok_or(Failure::Foreign)?)
             }
         };
@@ -146,7 +146,7 @@ impl Records {
         let answer = answer.await?;
         let found = answer.get_document("cursor").and_then(|cursor| cursor.get_array("firstBatch"));
         let found = found.map_err(|_| Failure::Malformed("cursor"))?;
-        let id = |found: &::mongodb::bson::Bson| Some(found.as_document()?.get_str("_id").ok()?.to_owned());
+        let id = |found: &Bson| Some(found.as_document()?.get_str("_id").ok()?.to_owned());
         Ok(found.first().and_then(id))
     }
 
