@@ -1,1 +1,12 @@
-//! etcd.
+//! etcd, real ones.
+#![allow(clippy::unwrap_used)] // A test that cannot go on fails.
+
+use limitra_tests::contract::Place;
+use limitra_tests::{EtcdServer, storage_contract};
+
+fn place() -> Place {
+    let server = EtcdServer::start();
+    Place::new(server.url(), server)
+}
+
+storage_contract!(place());
