@@ -78,7 +78,8 @@ async fn credentials_where_none_are_asked_for_are_refused() {
     assert_eq!(kind(limiter_of(&storage).allow_request("ada").await), StorageErrorKind::Refused);
 }
 
-#[tokio::test]
+// With threads that hear of the restart while the test waits for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_has_forgotten_its_tokens_is_shown_the_password_again() {
     let mut server = guarded();
     let storage = with(&server, "ann:open%25sesame");

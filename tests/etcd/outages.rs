@@ -15,7 +15,8 @@ use crate::tap::Tap;
 /// Far longer than the default deadlines, and far shorter than for ever.
 const BOUND: Duration = Duration::from_secs(15);
 
-#[tokio::test]
+// With threads that hear of it while the test waits for the server.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn counts_survive_a_server_that_is_killed() {
     let mut server = EtcdServer::start();
     let limiter = limiter(etcd_at(&server.url()), Algorithm::MovingWindow, 5);

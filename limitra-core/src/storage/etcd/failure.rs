@@ -46,7 +46,9 @@ fn status_kind(status: &Status) -> StorageErrorKind {
         }
         Code::Unavailable | Code::Cancelled | Code::NotFound => StorageErrorKind::Unavailable,
         Code::ResourceExhausted if says("too many requests") => StorageErrorKind::Unavailable,
+        // By etcd's bound for a request, and by gRPC's above it.
         Code::InvalidArgument if says("request is too large") => StorageErrorKind::Full,
+        Code::ResourceExhausted if says("message larger than max") => StorageErrorKind::Full,
         // Users and roles were changed since the token was given out.
         Code::InvalidArgument if says("revision in header is old") => StorageErrorKind::Unavailable,
         Code::ResourceExhausted
@@ -55,7 +57,7 @@ fn status_kind(status: &Status) -> StorageErrorKind {
         | Code::Unauthenticated
         | Code::FailedPrecondition => StorageErrorKind::Refused,
         // The library could not go on with the connection; a server said the rest.
-        _ if status.source().is_some() => StorageErrorKind::Unavailable,
+        _ if status.source().is_some() || says("Service was not ready") => StorageErrorKind::Unavailable,
         _ => StorageErrorKind::Malformed,
     }
 }
