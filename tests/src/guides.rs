@@ -32,4 +32,8 @@ mod testing {}
 
 #[cfg(feature = "mongodb")]
 #[doc = include_str!("../../docs/storages/mongodb.md")]
-mod storages_mongodb {}
+mod mongodb {}
+
+#[cfg(feature = "etcd")]
+#[doc = include_str!("../../docs/storages/etcd.md")]
+mod etcd {}
