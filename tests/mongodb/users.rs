@@ -22,13 +22,15 @@ fn storage(server: &MongoDbServer, who: &str, more: &str) -> AnyStorage {
 async fn refusal(storage: &AnyStorage) -> StorageError {
     let answer = limiter(storage, Algorithm::FixedWindow, 1).check("ada").await;
     let Err(Error::Storage(error)) = answer else { panic!("{answer:?}") };
-    let mut shown = format!("{error} {error:?} {storage:?}");
+    let mut shown = vec![format!("{error} {error:?} {storage:?}")];
     let mut source = error.source();
     while let Some(error) = source {
-        shown += &format!(" {error} {error:?}");
+        shown.push(format!("{error} {error:?}"));
         source = error.source();
     }
-    assert!(!shown.contains("s3cret") && !shown.contains("wr0ng"), "{shown}");
+    for shown in shown {
+        assert!(!shown.contains("s3cret") && !shown.contains("wr0ng"), "{shown}");
+    }
     error
 }
 
