@@ -79,7 +79,7 @@ pub use storage::memcached::MemcachedStorage;
 pub use storage::memory::MemoryStorage;
 #[cfg(feature = "mongodb")]
 #[cfg_attr(docsrs, doc(cfg(feature = "mongodb")))]
-pub use storage::mongodb::MongoDbStorage;
+pub use storage::mongodb::{MongoDbStorage, MongoDbStorageBuilder};
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
 pub use storage::postgres::PostgresStorage;

@@ -30,6 +30,10 @@ mod storages {}
 #[doc = include_str!("../../docs/testing.md")]
 mod testing {}
 
+#[cfg(feature = "mongodb")]
+#[doc = include_str!("../../docs/storages/mongodb.md")]
+mod mongodb {}
+
 #[cfg(feature = "etcd")]
 #[doc = include_str!("../../docs/storages/etcd.md")]
 mod etcd {}

@@ -10,6 +10,8 @@ mod etcd_server;
 mod fresh;
 #[cfg(doctest)]
 mod guides;
+#[cfg(feature = "mongodb")]
+mod mongodb_server;
 pub mod oracle;
 mod patience;
 mod proxy;
@@ -23,6 +25,8 @@ pub use certificates::Certificates;
 #[cfg(feature = "etcd")]
 pub use etcd_server::{EtcdCluster, EtcdServer};
 pub use fresh::{fresh_id, random_number};
+#[cfg(feature = "mongodb")]
+pub use mongodb_server::{MongoDbServer, MongoDbServerBuilder};
 pub use patience::patient_storage;
 pub use proxy::{Proxy, ProxyMode};
 pub use redis_server::{RedisServer, RedisServerBuilder, fresh_prefix, shared};
