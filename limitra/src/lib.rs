@@ -11,9 +11,6 @@ pub use limitra_core::MemcachedStorage;
 #[cfg(feature = "mongodb")]
 #[cfg_attr(docsrs, doc(cfg(feature = "mongodb")))]
 pub use limitra_core::MongoDbStorage;
-#[cfg(feature = "postgres")]
-#[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
-pub use limitra_core::PostgresStorage;
 #[cfg(feature = "conformance")]
 #[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
 pub use limitra_core::conformance;
@@ -28,6 +25,9 @@ pub use limitra_core::{
     RuleDecision, RuleOutcome, Seconds, SlidingWindowRateLimiter, Span, State, Status, Storage, StorageError,
     StorageErrorKind, Subject, TokenBucketLimiter, UrlProblem, Usage, check_all, parse, parse_many,
 };
+#[cfg(feature = "postgres")]
+#[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
+pub use limitra_core::{PostgresStorage, PostgresStorageBuilder};
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub use limitra_core::{RedisClient, RedisStorage, RedisStorageBuilder};

@@ -34,6 +34,7 @@ pub use bounds::Bounds;
 use memory::MemoryStorage;
 pub use options::StorageOptions;
 pub use schemes::{from_url, register};
+#[cfg(feature = "redis")]
 pub(crate) use url::redacted;
 pub use url::{Host, StorageUrl};
 
