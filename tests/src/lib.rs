@@ -1,14 +1,19 @@
 //! What the tests of limitra share: real servers, a proxy that misbehaves, and a slow reference limiter.
 //!
 //! Everything here panics when it cannot do its work: a test without its server must fail.
-#![allow(clippy::missing_panics_doc)]
+#![allow(clippy::missing_panics_doc, clippy::unwrap_used)]
 
 mod certificates;
+pub mod contract;
 mod fresh;
 #[cfg(doctest)]
 mod guides;
+pub mod oracle;
 mod patience;
+#[cfg(feature = "postgres")]
+mod postgres_server;
 mod proxy;
+pub mod race;
 mod redis_server;
 mod reference;
 mod shifted_clock;
@@ -17,6 +22,8 @@ mod temporary_folder;
 pub use certificates::Certificates;
 pub use fresh::{fresh_id, random_number};
 pub use patience::patient_storage;
+#[cfg(feature = "postgres")]
+pub use postgres_server::{PostgresServer, PostgresServerBuilder};
 pub use proxy::{Proxy, ProxyMode};
 pub use redis_server::{RedisServer, RedisServerBuilder, fresh_prefix, shared};
 pub use reference::{
