@@ -1,5 +1,6 @@
 //! A real PostgreSQL server of one test's own.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::certificates::Certificates;
 use crate::random_number;
+use crate::shifted_clock::ShiftedClock;
 use crate::temporary_folder::TemporaryFolder;
 
 /// How long a server may take to start before the test fails.
@@ -61,6 +63,7 @@ struct Running {
 pub struct PostgresServerBuilder {
     password: Option<String>,
     tls: bool,
+    clock_ahead: Option<Duration>,
     arguments: Vec<String>,
 }
 
@@ -75,6 +78,12 @@ impl PostgresServerBuilder {
     /// authority made for this server.
     pub fn tls(mut self) -> Self {
         self.tls = true;
+        self
+    }
+
+    /// The server's wall clock is ahead by this much.
+    pub fn clock_ahead(mut self, ahead: Duration) -> Self {
+        self.clock_ahead = Some(ahead);
         self
     }
 
@@ -240,6 +249,7 @@ impl PostgresServer {
             .arg(server.get_program())
             .args(server.get_args())
             .args(self.command_line())
+            .envs(self.environment())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -269,6 +279,14 @@ impl PostgresServer {
             );
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    fn environment(&self) -> Vec<(&'static str, OsString)> {
+        let Some(ahead) = self.settings.clock_ahead else {
+            return Vec::new();
+        };
+        let seconds = i64::try_from(ahead.as_secs()).expect("a clock that is ahead by less than an eternity");
+        ShiftedClock::in_folder(self.folder.path()).environment(seconds).into()
     }
 
     fn command_line(&self) -> Vec<String> {
