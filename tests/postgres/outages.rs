@@ -267,7 +267,7 @@ async fn a_server_that_takes_no_writes_is_unavailable_until_another_answers() {
     while storage.ping().await.is_err() {}
     assert_eq!(limiter.usage("ada").await.unwrap().count, 1);
     assert_eq!(kind(limiter.allow_request("ada").await), StorageErrorKind::Unavailable);
-    server.sql("SET default_transaction_read_only = off; ALTER DATABASE postgres RESET default_transaction_read_only");
+    server.sql("BEGIN READ WRITE; ALTER DATABASE postgres RESET default_transaction_read_only; COMMIT");
     // The connection was given up, so the next one leads to whoever answers now.
     assert!(limiter.allow_request("ada").await.unwrap());
     assert_eq!(limiter.usage("ada").await.unwrap().count, 2);

@@ -88,6 +88,8 @@ async fn a_sweep_removes_what_has_expired_and_nothing_else() {
     let storage = postgres_at(&server.url());
     let limiter = limiter(&AnyStorage::from(&storage), Algorithm::FixedWindow, 100);
     assert!(limiter.allow_request("ada").await.unwrap());
+    // Behind the sweep of a first write.
+    storage.ping().await.unwrap();
     leave_expired(&server, 300);
     assert_eq!(storage.sweep().await.unwrap(), 300);
     assert_eq!(storage.sweep().await.unwrap(), 0);
@@ -97,8 +99,11 @@ async fn a_sweep_removes_what_has_expired_and_nothing_else() {
 #[tokio::test]
 async fn an_expired_row_that_is_still_there_counts() {
     let server = PostgresServer::start();
-    let limiter = limiter(&storage_at(&server.url()), Algorithm::FixedWindow, 100);
+    let storage = storage_at(&server.url());
+    let limiter = limiter(&storage, Algorithm::FixedWindow, 100);
     assert!(limiter.allow_request("ada").await.unwrap());
+    // Behind the sweep of a first write.
+    storage.ping().await.unwrap();
     server.sql("UPDATE limitra_records SET expires_at = now() - interval '1 hour'");
     assert!(limiter.allow_request("ada").await.unwrap());
     assert_eq!(limiter.usage("ada").await.unwrap().count, 2);

@@ -272,7 +272,9 @@ impl PostgresServer {
                 self.crash();
                 return false;
             }
-            let gone = log.contains("not found") || log.contains("FATAL");
+            // Later it refuses those who come before it is ready.
+            let gone =
+                !log.contains("starting PostgreSQL") && (log.contains("FATAL") || log.contains("not found"));
             assert!(
                 !gone && Instant::now() < deadline,
                 "postgres does not start (./tests/run installs it, POSTGRES_BIN names its folder): {log}"

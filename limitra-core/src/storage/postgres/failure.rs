@@ -94,6 +94,8 @@ fn kind_without_answer(error: &Error) -> StorageErrorKind {
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
     if says(&["authentication", "configuration"]) {
         StorageErrorKind::Refused
+    } else if says(&["TLS"]) {
+        StorageErrorKind::Unavailable
     } else if is_nonsense || says(&["unexpected message", "parsing", "deserializing", "column", "rows"]) {
         StorageErrorKind::Malformed
     } else if says(&["serializing", "encoding", "parameters"]) {

@@ -156,7 +156,9 @@ impl Register for Table {
 
     async fn ping(&self) -> Result<(), StorageError> {
         let connected = self.0.connections.get().await?;
-        self.within(&connected, "ping", connected.connection.client.batch_execute("SELECT 1")).await
+        // No rows of the table: a user who may not read it hears so.
+        let (live, nothing) = (&connected.connection, Vec::<&str>::new());
+        self.within(&connected, "ping", live.client.query(&live.load, &[&nothing])).await.map(drop)
     }
 
     async fn reset(&self) -> Result<u64, StorageError> {
