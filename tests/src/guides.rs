@@ -29,3 +29,7 @@ mod storages {}
 
 #[doc = include_str!("../../docs/testing.md")]
 mod testing {}
+
+#[cfg(feature = "postgres")]
+#[doc = include_str!("../../docs/storages/postgres.md")]
+mod storages_postgres {}
