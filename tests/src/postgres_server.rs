@@ -217,22 +217,22 @@ impl PostgresServer {
         let password = folder.join("password");
         let text = self.settings.password.as_deref().unwrap_or("postgres");
         fs::write(&password, text).expect("a file cannot be written");
-        let mut make = unprivileged(&program("initdb"));
-        make.args(["--no-sync", "--no-locale", "-E", "UTF8", "-U", "postgres", "--auth-local=trust"]);
-        make.arg(if self.settings.password.is_some() {
+        let mut initdb = unprivileged(&program("initdb"));
+        initdb.args(["--no-sync", "--no-locale", "-E", "UTF8", "-U", "postgres", "--auth-local=trust"]);
+        initdb.arg(if self.settings.password.is_some() {
             "--auth-host=scram-sha-256"
         } else {
             "--auth-host=trust"
         });
-        make.arg("--pwfile").arg(&password).arg("-D").arg(self.data());
+        initdb.arg("--pwfile").arg(&password).arg("-D").arg(self.data());
         if is_root() {
             let owned = Command::new("chown").arg("-R").arg("postgres:").arg(folder).status();
             assert!(owned.is_ok_and(|status| status.success()), "there is no user postgres for the server");
         }
-        let made = make
+        let output = initdb
             .output()
             .expect("initdb cannot be run: ./tests/run installs it, POSTGRES_BIN names its folder");
-        assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        assert!(output.status.success(), "initdb: {}", String::from_utf8_lossy(&output.stderr));
         if self.settings.tls {
             let access = self.data().join("pg_hba.conf");
             let only_tls = fs::read_to_string(&access).expect("pg_hba.conf").replace("\nhost ", "\nhostssl ");
