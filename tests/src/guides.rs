@@ -30,6 +30,10 @@ mod storages {}
 #[doc = include_str!("../../docs/testing.md")]
 mod testing {}
 
+#[cfg(feature = "etcd")]
+#[doc = include_str!("../../docs/storages/etcd.md")]
+mod etcd {}
+
 #[cfg(feature = "postgres")]
 #[doc = include_str!("../../docs/storages/postgres.md")]
 mod storages_postgres {}
