@@ -82,7 +82,7 @@ pub use storage::memory::MemoryStorage;
 pub use storage::mongodb::{MongoDbStorage, MongoDbStorageBuilder};
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
-pub use storage::postgres::PostgresStorage;
+pub use storage::postgres::{PostgresStorage, PostgresStorageBuilder};
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub use storage::redis::{RedisClient, RedisStorage, RedisStorageBuilder};

@@ -5,9 +5,6 @@
 #[cfg(feature = "memcached")]
 #[cfg_attr(docsrs, doc(cfg(feature = "memcached")))]
 pub use limitra_core::MemcachedStorage;
-#[cfg(feature = "postgres")]
-#[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
-pub use limitra_core::PostgresStorage;
 #[cfg(feature = "conformance")]
 #[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
 pub use limitra_core::conformance;
@@ -28,6 +25,9 @@ pub use limitra_core::{EtcdStorage, EtcdStorageBuilder};
 #[cfg(feature = "mongodb")]
 #[cfg_attr(docsrs, doc(cfg(feature = "mongodb")))]
 pub use limitra_core::{MongoDbStorage, MongoDbStorageBuilder};
+#[cfg(feature = "postgres")]
+#[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
+pub use limitra_core::{PostgresStorage, PostgresStorageBuilder};
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub use limitra_core::{RedisClient, RedisStorage, RedisStorageBuilder};

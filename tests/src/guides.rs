@@ -37,3 +37,7 @@ mod mongodb {}
 #[cfg(feature = "etcd")]
 #[doc = include_str!("../../docs/storages/etcd.md")]
 mod etcd {}
+
+#[cfg(feature = "postgres")]
+#[doc = include_str!("../../docs/storages/postgres.md")]
+mod storages_postgres {}

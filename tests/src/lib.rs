@@ -14,6 +14,8 @@ mod guides;
 mod mongodb_server;
 pub mod oracle;
 mod patience;
+#[cfg(feature = "postgres")]
+mod postgres_server;
 mod proxy;
 pub mod race;
 mod redis_server;
@@ -28,6 +30,8 @@ pub use fresh::{fresh_id, random_number};
 #[cfg(feature = "mongodb")]
 pub use mongodb_server::{MongoDbServer, MongoDbServerBuilder};
 pub use patience::patient_storage;
+#[cfg(feature = "postgres")]
+pub use postgres_server::{PostgresServer, PostgresServerBuilder};
 pub use proxy::{Proxy, ProxyMode};
 pub use redis_server::{RedisServer, RedisServerBuilder, fresh_prefix, shared};
 pub use reference::{
