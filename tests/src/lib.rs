@@ -1,14 +1,17 @@
 //! What the tests of limitra share: real servers, a proxy that misbehaves, and a slow reference limiter.
 //!
 //! Everything here panics when it cannot do its work: a test without its server must fail.
-#![allow(clippy::missing_panics_doc)]
+#![allow(clippy::missing_panics_doc, clippy::unwrap_used)]
 
 mod certificates;
+pub mod contract;
 mod fresh;
 #[cfg(doctest)]
 mod guides;
+pub mod oracle;
 mod patience;
 mod proxy;
+pub mod race;
 mod redis_server;
 mod reference;
 mod shifted_clock;

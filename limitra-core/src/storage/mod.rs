@@ -1,11 +1,23 @@
 //! Storages run the algorithms' steps atomically on records.
 
 mod bounds;
-#[cfg(feature = "remote")]
+#[cfg(any(
+    feature = "redis",
+    feature = "memcached",
+    feature = "mongodb",
+    feature = "etcd",
+    feature = "postgres"
+))]
 pub(crate) mod connections;
 #[cfg(feature = "etcd")]
 pub(crate) mod etcd;
-#[cfg(feature = "remote")]
+#[cfg(any(
+    feature = "redis",
+    feature = "memcached",
+    feature = "mongodb",
+    feature = "etcd",
+    feature = "postgres"
+))]
 pub(crate) mod key_prefix;
 #[cfg(feature = "memcached")]
 pub(crate) mod memcached;
@@ -34,6 +46,7 @@ pub use bounds::Bounds;
 use memory::MemoryStorage;
 pub use options::StorageOptions;
 pub use schemes::{from_url, register};
+#[cfg(feature = "redis")]
 pub(crate) use url::redacted;
 pub use url::{Host, StorageUrl};
 

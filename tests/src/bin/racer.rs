@@ -1,16 +1,24 @@
-//! One process of a race on Redis: `racer URL PREFIX` lets 80 tasks at each algorithm's limit and says how many got in.
+//! One process of a race: `racer URL PREFIX [OPTION=VALUE ..]` lets 80 tasks at each algorithm's limit and says how many got in.
 
-use limitra::{Algorithm, AnyStorage, Error, Limit, RateLimiter};
-use limitra_tests::patient_storage;
+use limitra::storage::{self, StorageOptions};
+use limitra::{Algorithm, Error, Limit, RateLimiter};
 use tokio::task::JoinSet;
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<(), Error> {
     let mut arguments = std::env::args().skip(1);
     let (Some(url), Some(prefix)) = (arguments.next(), arguments.next()) else {
-        panic!("usage: racer URL PREFIX");
+        panic!("usage: racer URL PREFIX [OPTION=VALUE ..]");
     };
-    let storage: AnyStorage = patient_storage(&url).into();
+    let options: StorageOptions = arguments
+        .map(|option| {
+            option
+                .split_once('=')
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .expect("NAME=VALUE")
+        })
+        .collect();
+    let storage = storage::from_url(&url, options)?;
     for algorithm in Algorithm::ALL {
         let limiter = RateLimiter::builder()
             .algorithm(*algorithm)
