@@ -1,4 +1,10 @@
 //! Functions that are not async.
+#![allow(
+    clippy::manual_async_fn,
+    clippy::needless_pass_by_value,
+    clippy::trivially_copy_pass_by_ref,
+    clippy::unused_self
+)]
 
 use std::fmt::Display;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -87,6 +87,7 @@ fn methods_and_default_methods_have_counters_of_their_own() {
     impl Store for Post {}
     impl Store for Page {}
     impl Post {
+        #[allow(clippy::unused_self)]
         #[rate_limit(requests = 1, window = 60, limitra = limits)]
         fn read(&self, limits: &Limitra) -> Result<(), Error> {
             Ok(())

@@ -1,5 +1,6 @@
 //! Functions that make their future themselves, boxed the way `#[async_trait]` does it or not.
 #![deny(warnings, clippy::pedantic)]
+#![allow(clippy::manual_async_fn)] // Functions that could be `async fn`s are shown on purpose.
 
 use limitra::{Error, rate_limit};
 use std::pin::Pin;

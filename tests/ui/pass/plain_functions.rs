@@ -50,7 +50,7 @@ fn rate_limits() -> Result<(), Error> {
 
 #[rate_limit(requests = |_, list: &Vec<T>| list.len(), window = 60, key = ("name", |name, _| name.len()), exempt_when = |name, _| name.is_empty())]
 fn generic<T: Display>(name: &str, list: Vec<T>) -> Result<String, Error> {
-    Ok(list.into_iter().map(|it| format!("{name}{it}")).collect())
+    Ok(list.into_iter().map(|it| it.to_string()).collect::<Vec<_>>().join(name))
 }
 
 #[rate_limit(requests = 10, window = 60, on_exceeded = |_| None, backend = "memory")]
