@@ -36,3 +36,7 @@ mod strategies {}
 
 #[doc = include_str!("../../docs/testing.md")]
 mod testing {}
+
+#[cfg(feature = "etcd")]
+#[doc = include_str!("../../docs/storages/etcd.md")]
+mod etcd {}
