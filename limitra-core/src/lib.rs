@@ -5,6 +5,9 @@ mod algorithm;
 mod attempt;
 mod attribute;
 mod backend;
+#[cfg(feature = "blocking")]
+#[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
+pub mod blocking;
 mod builder;
 mod charge;
 mod clock;
@@ -36,6 +39,7 @@ mod source;
 mod state;
 mod status;
 pub mod storage;
+pub mod strategies;
 mod time;
 
 pub use algorithm::{Algorithm, AlgorithmName};

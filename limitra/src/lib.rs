@@ -5,10 +5,14 @@
 #[cfg(feature = "memcached")]
 #[cfg_attr(docsrs, doc(cfg(feature = "memcached")))]
 pub use limitra_core::MemcachedStorage;
+#[cfg(feature = "blocking")]
+#[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
+pub use limitra_core::blocking;
 #[cfg(feature = "conformance")]
 #[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
 pub use limitra_core::conformance;
 pub use limitra_core::storage;
+pub use limitra_core::strategies;
 pub use limitra_core::{
     Algorithm, AlgorithmName, Amount, AnyStorage, Attempt, Backend, BackendName, Bounds, Charge, Clock,
     ConcurrentUpdateError, ConfigurationError, Decided, Decision, Error, FixedWindowAlignedRateLimiter,

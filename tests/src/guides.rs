@@ -9,6 +9,10 @@ mod algorithms {}
 #[doc = include_str!("../../docs/attribute.md")]
 mod attribute {}
 
+#[cfg(feature = "blocking")]
+#[doc = include_str!("../../docs/blocking.md")]
+mod blocking {}
+
 #[doc = include_str!("../../docs/coming-from-python.md")]
 mod coming_from_python {}
 
@@ -26,6 +30,9 @@ mod quickstart {}
 
 #[doc = include_str!("../../docs/storages.md")]
 mod storages {}
+
+#[doc = include_str!("../../docs/strategies.md")]
+mod strategies {}
 
 #[doc = include_str!("../../docs/testing.md")]
 mod testing {}

@@ -152,6 +152,12 @@ pub enum ConfigurationError {
         /// What was given.
         name: String,
     },
+    /// A strategy's name that is none.
+    #[error("unknown strategy `{name}`; known are {}", crate::strategies::NAMES.join(", "))]
+    UnknownStrategy {
+        /// What was given.
+        name: String,
+    },
     /// A backend's name that is none.
     #[error("unknown backend `{name}`; known are memory, redis, memcached, mongodb, etcd and postgres")]
     UnknownBackend {
