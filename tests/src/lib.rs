@@ -12,6 +12,8 @@ pub mod oracle;
 mod patience;
 mod proxy;
 pub mod race;
+mod redis_cluster;
+mod redis_sentinels;
 mod redis_server;
 mod reference;
 mod shifted_clock;
@@ -21,6 +23,8 @@ pub use certificates::Certificates;
 pub use fresh::{fresh_id, random_number};
 pub use patience::patient_storage;
 pub use proxy::{Proxy, ProxyMode};
+pub use redis_cluster::RedisCluster;
+pub use redis_sentinels::RedisSentinels;
 pub use redis_server::{RedisServer, RedisServerBuilder, fresh_prefix, shared};
 pub use reference::{
     CostAboveLimit, Reference, ReferenceAnswer, ReferenceDecision, ReferenceRule, ReferenceSubject,
