@@ -68,7 +68,8 @@ pub(super) fn kind(error: &RedisError) -> StorageErrorKind {
             ServerErrorKind::ResponseError | ServerErrorKind::NoPerm | ServerErrorKind::CrossSlot,
         )
         | ErrorKind::Extension
-        | ErrorKind::AuthenticationFailed => StorageErrorKind::Refused,
+        | ErrorKind::AuthenticationFailed
+        | ErrorKind::InvalidClientConfig => StorageErrorKind::Refused,
         // Loading, moved or without its master.
         ErrorKind::Server(_) => StorageErrorKind::Unavailable,
         _ => StorageErrorKind::Malformed,
