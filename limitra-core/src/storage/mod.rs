@@ -1,11 +1,23 @@
 //! Storages run the algorithms' steps atomically on records.
 
 mod bounds;
-#[cfg(feature = "remote")]
+#[cfg(any(
+    feature = "redis",
+    feature = "memcached",
+    feature = "mongodb",
+    feature = "etcd",
+    feature = "postgres"
+))]
 pub(crate) mod connections;
 #[cfg(feature = "etcd")]
 pub(crate) mod etcd;
-#[cfg(feature = "remote")]
+#[cfg(any(
+    feature = "redis",
+    feature = "memcached",
+    feature = "mongodb",
+    feature = "etcd",
+    feature = "postgres"
+))]
 pub(crate) mod key_prefix;
 #[cfg(feature = "memcached")]
 pub(crate) mod memcached;

@@ -31,6 +31,7 @@ impl StorageOptions {
     }
 
     /// The same with one more, or another value for it.
+    #[allow(clippy::needless_pass_by_value)] // A number is written without an ampersand.
     pub fn set(mut self, name: impl Into<String>, value: impl ToString) -> Self {
         let name = name.into();
         self.given.retain(|(other, _)| *other != name);
@@ -73,17 +74,21 @@ impl StorageOptions {
         };
         let seconds = number.trim().parse::<f64>().ok().map(|number| number * unit);
         let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        match duration.filter(|duration| !duration.is_zero()) {
-            Some(duration) => Ok(Some(duration)),
-            None => {
-                let expected = "a number of seconds above 0, like 0.5, or 500ms";
-                Err(ConfigurationError::StorageOption { name, value: text, expected })
-            }
+        if let Some(duration) = duration.filter(|duration| !duration.is_zero()) {
+            return Ok(Some(duration));
         }
+        let expected = "a number of seconds above 0, like 0.5, or 500ms";
+        Err(ConfigurationError::StorageOption { name, value: text, expected })
     }
 
     /// Takes what every storage on a network knows.
-    #[cfg(feature = "remote")]
+    #[cfg(any(
+        feature = "redis",
+        feature = "memcached",
+        feature = "mongodb",
+        feature = "etcd",
+        feature = "postgres"
+    ))]
     pub(crate) fn take_common(&mut self) -> Result<CommonOptions, ConfigurationError> {
         // The seed's; here an error of a storage always is a `StorageError` with its cause.
         let _always = self.take_parsed::<Flag>("wrap_exceptions", Flag::EXPECTED)?;
@@ -127,7 +132,13 @@ impl StorageOptions {
 }
 
 /// What every storage on a network knows.
-#[cfg(feature = "remote")]
+#[cfg(any(
+    feature = "redis",
+    feature = "memcached",
+    feature = "mongodb",
+    feature = "etcd",
+    feature = "postgres"
+))]
 pub(crate) struct CommonOptions {
     pub(crate) key_prefix: super::key_prefix::KeyPrefix,
     pub(crate) response_timeout: Option<Duration>,

@@ -23,6 +23,13 @@ struct Scheme {
     own: Option<&'static [&'static str]>,
 }
 
+impl Scheme {
+    fn opener(&self, scheme: &str) -> Result<Open, ConfigurationError> {
+        let (scheme, feature) = (scheme.to_owned(), self.feature);
+        self.open.ok_or(ConfigurationError::SchemeFeatureOff { scheme, feature })
+    }
+}
+
 macro_rules! opener {
     ($feature:literal, $open:path) => {{
         #[cfg(feature = $feature)]
@@ -129,9 +136,7 @@ pub fn from_url(url: &str, options: impl Into<StorageOptions>) -> Result<AnyStor
         let Some(found) = SCHEMES.iter().find(|known| known.names.contains(&scheme.as_str())) else {
             return Err(ConfigurationError::UnknownScheme { scheme, known: known() });
         };
-        let Some(open) = found.open else {
-            return Err(ConfigurationError::SchemeFeatureOff { scheme, feature: found.feature });
-        };
+        let open = found.opener(&scheme)?;
         let url: StorageUrl = url.parse()?;
         options.read_query(&url, found.own);
         open(&url, &mut options)?
@@ -209,4 +214,35 @@ fn known() -> String {
     let registered = REGISTERED.read().unwrap_or_else(PoisonError::into_inner);
     let all: Vec<String> = ours.chain(registered.iter().map(|(name, _)| name.clone())).collect();
     all.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scheme_whose_feature_is_off_names_the_feature() {
+        let off = Scheme { names: &["etcd"], feature: "etcd", open: None, own: None };
+        let error = off.opener("etcd").expect_err("it is off");
+        let message = "a storage url `etcd://` needs the feature `etcd` of limitra; turn it on in Cargo.toml";
+        assert_eq!(error.to_string(), message);
+    }
+
+    #[test]
+    fn what_is_off_is_off_and_what_is_on_is_on() {
+        for scheme in SCHEMES.iter().filter(|scheme| !scheme.feature.is_empty()) {
+            let is_on = match scheme.feature {
+                "redis" => cfg!(feature = "redis"),
+                "redis-tls" => cfg!(feature = "redis-tls"),
+                "redis-cluster" => cfg!(feature = "redis-cluster"),
+                "redis-sentinel" => cfg!(feature = "redis-sentinel"),
+                "memcached" => cfg!(feature = "memcached"),
+                "mongodb" => cfg!(feature = "mongodb"),
+                "etcd" => cfg!(feature = "etcd"),
+                "postgres" => cfg!(feature = "postgres"),
+                other => panic!("{other}"),
+            };
+            assert_eq!(scheme.open.is_some(), is_on, "{}", scheme.feature);
+        }
+    }
 }

@@ -80,6 +80,37 @@ pub trait Register: fmt::Debug + Send + Sync + 'static {
     }
 }
 
+#[async_trait]
+impl<R: Register + ?Sized> Register for Arc<R> {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+
+    async fn load(&self, keys: &[Key<'_>]) -> Result<Snapshot, StorageError> {
+        (**self).load(keys).await
+    }
+
+    async fn swap(&self, swaps: &[Swap<'_>]) -> Result<bool, StorageError> {
+        (**self).swap(swaps).await
+    }
+
+    async fn delete(&self, key: Key<'_>) -> Result<(), StorageError> {
+        (**self).delete(key).await
+    }
+
+    fn bounds(&self) -> Bounds {
+        (**self).bounds()
+    }
+
+    async fn ping(&self) -> Result<(), StorageError> {
+        (**self).ping().await
+    }
+
+    async fn reset(&self) -> Result<u64, StorageError> {
+        (**self).reset().await
+    }
+}
+
 /// What [`Register::load`] found.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
@@ -127,6 +158,13 @@ pub struct RegisterStorage {
     max_retries: u32,
 }
 
+/// The records that are decided on, and which they were.
+#[derive(Default)]
+struct Loaded {
+    records: SmallVec<[Record; 1]>,
+    versions: SmallVec<[Option<u64>; 1]>,
+}
+
 struct Inner {
     register: Box<dyn Register>,
     lanes: Lanes,
@@ -169,7 +207,7 @@ impl RegisterStorage {
         let mut pause = Pause::default();
         for _ in 0..self.max_retries {
             let snapshot = self.inner.register.load(keys).await?;
-            let (mut records, versions) = self.read(snapshot.values, keys.len())?;
+            let Loaded { mut records, versions } = self.read(snapshot.values, keys.len())?;
             let now = match (attempt.clock, snapshot.now) {
                 (Clock::At(instant), _) | (Clock::Storage, Some(instant)) => instant,
                 (Clock::Storage, None) => Micros::from_system_time(SystemTime::now()),
@@ -185,21 +223,17 @@ impl RegisterStorage {
         Err(self.error(StorageErrorKind::ConcurrentUpdate).with_source(contention))
     }
 
-    fn read(
-        &self,
-        values: Vec<Option<Stored>>,
-        count: usize,
-    ) -> Result<(SmallVec<[Record; 1]>, SmallVec<[Option<u64>; 1]>), StorageError> {
+    fn read(&self, values: Vec<Option<Stored>>, count: usize) -> Result<Loaded, StorageError> {
         if values.len() != count {
             return Err(self.error(StorageErrorKind::Malformed));
         }
-        let (mut records, mut versions) = (SmallVec::new(), SmallVec::new());
+        let mut loaded = Loaded::default();
         for value in values {
-            versions.push(value.as_ref().map(|stored| stored.version));
+            loaded.versions.push(value.as_ref().map(|stored| stored.version));
             let record = value.map_or(Ok(Record::default()), |stored| Record::from_bytes(&stored.bytes));
-            records.push(record.map_err(|kind| self.error(kind))?);
+            loaded.records.push(record.map_err(|kind| self.error(kind))?);
         }
-        Ok((records, versions))
+        Ok(loaded)
     }
 
     /// Swaps what changed; whether nobody else was faster.
