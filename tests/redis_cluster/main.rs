@@ -6,6 +6,7 @@ mod failover;
 mod moving;
 mod replies;
 mod stage;
+mod versions;
 
 use limitra_tests::RedisCluster;
 use limitra_tests::contract::Place;

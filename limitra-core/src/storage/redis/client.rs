@@ -8,7 +8,8 @@ use std::time::Duration;
 use ::redis::aio::MultiplexedConnection;
 use ::redis::io::tcp::TcpSettings;
 use ::redis::{
-    AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, ProtocolVersion, PushInfo, RedisError,
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, ErrorKind, ProtocolVersion, PushInfo,
+    RedisError,
 };
 use deadpool::managed::Manager;
 use deadpool_redis::Pool;
@@ -92,6 +93,11 @@ impl Way {
             _ => Some(plain.clone().set_redis_settings(settings.set_protocol(ProtocolVersion::RESP3))),
         };
         Self { resp3, plain }
+    }
+
+    /// Where it leads.
+    pub(super) fn address(&self) -> &ConnectionAddr {
+        self.plain.addr()
     }
 
     /// Makes a connection.
@@ -218,7 +224,7 @@ impl fmt::Debug for RedisClient {
     /// Without credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Source::Server(way) => write!(f, "client of {}", way.plain.addr()),
+            Source::Server(way) => write!(f, "client of {}", way.address()),
             #[cfg(feature = "redis-sentinel")]
             Source::Sentinels(sentinels) => sentinels.fmt(f),
             Source::Pool(_) => f.write_str("pool"),

@@ -15,9 +15,6 @@ use crate::storage::redis::settings::{Settings, or_else};
 use crate::storage::redis::url;
 use crate::storage::{StorageOptions, StorageUrl};
 
-/// The port where none is given.
-const PORT: u16 = 26_379;
-
 /// The settings of a [`RedisSentinelStorage`], chained and ended by [`RedisSentinelStorageBuilder::build`].
 ///
 /// ```
@@ -106,20 +103,21 @@ impl RedisSentinelStorageBuilder {
                 UrlProblem::Part { part: "scheme", problem: "is not redis+sentinel or valkey+sentinel" };
             return Err(url.problem_like(problem, "redis+sentinel://10.0.0.1:26379,10.0.0.2:26379/mymaster"));
         }
-        if url.hosts().is_empty() {
-            return Err(url.problem(UrlProblem::NoHost));
-        }
         let mut options = url::query(&url);
         self.take(&mut options)?;
         options.end(url.scheme())?;
-        let sentinels = self.sentinels(&url)?;
+        let sentinels = self.sentinels(&url, url.addresses()?)?;
         let client = RedisClient::of_sentinels(sentinels);
         let (key_prefix, deadlines) = (self.settings.key_prefix()?, self.settings.deadlines()?);
         let RedisStorage { inner } = RedisStorage::of(NAME, client, key_prefix, &deadlines);
         Ok(RedisSentinelStorage { inner })
     }
 
-    fn sentinels(&self, url: &StorageUrl) -> Result<Sentinels, ConfigurationError> {
+    fn sentinels(
+        &self,
+        url: &StorageUrl,
+        addresses: Vec<(String, u16)>,
+    ) -> Result<Sentinels, ConfigurationError> {
         let named = url.path().trim_matches('/');
         let service = self.service_name.as_deref().unwrap_or(named);
         if service.is_empty() {
@@ -143,13 +141,9 @@ impl RedisSentinelStorageBuilder {
         let to_sentinel = self.settings.access_as(Credentials { username, password }, 0, tls)?;
         let plain = self.settings.access_as(Credentials::default(), 0, tls)?;
         let has_plain = !is_theirs && password.is_some();
-        let sentinels = url.hosts().iter().map(|host| {
-            let port = host.port.unwrap_or(PORT);
-            Sentinel {
-                address: host.to_string(),
-                way: to_sentinel.way_to(&host.name, port),
-                plain: has_plain.then(|| plain.way_to(&host.name, port)),
-            }
+        let sentinels = addresses.into_iter().map(|(host, port)| Sentinel {
+            way: to_sentinel.way_to(&host, port),
+            plain: has_plain.then(|| plain.way_to(&host, port)),
         });
         let access = self.settings.access(url, db, tls)?;
         Ok(Sentinels { sentinels: sentinels.collect(), service: service.to_owned(), access })

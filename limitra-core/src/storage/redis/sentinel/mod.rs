@@ -36,8 +36,8 @@ pub struct RedisSentinelStorage {
 }
 
 impl RedisSentinelStorage {
-    /// A storage by its URL: `redis+sentinel://[user:password@]host[:port][,host[:port] ..]/service`, or
-    /// `valkey+sentinel`; port 26379 unless said otherwise. Options may stand in its query. No I/O.
+    /// A storage by its URL: `redis+sentinel://[user:password@]host:port[,host:port ..]/service`, or `valkey+sentinel`.
+    /// One sentinel suffices, several are safer. Options may stand in its query. No I/O.
     ///
     /// # Errors
     /// [`ConfigurationError`] if the URL cannot be read, or names no service.

@@ -18,7 +18,6 @@ pub(in crate::storage::redis) struct Sentinels {
 
 /// One sentinel.
 pub(super) struct Sentinel {
-    pub(super) address: String,
     pub(super) way: Way,
     /// The same without credentials: most sentinels have none, and refuse those that are the master's.
     pub(super) plain: Option<Way>,
@@ -103,7 +102,8 @@ fn unknown(service: &str) -> RedisError {
 impl fmt::Debug for Sentinels {
     /// Without credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let addresses: Vec<&str> = self.sentinels.iter().map(|sentinel| sentinel.address.as_str()).collect();
+        let addresses: Vec<String> =
+            self.sentinels.iter().map(|sentinel| sentinel.way.address().to_string()).collect();
         write!(f, "master of {} by {}", self.service, addresses.join(", "))
     }
 }
