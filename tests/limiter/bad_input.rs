@@ -192,7 +192,7 @@ fn an_unknown_algorithm_or_backend_is_refused_with_those_that_are_known() {
     }
     for name in ["", "disk", "Redis", "memory "] {
         let builder = bare().backend(name).requests(5).window(60);
-        assert_refused(builder, &[&format!("unknown backend `{name}`"), "memory and redis"]);
+        assert_refused(builder, &[&format!("unknown backend `{name}`"), "known are memory, redis"]);
     }
 }
 

@@ -5,6 +5,7 @@ mod access;
 mod failover;
 mod moving;
 mod replies;
+mod runtimes;
 mod stage;
 mod versions;
 

@@ -37,13 +37,12 @@ impl RedisSentinels {
         let master = settings.clone().start();
         let (port, name) = (master.address().port(), Self::SERVICE);
         let replica = settings.setting("replicaof", &format!("127.0.0.1 {port}")).start();
-        let mut lines = format!(
+        let password = servers.map(|password| format!("sentinel auth-pass {name} {password}\n"));
+        let lines = format!(
             "sentinel monitor {name} 127.0.0.1 {port} 2\nsentinel down-after-milliseconds {name} 500\n\
-             sentinel failover-timeout {name} 2000\n"
+             sentinel failover-timeout {name} 2000\n{}",
+            password.unwrap_or_default()
         );
-        if let Some(password) = servers {
-            lines.push_str(&format!("sentinel auth-pass {name} {password}\n"));
-        }
         let mut settings = RedisServer::builder().sentinel(&lines);
         if let Some(password) = sentinels {
             settings = settings.password(password);

@@ -64,6 +64,7 @@ impl Access {
 
     /// By TLS, which is not there.
     #[cfg(not(feature = "redis-tls"))]
+    #[allow(clippy::unused_self)] // As where there is TLS.
     pub(super) fn with_tls(self, _authority: Option<&[u8]>) -> Result<Self, ConfigurationError> {
         Err(ConfigurationError::FeatureOff { what: "TLS to redis", feature: "redis-tls" })
     }

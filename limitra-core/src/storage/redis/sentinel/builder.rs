@@ -146,7 +146,7 @@ impl RedisSentinelStorageBuilder {
             plain: has_plain.then(|| plain.way_to(&host, port)),
         });
         let access = self.settings.access(url, db, tls)?;
-        Ok(Sentinels { sentinels: sentinels.collect(), service: service.to_owned(), access })
+        Ok(Sentinels { all: sentinels.collect(), service: service.to_owned(), access })
     }
 }
 

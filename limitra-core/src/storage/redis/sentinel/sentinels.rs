@@ -10,7 +10,7 @@ use crate::storage::redis::client::{Made, Way};
 
 /// The sentinels of one service.
 pub(in crate::storage::redis) struct Sentinels {
-    pub(super) sentinels: Vec<Sentinel>,
+    pub(super) all: Vec<Sentinel>,
     pub(super) service: String,
     /// Who limitra is to the master.
     pub(super) access: Access,
@@ -28,7 +28,7 @@ impl Sentinels {
     /// first and says itself that it is a master is it.
     pub(in crate::storage::redis) async fn master(&self) -> Result<Made, RedisError> {
         let mut answers: FuturesUnordered<_> =
-            self.sentinels.iter().map(|sentinel| sentinel.master_of(&self.service)).collect();
+            self.all.iter().map(|sentinel| sentinel.master_of(&self.service)).collect();
         let (mut tried, mut last) = (Vec::new(), None);
         while let Some(answer) = answers.next().await {
             let found = match answer {
@@ -103,7 +103,7 @@ impl fmt::Debug for Sentinels {
     /// Without credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let addresses: Vec<String> =
-            self.sentinels.iter().map(|sentinel| sentinel.way.address().to_string()).collect();
+            self.all.iter().map(|sentinel| sentinel.way.address().to_string()).collect();
         write!(f, "master of {} by {}", self.service, addresses.join(", "))
     }
 }
