@@ -29,3 +29,7 @@ mod storages {}
 
 #[doc = include_str!("../../docs/testing.md")]
 mod testing {}
+
+#[cfg(feature = "etcd")]
+#[doc = include_str!("../../docs/storages/etcd.md")]
+mod etcd {}
