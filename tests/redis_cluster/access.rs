@@ -62,6 +62,26 @@ async fn a_password_opens_and_a_wrong_one_is_refused() {
 }
 
 #[tokio::test]
+async fn a_user_who_may_do_little_more_than_decide_decides() {
+    let cluster = RedisCluster::start();
+    // What a decision takes, and nothing else; not even to say hello.
+    let user = "clerk on >sesame ~* +evalsha +eval +get +set +getrange +setrange +strlen +pttl +pexpire +time +exists \
+                +unlink +ping +asking +cluster|slots";
+    let words: Vec<&str> = ["ACL", "SETUSER"].into_iter().chain(user.split_whitespace()).collect();
+    for node in cluster.nodes() {
+        node.cli(&words);
+    }
+    let storage: AnyStorage =
+        patient().url(cluster.url()).username("clerk").password("sesame").build().unwrap().into();
+    decides(&storage).await;
+    assert_eq!(storage.reset().await.unwrap_err().kind(), StorageErrorKind::Refused);
+    for node in cluster.nodes() {
+        node.cli(&["ACL", "SETUSER", "clerk", "+scan"]);
+    }
+    assert_eq!(storage.reset().await.unwrap(), 20);
+}
+
+#[tokio::test]
 async fn tls_needs_the_authority_that_signed() {
     let folder = TemporaryFolder::new("authority");
     let certificates = Certificates::in_folder(folder.path());

@@ -93,7 +93,7 @@ async fn other_slots_are_decided_while_a_master_is_dead() {
     let limiter = limitra::RateLimiter::builder().requests(5).window(3600).algorithm(Algorithm::FixedWindow);
     let limiter = limiter.storage(&storage).prefix(&prefix).build().unwrap();
     let victim = cluster.master_of(cluster.slot(&limiter.key("ada")));
-    let other = (0..).map(|who| who.to_string()).find(|who| {
+    let other = (0..1000).map(|who| who.to_string()).find(|who| {
         let slot = cluster.slot(&limiter.key(&**who));
         cluster.master_of(slot) != victim
     });

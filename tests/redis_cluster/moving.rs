@@ -48,7 +48,7 @@ async fn a_slot_that_moves_under_load_admits_exactly_the_limit() {
             });
         }
         let mover = Arc::clone(&cluster);
-        let moved = tokio::task::spawn_blocking(move || {
+        let work = tokio::task::spawn_blocking(move || {
             for _ in 0..4 {
                 mover.begin_move(slot, from, to);
                 mover.move_keys(slot, from, to);
@@ -56,7 +56,7 @@ async fn a_slot_that_moves_under_load_admits_exactly_the_limit() {
                 std::mem::swap(&mut from, &mut to);
             }
         });
-        moved.await.unwrap();
+        work.await.unwrap();
         over.store(true, Ordering::Relaxed);
         assert_eq!(running.join_all().await.into_iter().sum::<u64>(), 400, "{algorithm}");
         assert_eq!(limiters[0].usage("ada").await.unwrap().remaining, 0, "{algorithm}");

@@ -33,3 +33,7 @@ mod testing {}
 #[cfg(feature = "etcd")]
 #[doc = include_str!("../../docs/storages/etcd.md")]
 mod etcd {}
+
+#[cfg(all(feature = "redis-cluster", feature = "redis-sentinel"))]
+#[doc = include_str!("../../docs/storages/redis.md")]
+mod redis {}
