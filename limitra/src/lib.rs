@@ -35,6 +35,12 @@ pub use limitra_core::{PostgresStorage, PostgresStorageBuilder};
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub use limitra_core::{RedisClient, RedisStorage, RedisStorageBuilder};
+#[cfg(feature = "redis-cluster")]
+#[cfg_attr(docsrs, doc(cfg(feature = "redis-cluster")))]
+pub use limitra_core::{RedisClusterStorage, RedisClusterStorageBuilder};
+#[cfg(feature = "redis-sentinel")]
+#[cfg_attr(docsrs, doc(cfg(feature = "redis-sentinel")))]
+pub use limitra_core::{RedisSentinelStorage, RedisSentinelStorageBuilder};
 #[cfg(feature = "register")]
 #[cfg_attr(docsrs, doc(cfg(feature = "register")))]
 pub use limitra_core::{Register, RegisterStorage, Snapshot, Stored, Swap};

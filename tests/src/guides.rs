@@ -48,3 +48,7 @@ mod etcd {}
 #[cfg(feature = "postgres")]
 #[doc = include_str!("../../docs/storages/postgres.md")]
 mod storages_postgres {}
+
+#[cfg(all(feature = "redis-cluster", feature = "redis-sentinel"))]
+#[doc = include_str!("../../docs/storages/redis.md")]
+mod storages_redis {}

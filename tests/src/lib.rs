@@ -18,6 +18,8 @@ mod patience;
 mod postgres_server;
 mod proxy;
 pub mod race;
+mod redis_cluster;
+mod redis_sentinels;
 mod redis_server;
 mod reference;
 mod shifted_clock;
@@ -33,6 +35,8 @@ pub use patience::patient_storage;
 #[cfg(feature = "postgres")]
 pub use postgres_server::{PostgresServer, PostgresServerBuilder};
 pub use proxy::{Proxy, ProxyMode};
+pub use redis_cluster::RedisCluster;
+pub use redis_sentinels::RedisSentinels;
 pub use redis_server::{RedisServer, RedisServerBuilder, fresh_prefix, shared};
 pub use reference::{
     CostAboveLimit, Reference, ReferenceAnswer, ReferenceDecision, ReferenceRule, ReferenceSubject,
