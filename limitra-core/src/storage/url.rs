@@ -299,6 +299,10 @@ mod tests {
     #[test]
     fn no_password_stands_in_a_message() {
         for url in [
+            "a://u:secret/x@h:1",
+            "a://u:secret?x@h:1",
+            "a://u:x/secret@h:1",
+            "a://u:x?secret@h:1",
             "a://u:secret@h:x",
             "a://u:secret@h g:1",
             "a://u:sec%ret@,",
