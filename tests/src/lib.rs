@@ -8,6 +8,8 @@ pub mod contract;
 mod fresh;
 #[cfg(doctest)]
 mod guides;
+#[cfg(unix)]
+mod memcached_server;
 pub mod oracle;
 mod patience;
 mod proxy;
@@ -19,6 +21,8 @@ mod temporary_folder;
 
 pub use certificates::Certificates;
 pub use fresh::{fresh_id, random_number};
+#[cfg(unix)]
+pub use memcached_server::{MemcachedServer, MemcachedServerBuilder};
 pub use patience::patient_storage;
 pub use proxy::{Proxy, ProxyMode};
 pub use redis_server::{RedisServer, RedisServerBuilder, fresh_prefix, shared};
