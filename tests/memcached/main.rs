@@ -1,6 +1,13 @@
 //! Memcached, on real servers.
 #![allow(clippy::unwrap_used)] // A test that cannot go on fails.
 
+mod access;
+mod connections;
+mod outages;
+mod records;
+mod reset;
+mod stage;
+
 use limitra_tests::contract::Place;
 use limitra_tests::{MemcachedServer, storage_contract};
 

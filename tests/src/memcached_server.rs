@@ -191,9 +191,13 @@ impl MemcachedServer {
         };
         let all = [greeting.as_bytes(), commands, b"quit\r\n"].concat();
         let mut answers = if self.settings.unix_socket {
-            answers_of(UnixStream::connect(self.socket_path())?, &all)?
+            let stream = UnixStream::connect(self.socket_path())?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            answers_of(stream, &all)?
         } else {
-            answers_of(TcpStream::connect(self.address())?, &all)?
+            let stream = TcpStream::connect(self.address())?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            answers_of(stream, &all)?
         };
         if !greeting.is_empty() {
             answers = answers.strip_prefix(b"STORED\r\n").expect("credentials that are right").to_vec();
@@ -211,12 +215,16 @@ impl MemcachedServer {
         value.expect("a figure").parse().expect("a number")
     }
 
-    /// The keys that it has, as its list has them.
+    /// The keys that it has, as its list has them; not with a unix socket or credentials.
     pub fn keys(&self) -> Vec<String> {
-        let list = self.ask("lru_crawler metadump all\r\n");
-        list.lines()
-            .filter_map(|line| Some(line.strip_prefix("key=")?.split(' ').next()?.to_owned()))
-            .collect()
+        let mut stream = TcpStream::connect(self.address()).expect("memcached takes no connection");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        // The list forgets what was asked after it, so it is asked alone.
+        stream.write_all(b"lru_crawler metadump all\r\n").expect("memcached is gone");
+        let lines = BufReader::new(stream).lines().map(|line| line.expect("a list with an end"));
+        let entries = lines.take_while(|line| line.trim_end() != "END");
+        let key = |line: String| line.strip_prefix("key=")?.split(' ').next().map(str::to_owned);
+        entries.map(|line| key(line).expect("an entry of the list")).collect()
     }
 
     /// What the server has said since it was last started.
