@@ -165,7 +165,12 @@ async fn a_foreign_value_is_a_typed_error_and_left_as_it_is() {
 
 #[tokio::test]
 async fn the_largest_moving_window_fits_into_an_item_whatever_happens() {
-    let server = MemcachedServer::builder().argument("-I").argument("8192").start();
+    let server = MemcachedServer::builder()
+        .argument("-I")
+        .argument("8192")
+        .argument("-o")
+        .argument("slab_chunk_max=8")
+        .start();
     let storage = MemcachedStorage::builder().url(server.url()).max_item_size(8192);
     let storage = storage.response_timeout(HOUR).connect_timeout(HOUR).build().unwrap().into();
     let most = (8192 - 512 - 40) / 16;
@@ -187,7 +192,12 @@ async fn the_largest_moving_window_fits_into_an_item_whatever_happens() {
 
 #[tokio::test]
 async fn an_item_that_is_larger_than_the_server_was_told_is_a_typed_error() {
-    let server = MemcachedServer::builder().argument("-I").argument("1024").start();
+    let server = MemcachedServer::builder()
+        .argument("-I")
+        .argument("1024")
+        .argument("-o")
+        .argument("slab_chunk_max=1")
+        .start();
     let clock = ManualClock::new();
     let limiter =
         fresh(&storage_at(&server.url())).algorithm(Algorithm::MovingWindow).requests(1000).window(3600);
@@ -207,27 +217,19 @@ async fn an_item_that_is_larger_than_the_server_was_told_is_a_typed_error() {
 }
 
 #[tokio::test]
-async fn a_server_that_has_no_room_says_so_and_counts_go_on() {
-    let server = MemcachedServer::builder().argument("-M").argument("-I").argument("512k").start();
-    // Full, but for nothing.
-    let large = "x".repeat(400_000);
-    let fill: String =
-        (0..300).map(|number| format!("ms fill{number} {} T0\r\n{large}\r\n", large.len())).collect();
-    assert!(server.ask(&fill).contains("SERVER_ERROR out of memory"));
-    let storage = storage_at(&server.url());
-    let clock = ManualClock::new();
-    let limiter = fresh(&storage).algorithm(Algorithm::MovingWindow).requests(20_000).window(3600);
-    let limiter = limiter.clock(clock.clone()).build().unwrap();
-    let error = loop {
-        clock.advance(Duration::from_millis(1));
-        match limiter.allow_request("ada").await {
-            Ok(allowed) => assert!(allowed),
-            Err(Error::Storage(error)) => break error,
-            Err(error) => panic!("{error}"),
-        }
-    };
-    assert_eq!(error.kind(), StorageErrorKind::Refused);
+async fn a_server_that_has_no_room_says_so() {
+    let server = MemcachedServer::builder().argument("-M").start();
+    let limiter = limiter(&storage_at(&server.url()), 5);
+    // All memory is there for large values, then what is there for values like ours is full too.
+    for length in [500_000, 40] {
+        let value = "x".repeat(length);
+        let fill = |number: u32| format!("ms {number:040} {length} T0\r\n{value}\r\n");
+        let count = if length == 40 { 50_000 } else { 200 };
+        assert!(server.ask(&(0..count).map(fill).collect::<String>()).contains("SERVER_ERROR out of memory"));
+    }
+    let error = limiter.allow_request("ada").await.unwrap_err();
     assert!(error.to_string().contains("out of memory storing object"), "{error}");
+    assert_eq!(kind::<()>(Err(error)), StorageErrorKind::Refused);
 }
 
 #[tokio::test]

@@ -220,7 +220,7 @@ impl MemcachedServer {
         let mut stream = TcpStream::connect(self.address()).expect("memcached takes no connection");
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         // The list forgets what was asked after it, so it is asked alone.
-        stream.write_all(b"lru_crawler metadump all\r\n").expect("memcached is gone");
+        stream.write_all(b"lru_crawler metadump hash\r\n").expect("memcached is gone");
         let lines = BufReader::new(stream).lines().map(|line| line.expect("a list with an end"));
         let entries = lines.take_while(|line| line.trim_end() != "END");
         let key = |line: String| line.strip_prefix("key=")?.split(' ').next().map(str::to_owned);

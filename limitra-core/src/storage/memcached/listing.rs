@@ -16,25 +16,36 @@ use crate::storage::connections::Connections;
 const MAGIC: &[u8] = b"LR";
 /// So many are looked at, and removed, at once.
 const PAGE: usize = 64;
-/// A value that moves between the server's lists while they are read may be missed: they are read until nothing is found,
-/// but not for ever while others write.
+/// The list is read until nothing of ours is in it, but not for ever while others write.
 const MOST_PASSES: usize = 8;
 /// How long the server may be busy with another list.
 const BUSY: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// How a server goes about its list.
+#[derive(Clone, Copy)]
+enum Walk {
+    /// By its hash table: whatever stood there all the while is listed, unless the table is just being enlarged.
+    Hash,
+    /// By age: what was read meanwhile has another age, and may be missed.
+    Age,
+}
 
 /// Removes all records of one server; how many there were.
 pub(super) async fn reset(
     register: &MemcachedRegister,
     connections: &Connections<Connector>,
 ) -> Result<u64, StorageError> {
-    let mut removed = 0;
+    let (mut removed, mut walk) = (0, Walk::Hash);
     for _ in 0..MOST_PASSES {
-        let found = pass(register, connections).await?;
+        let found = pass(register, connections, walk).await?;
         removed += found;
-        if found == 0 {
-            break;
-        }
+        walk = match (walk, found) {
+            (Walk::Age, 0) => break,
+            // Each misses something else.
+            (Walk::Hash, 0) => Walk::Age,
+            _ => Walk::Hash,
+        };
     }
     Ok(removed)
 }
@@ -43,10 +54,11 @@ pub(super) async fn reset(
 async fn pass(
     register: &MemcachedRegister,
     connections: &Connections<Connector>,
+    walk: Walk,
 ) -> Result<u64, StorageError> {
     let beginning = register.key_prefix.beginning();
     let server = register.connected(connections).await?;
-    let mut list = List::open(connections.connector(), register.response_timeout).await?;
+    let mut list = List::open(connections.connector(), register.response_timeout, walk).await?;
     let (mut removed, mut page) = (0, Vec::with_capacity(PAGE));
     while let Some(key) = list.next().await? {
         if key.starts_with(beginning.as_bytes()) {
@@ -77,6 +89,7 @@ async fn remove(server: &Server<'_>, keys: &[Vec<u8>]) -> Result<u64, StorageErr
 struct List<'a> {
     server: &'a str,
     line: Line,
+    walk: Walk,
     deadline: Duration,
     /// Until when it may go on being busy.
     patience: Instant,
@@ -84,19 +97,23 @@ struct List<'a> {
 }
 
 impl<'a> List<'a> {
-    async fn open(connector: &'a Connector, deadline: Duration) -> Result<Self, StorageError> {
+    async fn open(connector: &'a Connector, deadline: Duration, walk: Walk) -> Result<Self, StorageError> {
         let server = connector.name();
         let late = |_| error(&Failure::Late { server: server.to_owned(), deadline });
         let opened = timeout(deadline, connector.line()).await.map_err(late)?;
         let line = opened.map_err(|failure| error(&failure))?;
         let patience = Instant::now() + BUSY;
-        let mut list = Self { server, line, deadline, patience, has_begun: false };
+        let mut list = Self { server, line, walk, deadline, patience, has_begun: false };
         list.ask().await?;
         Ok(list)
     }
 
     async fn ask(&mut self) -> Result<(), StorageError> {
-        let asked = timeout(self.deadline, self.line.say(self.server, b"lru_crawler metadump all\r\n")).await;
+        let command: &[u8] = match self.walk {
+            Walk::Hash => b"lru_crawler metadump hash\r\n",
+            Walk::Age => b"lru_crawler metadump all\r\n",
+        };
+        let asked = timeout(self.deadline, self.line.say(self.server, command)).await;
         let late = |_| error(&Failure::Late { server: self.server.to_owned(), deadline: self.deadline });
         asked.map_err(late)?.map_err(|failure| error(&failure))
     }

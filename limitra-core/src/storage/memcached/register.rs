@@ -217,6 +217,7 @@ impl fmt::Debug for MemcachedRegister {
 
 #[cfg(test)]
 mod tests {
+    use super::super::address::Address;
     use super::*;
 
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -231,5 +232,64 @@ mod tests {
         assert_eq!(expiry(DAY * 365, now), 1_800_000_000 + 31_536_000 + 3600);
         assert_eq!(expiry(DAY * 36_500, now), 0);
         assert_eq!(expiry(Duration::MAX, now), 0);
+    }
+
+    /// A server that answers whatever is asked by a value of this number, and swaps as memcached does.
+    fn serve(listener: &std::net::TcpListener, cas: u64) {
+        use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+        for stream in listener.incoming() {
+            std::thread::spawn(move || {
+                let mut stream = stream.expect("a connection");
+                let mut lines = BufReader::new(stream.try_clone().expect("a stream"));
+                let mut line = String::new();
+                while lines.read_line(&mut line).is_ok_and(|length| length > 0) {
+                    let words: Vec<&str> = line.split_whitespace().collect();
+                    let number = words.last().copied().unwrap_or_default();
+                    if words[0] == "mg" {
+                        write!(stream, "VA 2 c{cas} {number}\r\nLR\r\n").expect("a client");
+                    } else {
+                        let length: u64 = words[2].parse().expect("a length");
+                        std::io::copy(&mut (&mut lines).take(length + 2), &mut std::io::sink())
+                            .expect("a value");
+                        let answer = if words.contains(&format!("C{cas}").as_str()) { "HD" } else { "EX" };
+                        write!(stream, "{answer} {number}\r\n").expect("a client");
+                    }
+                    line.clear();
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn a_number_that_another_connection_loaded_swaps_nothing() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("memcached://{}", listener.local_addr().expect("an address"));
+        std::thread::spawn(move || serve(&listener, 5));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let url: crate::storage::StorageUrl = url.parse().expect("a URL");
+        let address = Address::all(&url).expect("an address").remove(0);
+        let connector = Connector::new(address, None, Duration::from_secs(60), 1000);
+        let register = MemcachedRegister {
+            servers: vec![Connections::new(NAME, connector, Duration::from_secs(60))],
+            key_prefix: KeyPrefix::default(),
+            response_timeout: Duration::from_secs(60),
+            record_bytes: 1000,
+        };
+        runtime.block_on(async {
+            let key = Key::from_text("ada");
+            let load = || async { register.load(&[key]).await.expect("a value").values.remove(0) };
+            let swap = async |version: Option<u64>| {
+                let swap = Swap { key, expected: version, bytes: b"LR", keep: Duration::from_secs(1) };
+                register.swap(&[swap]).await.expect("an answer")
+            };
+            let version = load().await.map(|stored| stored.version);
+            assert!(swap(version).await);
+            // Another connection, as after a restart: the value there has the very same number.
+            register.servers[0]
+                .discard(&register.connected(&register.servers[0]).await.expect("one").connected);
+            assert!(!swap(version).await);
+            let version = load().await.map(|stored| stored.version);
+            assert!(swap(version).await);
+        });
     }
 }
