@@ -331,6 +331,7 @@ async fn what_the_server_refuses_is_said_in_its_words() {
         ("SERVER_ERROR out of memory reading request\r\n", StorageErrorKind::Refused),
         ("CLIENT_ERROR unauthenticated\r\n", StorageErrorKind::Refused),
         ("ERROR\r\n", StorageErrorKind::Refused),
+        ("SERVER_ERROR object too large for cache\r\n", StorageErrorKind::Full),
         ("ERROR Too many open connections\r\n", StorageErrorKind::Unavailable),
     ] {
         let listening = Listening::answering(said);

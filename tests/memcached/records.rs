@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use limitra::{Algorithm, Error, ManualClock, MemcachedStorage, RateLimiter, StorageErrorKind};
+use limitra::{Algorithm, ManualClock, MemcachedStorage, RateLimiter, Storage, StorageErrorKind};
 use limitra_tests::{MemcachedServer, fresh_prefix};
 
 use crate::stage::{DAY, HOUR, fresh, kind, limiter, limiter_of, seconds_left, storage_at, value};
@@ -163,57 +163,18 @@ async fn a_foreign_value_is_a_typed_error_and_left_as_it_is() {
     }
 }
 
-#[tokio::test]
-async fn the_largest_moving_window_fits_into_an_item_whatever_happens() {
-    let server = MemcachedServer::builder()
-        .argument("-I")
-        .argument("8192")
-        .argument("-o")
-        .argument("slab_chunk_max=8")
-        .start();
-    let storage = MemcachedStorage::builder().url(server.url()).max_item_size(8192);
-    let storage = storage.response_timeout(HOUR).connect_timeout(HOUR).build().unwrap().into();
-    let most = (8192 - 512 - 40) / 16;
-    let clock = ManualClock::new();
-    let limiter = |amount: u64| {
-        // A key of 250 bytes.
-        let limiter = fresh(&storage).algorithm(Algorithm::MovingWindow).requests(amount).window(3600);
-        limiter.scope("s".repeat(128)).suffix("t".repeat(100)).clock(clock.clone()).build()
-    };
-    assert!(limiter(most + 1).is_err());
-    let limiter = limiter(most).unwrap();
-    for count in 0..most {
-        clock.advance(Duration::from_millis(1));
-        assert!(limiter.allow_request("ada").await.unwrap(), "{count}");
+#[test]
+fn the_largest_record_fits_into_an_item() {
+    for (server, size) in [
+        (MemcachedServer::start(), 1024 * 1024),
+        (MemcachedServer::builder().argument("-I").argument("4m").start(), 4 * 1024 * 1024),
+    ] {
+        let storage = MemcachedStorage::builder().url(server.url()).max_item_size(size).build().unwrap();
+        let most = Storage::bounds(&storage).record_bytes;
+        assert_eq!(most, size - 512);
+        let (key, record) = ("k".repeat(250), "x".repeat(most));
+        assert_eq!(server.ask(&format!("ms {key} {most} T60\r\n{record}\r\n")), "HD");
     }
-    clock.advance(Duration::from_millis(1));
-    assert!(!limiter.allow_request("ada").await.unwrap());
-}
-
-#[tokio::test]
-async fn an_item_that_is_larger_than_the_server_was_told_is_a_typed_error() {
-    let server = MemcachedServer::builder()
-        .argument("-I")
-        .argument("1024")
-        .argument("-o")
-        .argument("slab_chunk_max=1")
-        .start();
-    let clock = ManualClock::new();
-    let limiter =
-        fresh(&storage_at(&server.url())).algorithm(Algorithm::MovingWindow).requests(1000).window(3600);
-    let limiter = limiter.clock(clock.clone()).build().unwrap();
-    let error = loop {
-        clock.advance(Duration::from_millis(1));
-        match limiter.allow_request("ada").await {
-            Ok(allowed) => assert!(allowed),
-            Err(Error::Storage(error)) => break error,
-            Err(error) => panic!("{error}"),
-        }
-    };
-    assert_eq!(error.kind(), StorageErrorKind::Full);
-    assert!(error.to_string().contains("SERVER_ERROR object too large for cache"), "{error}");
-    // The connection is in order.
-    assert!(limiter.allow_request("eve").await.unwrap());
 }
 
 #[tokio::test]

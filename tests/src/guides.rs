@@ -29,3 +29,7 @@ mod storages {}
 
 #[doc = include_str!("../../docs/testing.md")]
 mod testing {}
+
+#[cfg(feature = "memcached")]
+#[doc = include_str!("../../docs/storages/memcached.md")]
+mod storage_memcached {}

@@ -35,7 +35,7 @@ impl Failure {
         let says = |words: &str| line.windows(words.len()).any(|window| window == words.as_bytes());
         let kind = if says("object too large") {
             StorageErrorKind::Full
-        } else if says("Too many open connections") {
+        } else if says("Too many open connections") || line.starts_with(b"BUSY") {
             StorageErrorKind::Unavailable
         } else {
             StorageErrorKind::Refused

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout};
 
-use super::connection::{Connector, Line};
+use super::connection::Connector;
 use super::failure::Failure;
 use super::register::{MemcachedRegister, Server};
 use super::{NAME, key};
-use crate::error::{StorageError, StorageErrorKind};
+use crate::error::StorageError;
 use crate::storage::connections::Connections;
 
 /// What every record begins with.
@@ -50,26 +50,32 @@ pub(super) async fn reset(
     Ok(removed)
 }
 
-/// Reads the list once, page by page: the server waits with its list, and goes on answering others.
+/// Reads the list once, and then removes page by page: while the list is read the server may hold a lock on some keys, so
+/// nothing is asked of it meanwhile.
 async fn pass(
     register: &MemcachedRegister,
     connections: &Connections<Connector>,
     walk: Walk,
 ) -> Result<u64, StorageError> {
+    let error = |failure: Failure| StorageError::new(failure.kind(), NAME, "reset").with_source(failure);
     let beginning = register.key_prefix.beginning();
+    let deadline = register.response_timeout;
+    let patience = Instant::now() + BUSY;
+    let keys = loop {
+        let list = List { connector: connections.connector(), deadline };
+        match list.keys(walk, beginning.as_bytes()).await.map_err(error)? {
+            Listed::Keys(keys) => break keys,
+            Listed::Busy(failure) if Instant::now() > patience => return Err(error(failure)),
+            // By another connection the next time: one that was told so may get no answer any more.
+            Listed::Busy(_) => sleep(PAUSE).await,
+        }
+    };
     let server = register.connected(connections).await?;
-    let mut list = List::open(connections.connector(), register.response_timeout, walk).await?;
-    let (mut removed, mut page) = (0, Vec::with_capacity(PAGE));
-    while let Some(key) = list.next().await? {
-        if key.starts_with(beginning.as_bytes()) {
-            page.push(key);
-        }
-        if page.len() == PAGE {
-            removed += remove(&server, &page).await?;
-            page.clear();
-        }
+    let mut removed = 0;
+    for page in keys.chunks(PAGE) {
+        removed += remove(&server, page).await?;
     }
-    Ok(removed + remove(&server, &page).await?)
+    Ok(removed)
 }
 
 /// Removes those that are records.
@@ -85,76 +91,53 @@ async fn remove(server: &Server<'_>, keys: &[Vec<u8>]) -> Result<u64, StorageErr
     try_join_all(removals).await.map(|removed| removed.into_iter().sum())
 }
 
-/// The keys of a server, by a connection of its own.
+/// The list of a server's keys, by a connection of its own.
 struct List<'a> {
-    server: &'a str,
-    line: Line,
-    walk: Walk,
+    connector: &'a Connector,
     deadline: Duration,
-    /// Until when it may go on being busy.
-    patience: Instant,
-    has_begun: bool,
 }
 
-impl<'a> List<'a> {
-    async fn open(connector: &'a Connector, deadline: Duration, walk: Walk) -> Result<Self, StorageError> {
-        let server = connector.name();
-        let late = |_| error(&Failure::Late { server: server.to_owned(), deadline });
-        let opened = timeout(deadline, connector.line()).await.map_err(late)?;
-        let line = opened.map_err(|failure| error(&failure))?;
-        let patience = Instant::now() + BUSY;
-        let mut list = Self { server, line, walk, deadline, patience, has_begun: false };
-        list.ask().await?;
-        Ok(list)
-    }
+/// What came of it.
+enum Listed {
+    Keys(Vec<Vec<u8>>),
+    /// It lists for somebody else.
+    Busy(Failure),
+}
 
-    async fn ask(&mut self) -> Result<(), StorageError> {
-        let command: &[u8] = match self.walk {
+impl List<'_> {
+    /// All keys that begin with this.
+    async fn keys(&self, walk: Walk, beginning: &[u8]) -> Result<Listed, Failure> {
+        let server = self.connector.name();
+        let mut line = self.within(self.connector.line()).await?;
+        let command: &[u8] = match walk {
             Walk::Hash => b"lru_crawler metadump hash\r\n",
             Walk::Age => b"lru_crawler metadump all\r\n",
         };
-        let asked = timeout(self.deadline, self.line.say(self.server, command)).await;
-        let late = |_| error(&Failure::Late { server: self.server.to_owned(), deadline: self.deadline });
-        asked.map_err(late)?.map_err(|failure| error(&failure))
-    }
-
-    /// The next key; `None` at the end.
-    async fn next(&mut self) -> Result<Option<Vec<u8>>, StorageError> {
+        self.within(line.say(server, command)).await?;
+        let mut keys = Vec::new();
         loop {
-            let until = Instant::now() + self.deadline;
-            let said = timeout_at(until, self.line.answers.line()).await;
-            let late = |_| error(&Failure::Late { server: self.server.to_owned(), deadline: self.deadline });
-            let said = said.map_err(late)?.map_err(|failure| error(&failure))?;
+            let said = self.within(line.answers.line()).await?;
             if let Some(entry) = said.strip_prefix(b"key=") {
-                self.has_begun = true;
                 let word = entry.split(|byte| *byte == b' ').next().unwrap_or_default();
                 // What could not be asked for is not ours.
-                match decoded(word).filter(|key| key.iter().all(|byte| key::is_allowed(*byte))) {
-                    Some(key) => return Ok(Some(key)),
-                    None => continue,
-                }
+                let is_ours = |key: &Vec<u8>| {
+                    key.starts_with(beginning) && key.iter().all(|byte| key::is_allowed(*byte))
+                };
+                keys.extend(decoded(word).filter(is_ours));
+            } else if said == b"END" || said.starts_with(b"NOTSTARTED") {
+                return Ok(Listed::Keys(keys));
+            } else if said.starts_with(b"BUSY") {
+                return Ok(Listed::Busy(Failure::refused(server, said)));
+            } else if said != b"OK" {
+                return Err(Failure::refused(server, said));
             }
-            if said == b"END" || said.starts_with(b"NOTSTARTED") {
-                return Ok(None);
-            }
-            let is_busy = said.starts_with(b"BUSY") && !self.has_begun;
-            if !is_busy || Instant::now() > self.patience {
-                let mut failure = Failure::refused(self.server, said);
-                if let Failure::Refused { kind, .. } = &mut failure
-                    && is_busy
-                {
-                    *kind = StorageErrorKind::Unavailable;
-                }
-                return Err(error(&failure));
-            }
-            sleep(PAUSE).await;
-            self.ask().await?;
         }
     }
-}
 
-fn error(failure: &Failure) -> StorageError {
-    StorageError::new(failure.kind(), NAME, "reset").with_source(failure.clone())
+    async fn within<T>(&self, answer: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        let late = |_| Failure::Late { server: self.connector.name().to_owned(), deadline: self.deadline };
+        timeout(self.deadline, answer).await.map_err(late)?
+    }
 }
 
 /// A key as it is, of one where `%XX` stands for what is not a letter, a digit or the like.
