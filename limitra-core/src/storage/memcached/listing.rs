@@ -57,6 +57,7 @@ async fn pass(
     connections: &Connections<Connector>,
     walk: Walk,
 ) -> Result<u64, StorageError> {
+    let server = register.connected(connections).await?;
     let error = |failure: Failure| StorageError::new(failure.kind(), NAME, "reset").with_source(failure);
     let beginning = register.key_prefix.beginning();
     let deadline = register.response_timeout;
@@ -70,7 +71,6 @@ async fn pass(
             Listed::Busy(_) => sleep(PAUSE).await,
         }
     };
-    let server = register.connected(connections).await?;
     let mut removed = 0;
     for page in keys.chunks(PAGE) {
         removed += remove(&server, page).await?;
