@@ -72,7 +72,7 @@ pub use state::State;
 pub use status::{Status, Usage};
 #[cfg(feature = "etcd")]
 #[cfg_attr(docsrs, doc(cfg(feature = "etcd")))]
-pub use storage::etcd::EtcdStorage;
+pub use storage::etcd::{EtcdStorage, EtcdStorageBuilder};
 #[cfg(feature = "memcached")]
 #[cfg_attr(docsrs, doc(cfg(feature = "memcached")))]
 pub use storage::memcached::{MemcachedStorage, MemcachedStorageBuilder};

@@ -2,9 +2,6 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
-#[cfg(feature = "etcd")]
-#[cfg_attr(docsrs, doc(cfg(feature = "etcd")))]
-pub use limitra_core::EtcdStorage;
 #[cfg(feature = "mongodb")]
 #[cfg_attr(docsrs, doc(cfg(feature = "mongodb")))]
 pub use limitra_core::MongoDbStorage;
@@ -25,6 +22,9 @@ pub use limitra_core::{
     RuleDecision, RuleOutcome, Seconds, SlidingWindowRateLimiter, Span, State, Status, Storage, StorageError,
     StorageErrorKind, Subject, TokenBucketLimiter, UrlProblem, Usage, check_all, parse, parse_many,
 };
+#[cfg(feature = "etcd")]
+#[cfg_attr(docsrs, doc(cfg(feature = "etcd")))]
+pub use limitra_core::{EtcdStorage, EtcdStorageBuilder};
 #[cfg(feature = "memcached")]
 #[cfg_attr(docsrs, doc(cfg(feature = "memcached")))]
 pub use limitra_core::{MemcachedStorage, MemcachedStorageBuilder};

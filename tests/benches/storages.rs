@@ -55,7 +55,7 @@ async fn compare(name: &str, tasks: usize, contestant: &Contestant) {
 }
 
 fn limiter(storage: &AnyStorage) -> RateLimiter {
-    let limiter = RateLimiter::builder().algorithm(Algorithm::Gcra).requests(1 << 40).window(3600);
+    let limiter = RateLimiter::builder().algorithm(Algorithm::Gcra).requests(1_u64 << 40).window(3600);
     limiter.storage(storage).prefix(fresh_prefix()).build().unwrap()
 }
 

@@ -6,8 +6,9 @@ use std::ffi::OsStr;
 use std::process::Command;
 
 /// The variables that are read.
-const VARIABLES: [&str; 10] = [
+const VARIABLES: [&str; 11] = [
     "LIMITRA_REDIS_URL",
+    "LIMITRA_STORAGE_URL",
     "LIMITRA_REDIS_DB",
     "LIMITRA_PROJECT",
     "LIMITRA_PREFIX",
@@ -64,6 +65,25 @@ fn an_empty_environment_means_the_defaults() {
     let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
     assert_eq!(told::<&str>(&[]), BTreeMap::from(expected.clone()));
     assert_eq!(told(&VARIABLES.map(|variable| (variable, ""))), BTreeMap::from(expected));
+}
+
+#[test]
+fn a_storage_url_is_that_of_any_storage() {
+    let variable = "LIMITRA_STORAGE_URL";
+    assert_told(&[(variable, "memory://?max_keys=10")], "backend", "memory");
+    assert_told(
+        &[(variable, "valkey://ada:s3cret@127.0.0.1:1/3?response_timeout=100ms")],
+        "backend",
+        "redis",
+    );
+    assert_refused(
+        &[(variable, "disk://ada:s3cret@h")],
+        "build",
+        &["unknown storage scheme `disk`", "memory"],
+    );
+    assert_refused(&[(variable, "memory://?keys=s3cret")], "build", &["no option `keys`", "max_keys"]);
+    let both = [(variable, "memory://"), ("LIMITRA_REDIS_URL", "redis://:s3cret@127.0.0.1:1")];
+    assert_refused(&both, "build", &["storage_url", "redis_url"]);
 }
 
 #[test]
@@ -125,11 +145,11 @@ fn a_default_algorithm_is_one_of_the_known_names() {
 }
 
 #[test]
-fn a_default_backend_is_memory_or_redis() {
+fn a_default_backend_is_one_of_the_known_kinds() {
     assert_told(&[("LIMITRA_DEFAULT_BACKEND", "memory")], "backend", "memory");
     assert_refused(&[("LIMITRA_DEFAULT_BACKEND", "redis")], "build", &["backend is redis", "`redis_url`"]);
     for name in ["disk", "Redis"] {
-        let words = ["LIMITRA_DEFAULT_BACKEND", name, "memory or redis"];
+        let words = ["LIMITRA_DEFAULT_BACKEND", name, "memory, redis, memcached, mongodb, etcd or postgres"];
         assert_refused(&[("LIMITRA_DEFAULT_BACKEND", name)], "from_env", &words);
     }
 }

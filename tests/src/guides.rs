@@ -32,4 +32,8 @@ mod testing {}
 
 #[cfg(feature = "memcached")]
 #[doc = include_str!("../../docs/storages/memcached.md")]
-mod storage_memcached {}
+mod memcached {}
+
+#[cfg(feature = "etcd")]
+#[doc = include_str!("../../docs/storages/etcd.md")]
+mod etcd {}

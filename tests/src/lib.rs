@@ -5,6 +5,8 @@
 
 mod certificates;
 pub mod contract;
+#[cfg(feature = "etcd")]
+mod etcd_server;
 mod fresh;
 #[cfg(doctest)]
 mod guides;
@@ -20,6 +22,8 @@ mod shifted_clock;
 mod temporary_folder;
 
 pub use certificates::Certificates;
+#[cfg(feature = "etcd")]
+pub use etcd_server::{EtcdCluster, EtcdServer};
 pub use fresh::{fresh_id, random_number};
 #[cfg(unix)]
 pub use memcached_server::{MemcachedServer, MemcachedServerBuilder};

@@ -14,7 +14,17 @@ pub struct TemporaryFolder {
 impl TemporaryFolder {
     /// Makes a folder whose name begins with `limitra-` and this label.
     pub fn new(label: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("limitra-{label}-{}", fresh_id()));
+        Self::below(&std::env::temp_dir(), label)
+    }
+
+    /// The same in memory, where the system has a folder there.
+    pub fn in_memory(label: &str) -> Self {
+        let memory = Path::new("/dev/shm");
+        if memory.is_dir() { Self::below(memory, label) } else { Self::new(label) }
+    }
+
+    fn below(folder: &Path, label: &str) -> Self {
+        let path = folder.join(format!("limitra-{label}-{}", fresh_id()));
         fs::create_dir_all(&path).expect("a temporary folder cannot be made");
         Self { path }
     }
