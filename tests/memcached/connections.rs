@@ -191,7 +191,9 @@ async fn callers_that_give_up_anywhere_leave_the_connection_in_order() {
     let mut running = JoinSet::new();
     for task in 0..2000_usize {
         let limiter = limiter.clone();
-        let patience = Duration::from_micros(random_number() % 3000);
+        // Some wait for as long as it takes.
+        let patience = if task % 20 < 5 { 60_000_000 } else { random_number() % 3000 };
+        let patience = Duration::from_micros(patience);
         let who = task % 5;
         asked[who] += 1;
         running.spawn(async move {
@@ -215,5 +217,5 @@ async fn callers_that_give_up_anywhere_leave_the_connection_in_order() {
     }
     assert_eq!(limiter.outages(), 0);
     look.wait_for(1);
-    assert!(answered.iter().sum::<u64>() > 0, "nobody was answered in time");
+    assert!(answered.iter().all(|answered| *answered >= 100), "{answered:?}");
 }

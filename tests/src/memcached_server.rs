@@ -155,11 +155,25 @@ impl MemcachedServer {
     /// Stops the server's process in place (SIGSTOP): it accepts connections and answers nothing.
     pub fn pause(&self) {
         self.signal("STOP");
+        // A thread that is at work stops a moment later than the signal is sent.
+        let deadline = Instant::now() + PATIENCE;
+        while !self.is_stopped() {
+            assert!(Instant::now() < deadline, "memcached does not stop");
+            std::thread::yield_now();
+        }
     }
 
     /// Lets a paused server go on.
     pub fn resume(&self) {
         self.signal("CONT");
+    }
+
+    /// Whether all its threads stand still; where there is no `/proc`, that is taken for granted.
+    fn is_stopped(&self) -> bool {
+        let process_id = self.running.as_ref().expect("the server is down").process_id;
+        let Ok(threads) = fs::read_dir(format!("/proc/{process_id}/task")) else { return true };
+        let state = |thread: fs::DirEntry| fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        threads.flatten().all(|thread| state(thread).contains(") T "))
     }
 
     fn signal(&self, name: &str) {
