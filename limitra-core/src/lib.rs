@@ -79,7 +79,7 @@ pub use status::{Status, Usage};
 pub use storage::etcd::{EtcdStorage, EtcdStorageBuilder};
 #[cfg(feature = "memcached")]
 #[cfg_attr(docsrs, doc(cfg(feature = "memcached")))]
-pub use storage::memcached::MemcachedStorage;
+pub use storage::memcached::{MemcachedStorage, MemcachedStorageBuilder};
 pub use storage::memory::MemoryStorage;
 #[cfg(feature = "mongodb")]
 #[cfg_attr(docsrs, doc(cfg(feature = "mongodb")))]

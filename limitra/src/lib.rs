@@ -2,9 +2,6 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
-#[cfg(feature = "memcached")]
-#[cfg_attr(docsrs, doc(cfg(feature = "memcached")))]
-pub use limitra_core::MemcachedStorage;
 #[cfg(feature = "blocking")]
 #[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
 pub use limitra_core::blocking;
@@ -26,6 +23,9 @@ pub use limitra_core::{
 #[cfg(feature = "etcd")]
 #[cfg_attr(docsrs, doc(cfg(feature = "etcd")))]
 pub use limitra_core::{EtcdStorage, EtcdStorageBuilder};
+#[cfg(feature = "memcached")]
+#[cfg_attr(docsrs, doc(cfg(feature = "memcached")))]
+pub use limitra_core::{MemcachedStorage, MemcachedStorageBuilder};
 #[cfg(feature = "mongodb")]
 #[cfg_attr(docsrs, doc(cfg(feature = "mongodb")))]
 pub use limitra_core::{MongoDbStorage, MongoDbStorageBuilder};

@@ -37,13 +37,17 @@ mod strategies {}
 #[doc = include_str!("../../docs/testing.md")]
 mod testing {}
 
+#[cfg(feature = "memcached")]
+#[doc = include_str!("../../docs/storages/memcached.md")]
+mod storages_memcached {}
+
 #[cfg(feature = "mongodb")]
 #[doc = include_str!("../../docs/storages/mongodb.md")]
-mod mongodb {}
+mod storages_mongodb {}
 
 #[cfg(feature = "etcd")]
 #[doc = include_str!("../../docs/storages/etcd.md")]
-mod etcd {}
+mod storages_etcd {}
 
 #[cfg(feature = "postgres")]
 #[doc = include_str!("../../docs/storages/postgres.md")]

@@ -10,6 +10,8 @@ mod etcd_server;
 mod fresh;
 #[cfg(doctest)]
 mod guides;
+#[cfg(unix)]
+mod memcached_server;
 #[cfg(feature = "mongodb")]
 mod mongodb_server;
 pub mod oracle;
@@ -29,6 +31,8 @@ pub use certificates::Certificates;
 #[cfg(feature = "etcd")]
 pub use etcd_server::{EtcdCluster, EtcdServer};
 pub use fresh::{fresh_id, random_number};
+#[cfg(unix)]
+pub use memcached_server::{MemcachedServer, MemcachedServerBuilder};
 #[cfg(feature = "mongodb")]
 pub use mongodb_server::{MongoDbServer, MongoDbServerBuilder};
 pub use patience::patient_storage;
