@@ -6,7 +6,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::attempt::{Mode, Subject};
-use crate::decide::Subjects;
+use crate::decide::{Desk, Pending, Subjects};
 use crate::decision::Decision;
 use crate::error::{ConfigurationError, Error};
 use crate::identifier::Identifier;
@@ -61,18 +61,34 @@ impl<'a> Charge<'a> {
 /// As [`RateLimiter::check_cost`]; a [`ConfigurationError`] if there is no subject, one is named
 /// twice, or the limiters do not share a storage. `fail_open` applies if all of them have it.
 pub async fn check_all<'a>(charges: impl IntoIterator<Item = Charge<'a>>) -> Result<Decision, Error> {
-    let charges: SmallVec<[Charge<'a>; 4]> = charges.into_iter().collect();
-    if charges.is_empty() {
-        return Err(ConfigurationError::NoSubject.into());
+    let charges: Charges<'a> = charges.into_iter().collect();
+    let (_, pending) = charges.ask()?;
+    Ok(pending.await?.of_scopes(charges.scopes()))
+}
+
+/// The subjects of a decision of several.
+#[derive(Debug)]
+pub(crate) struct Charges<'a>(SmallVec<[Charge<'a>; 4]>);
+
+impl<'a> FromIterator<Charge<'a>> for Charges<'a> {
+    fn from_iter<I: IntoIterator<Item = Charge<'a>>>(charges: I) -> Self {
+        Self(charges.into_iter().collect())
     }
-    let pending = {
-        let Some(first) = charges.iter().find(|charge| charge.limiter.inner.enabled) else {
-            return Ok(Decision::unlimited());
+}
+
+impl Charges<'_> {
+    /// Asks for the decision: at which desk, and its answer on its way, which borrows nothing of the charges.
+    pub(crate) fn ask(&self) -> Result<(Option<Desk>, Pending), Error> {
+        if self.0.is_empty() {
+            return Err(ConfigurationError::NoSubject.into());
+        }
+        let Some(first) = self.0.iter().find(|charge| charge.limiter.inner.enabled) else {
+            return Ok((None, Pending::ready(Ok(Decision::unlimited()))));
         };
         let mut desk = first.limiter.inner.desk.clone();
         let mut subjects = Subjects::new();
         let mut keys: SmallVec<[String; 4]> = SmallVec::new();
-        for charge in &charges {
+        for charge in &self.0 {
             let inner = &charge.limiter.inner;
             if !inner.enabled {
                 // It asks nothing, but keeps its place: decisions name subjects by it.
@@ -92,8 +108,12 @@ pub async fn check_all<'a>(charges: impl IntoIterator<Item = Charge<'a>>) -> Res
             keys.push(text);
             subjects.push(Subject { key, rules: Cow::Borrowed(&inner.rules), cost: charge.cost });
         }
-        desk.decide(&subjects, Mode::Hit)
-    };
-    let scopes = charges.iter().map(|charge| Arc::clone(&charge.limiter.inner.desk.label));
-    Ok(pending.await?.of_scopes(scopes))
+        let pending = desk.decide(&subjects, Mode::Hit);
+        Ok((Some(desk), pending))
+    }
+
+    /// The scopes of the subjects, in their order.
+    pub(crate) fn scopes(&self) -> impl Iterator<Item = Arc<str>> + '_ {
+        self.0.iter().map(|charge| Arc::clone(&charge.limiter.inner.desk.label))
+    }
 }

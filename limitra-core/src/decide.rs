@@ -180,19 +180,22 @@ impl Desk {
                 }
                 Ok(decision)
             }
-            Err(error) => {
-                self.outages.add_one();
-                let policy = if self.fail_open { "fail_open" } else { "error" };
-                tracing::warn!(
-                    target: "limitra",
-                    of = &*self.label,
-                    policy,
-                    %error,
-                    "no rate limit decision could be had"
-                );
-                if self.fail_open { Ok(Decision::degraded()) } else { Err(error.into()) }
-            }
+            Err(error) => self.undecided(error),
         }
+    }
+
+    /// What is answered where no decision could be had.
+    pub(crate) fn undecided(&self, error: StorageError) -> Result<Decision, Error> {
+        self.outages.add_one();
+        let policy = if self.fail_open { "fail_open" } else { "error" };
+        tracing::warn!(
+            target: "limitra",
+            of = &*self.label,
+            policy,
+            %error,
+            "no rate limit decision could be had"
+        );
+        if self.fail_open { Ok(Decision::degraded()) } else { Err(error.into()) }
     }
 }
 
@@ -218,16 +221,28 @@ fn latest(subjects: &Subjects<'_>) -> Micros {
 /// A decision on its way, already there where the storage is memory.
 pub(crate) struct Pending(State);
 
-type Answer = Result<Decision, Error>;
+pub(crate) type Answer = Result<Decision, Error>;
+/// A decision that a storage is asked for once this is polled.
+pub(crate) type Running = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
 enum State {
     Ready(Option<Answer>),
-    Running(Pin<Box<dyn Future<Output = Answer> + Send>>),
+    Running(Running),
 }
 
 impl Pending {
     pub(crate) fn ready(answer: Answer) -> Self {
         Self(State::Ready(Some(answer)))
+    }
+
+    /// The answer where it is there already, else what brings it; nothing has been asked of a storage then.
+    pub(crate) fn now(self) -> Result<Answer, Running> {
+        match self.0 {
+            State::Ready(Some(answer)) => Ok(answer),
+            State::Running(running) => Err(running),
+            // Taken from a future that was polled to its end, which no caller does.
+            State::Ready(None) => Err(Box::pin(std::future::pending())),
+        }
     }
 }
 

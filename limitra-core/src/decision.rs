@@ -214,6 +214,11 @@ impl RuleDecision {
         reset_at.minus(self.now).to_duration()
     }
 
+    /// The first instant at which more remains; that of a test, which has charged nothing.
+    pub(crate) fn frees_at(&self) -> Micros {
+        self.rule.algorithm().frees_at(&self.rule.limit(), &self.state, self.now)
+    }
+
     /// What the algorithm's own words for this are.
     pub fn status(&self) -> Status {
         Status::new(&self.rule, &self.state, self.now)

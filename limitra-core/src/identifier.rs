@@ -51,6 +51,12 @@ impl<'a> From<&'a str> for Identifier<'a> {
     }
 }
 
+impl<'a> From<&'a &str> for Identifier<'a> {
+    fn from(text: &'a &str) -> Self {
+        Self(Form::Borrowed(text.as_bytes()))
+    }
+}
+
 impl<'a> From<&'a String> for Identifier<'a> {
     fn from(text: &'a String) -> Self {
         Self(Form::Borrowed(text.as_bytes()))

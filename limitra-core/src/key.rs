@@ -8,6 +8,10 @@ use smallvec::SmallVec;
 
 use crate::identifier::Identifier;
 
+/// A path longer than this ends in a digest.
+const LONGEST_PATH: usize = 1024;
+/// How much of a long path stays readable.
+const KEPT_OF_LONG_PATH: usize = 512;
 /// A field longer than this, escaped, ends in a digest.
 const LONGEST_FIELD: usize = 128;
 /// How much of a long field stays readable.
@@ -117,7 +121,11 @@ impl fmt::Debug for Key<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = self.text();
         let fields: SmallVec<[&str; 6]> = text.split(':').collect();
-        write!(f, "Key({})", fields.get(..4).unwrap_or_default().join(":"))
+        match fields.get(..4) {
+            Some(fields) => write!(f, "Key({})", fields.join(":")),
+            // That of a strategy: a path that begins with its namespace.
+            None => write!(f, "Key({}/..)", text.split('/').next().unwrap_or_default()),
+        }
     }
 }
 
@@ -188,6 +196,21 @@ pub(crate) fn path_field(bytes: &[u8]) -> String {
         field_into(bytes, &mut text);
     }
     if text.contains('/') { text.replace('/', "%2F") } else { text }
+}
+
+/// A path that no storage is too small for: a long one ends in a digest, as no other path does.
+pub(crate) fn bounded_path(mut path: String) -> String {
+    if path.len() > LONGEST_PATH {
+        let mut digest = String::new();
+        digest_into(path.as_bytes(), &mut digest);
+        let mut end = KEPT_OF_LONG_PATH;
+        while !path.is_char_boundary(end) {
+            end -= 1;
+        }
+        path.truncate(end);
+        path.push_str(&digest);
+    }
+    path
 }
 
 fn escape_into(byte: u8, text: &mut String) {

@@ -5,6 +5,9 @@ mod algorithm;
 mod attempt;
 mod attribute;
 mod backend;
+#[cfg(feature = "blocking")]
+#[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
+pub mod blocking;
 mod builder;
 mod charge;
 mod clock;
@@ -36,6 +39,7 @@ mod source;
 mod state;
 mod status;
 pub mod storage;
+pub mod strategies;
 mod time;
 
 pub use algorithm::{Algorithm, AlgorithmName};
@@ -79,10 +83,10 @@ pub use storage::memcached::MemcachedStorage;
 pub use storage::memory::MemoryStorage;
 #[cfg(feature = "mongodb")]
 #[cfg_attr(docsrs, doc(cfg(feature = "mongodb")))]
-pub use storage::mongodb::MongoDbStorage;
+pub use storage::mongodb::{MongoDbStorage, MongoDbStorageBuilder};
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
-pub use storage::postgres::PostgresStorage;
+pub use storage::postgres::{PostgresStorage, PostgresStorageBuilder};
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub use storage::redis::{RedisClient, RedisStorage, RedisStorageBuilder};

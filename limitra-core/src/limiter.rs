@@ -11,7 +11,7 @@ use smallvec::{SmallVec, smallvec};
 use crate::attempt::{Mode, Subject};
 use crate::builder::RateLimiterBuilder;
 use crate::charge::Charge;
-use crate::decide::{Desk, Subjects};
+use crate::decide::{Desk, Pending, Subjects};
 use crate::decision::Decision;
 use crate::error::Error;
 use crate::identifier::Identifier;
@@ -133,11 +133,7 @@ impl RateLimiter {
     /// As [`RateLimiter::allow_request`].
     #[doc(alias = "get_usage")]
     pub async fn usage(&self, identifier: impl Into<Identifier<'_>>) -> Result<Usage, Error> {
-        let decision = self.test(identifier).await?;
-        let limit = decision.limit().map_or(u64::MAX, |limit| limit.capacity());
-        let remaining = decision.binding().map_or(u64::MAX, crate::decision::RuleDecision::remaining);
-        let count = limit.saturating_sub(remaining);
-        Ok(Usage { count, limit, remaining, limited: !decision.is_allowed() })
+        Ok(Usage::of(&self.test(identifier).await?))
     }
 
     /// How long until the next request would be allowed; zero if it would be now.
@@ -184,17 +180,25 @@ impl RateLimiter {
     }
 
     async fn decide(&self, identifier: Identifier<'_>, cost: u64, mode: Mode) -> Result<Decision, Error> {
+        let pending = self.ask(identifier, cost, mode);
+        Ok(self.placed(pending.await?))
+    }
+
+    /// Asks for a decision: its answer on its way, which borrows nothing of the question.
+    pub(crate) fn ask(&self, identifier: Identifier<'_>, cost: u64, mode: Mode) -> Pending {
         if !self.inner.enabled {
-            return Ok(Decision::unlimited());
+            return Pending::ready(Ok(Decision::unlimited()));
         }
-        let pending = {
-            let parts = [identifier];
-            let key = self.inner.space.key(&parts);
-            let subject = Subject { key, rules: Cow::Borrowed(&self.inner.rules), cost };
-            let subjects: Subjects<'_> = smallvec![subject];
-            self.inner.desk.decide(&subjects, mode)
-        };
-        Ok(pending.await?.of_scopes(iter::once_with(|| Arc::clone(&self.inner.desk.label))))
+        let parts = [identifier];
+        let key = self.inner.space.key(&parts);
+        let subject = Subject { key, rules: Cow::Borrowed(&self.inner.rules), cost };
+        let subjects: Subjects<'_> = smallvec![subject];
+        self.inner.desk.decide(&subjects, mode)
+    }
+
+    /// A decision that knows the scope that it was taken in.
+    pub(crate) fn placed(&self, decision: Decision) -> Decision {
+        decision.of_scopes(iter::once_with(|| Arc::clone(&self.inner.desk.label)))
     }
 }
 

@@ -38,11 +38,10 @@ impl Log {
         };
         let count = difference(self.total, oldest.before);
         let needed = count.saturating_sub(amount.saturating_sub(cost));
-        let blocker = self
-            .leaving(first, needed)
-            .map_or(0, |instant| if far { instant.min(now) } else { instant }.get());
-        let newest = if far { newest.instant.min(now) } else { newest.instant };
-        State { until: newest.plus(window), a: count, b: blocker, c: 0 }
+        let standing = |instant: Micros| if far { instant.min(now) } else { instant };
+        let blocker = self.leaving(first, needed).map_or(0, |instant| standing(instant).get());
+        let (newest, oldest) = (standing(newest.instant), standing(oldest.instant));
+        State { until: newest.plus(window), a: count, b: blocker, c: oldest.get() }
     }
 
     /// The entry whose leaving frees at least `needed` units, counted from entry `first`.

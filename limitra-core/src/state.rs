@@ -8,7 +8,7 @@ use crate::time::Micros;
 /// |---|---|---|---|---|
 /// | `fixed_window`, `.._aligned`, `.._elastic_expiry` | end of the window | count | | |
 /// | `sliding_window` | end of the slot after the counted one | previous count | current count | |
-/// | `moving_window` | newest entry + window | units in the window | entry whose leaving lets the asked cost in | |
+/// | `moving_window` | newest entry + window | units in the window | entry whose leaving lets the asked cost in | oldest entry in the window |
 /// | the buckets | theoretical arrival time, whole microseconds | its fraction, in `1 / b` microseconds | the amount it was counted with | when it was counted |
 ///
 /// `until` is always the instant from which the state is worth nothing: zero is a fresh one.

@@ -1,6 +1,7 @@
 //! What a limiter knows of an identifier, in its algorithm's own words.
 
 use crate::algorithm::Algorithm;
+use crate::decision::{Decision, RuleDecision};
 use crate::rule::Rule;
 use crate::state::State;
 use crate::time::Micros;
@@ -67,6 +68,14 @@ pub struct Usage {
     pub remaining: u64,
     /// Whether the next request would be refused.
     pub limited: bool,
+}
+
+impl Usage {
+    pub(crate) fn of(decision: &Decision) -> Self {
+        let limit = decision.limit().map_or(u64::MAX, |limit| limit.capacity());
+        let remaining = decision.binding().map_or(u64::MAX, RuleDecision::remaining);
+        Self { count: limit.saturating_sub(remaining), limit, remaining, limited: !decision.is_allowed() }
+    }
 }
 
 impl Status {

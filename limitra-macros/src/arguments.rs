@@ -123,7 +123,7 @@ impl Argument {
             };
         };
         let moved: &[(String, Pat)] = match shape {
-            Shape::Async => &[],
+            Shape::Async | Shape::Plain => &[],
             Shape::Boxed { moved, .. } => moved,
         };
         let moved = moved.iter().find(|(name, _)| named.ident == name);

@@ -71,9 +71,19 @@ fn shape_of(function: &Function, complaints: &mut Complaints) -> Option<Shape> {
         );
         complaints.about(name, message);
     }
+    if let Some(constness) = &function.signature.constness {
+        let message = format!(
+            "a `const fn` may run in the compiler, where nothing can be counted: write `fn {name}`, \
+             and keep what has to be const in a function of its own"
+        );
+        complaints.about(constness, message);
+    }
     let shape = Shape::of(function);
     if shape.is_none() {
-        let message = format!("only async functions can be rate limited so far: write `async fn {name}`");
+        let message = format!(
+            "`{name}` returns a future that is made elsewhere, which no refusal can be put into: \
+             write `async fn {name}`, or end its body with `async move {{ .. }}`"
+        );
         complaints.about(function.signature.fn_token, message);
     }
     shape
@@ -81,8 +91,8 @@ fn shape_of(function: &Function, complaints: &mut Complaints) -> Option<Shape> {
 
 fn no_function(item: &TokenStream, error: syn::Error) -> syn::Error {
     if syn::parse2::<syn::Item>(item.clone()).is_ok_and(|it| !matches!(it, syn::Item::Fn(_))) {
-        let message = "`#[rate_limit(..)]` goes on an async function: \
-                       put it on each function that has a limit";
+        let message = "`#[rate_limit(..)]` goes on a function: \
+                       put it on each one that has a limit";
         return syn::Error::new(Span::call_site(), message);
     }
     error

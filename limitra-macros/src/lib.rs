@@ -11,7 +11,7 @@ mod nearest;
 mod notation;
 mod shape;
 
-/// Limits how often an async function runs.
+/// Limits how often a function runs.
 ///
 /// ```
 /// use limitra::{Error, rate_limit};
@@ -32,24 +32,28 @@ mod shape;
 /// # }
 /// ```
 ///
-/// It goes on `async fn`s: free functions, methods, trait implementations, default methods, also under
+/// It goes on `async fn`s and on plain ones: free functions, methods, trait implementations, default methods, also under
 /// `#[async_trait]` and with `#[tracing::instrument]` above or below. A few statements are put before the
 /// body; signature, documentation and body stay as they are, and a future that was `Send` still is. On memory
 /// a decision of one limit allocates nothing and never yields.
+///
+/// A plain `fn` is decided at its call: on memory at once, on any other storage by limitra's feature `blocking` (without it
+/// every call is an error). A function that returns the future of its last `async` block is limited when that is awaited. A
+/// `const fn` cannot be limited.
 ///
 /// # Parameters
 ///
 /// | parameter | value | default |
 /// |---|---|---|
 /// | `requests`, `window` | a number; the window in seconds (`0.5` is fine) or a `Duration`, from 1 ms to 100 years | needed |
-/// | `limits` | in their place `[(10, 1), (500, 3600)]` or `"10/second; 500/hour"`: all must pass, atomically | |
+/// | `limits` | in their place `[(10, 1), (500, 3600)]` or `"10/second; 500/hour"`, or an expression of such a type: all must pass, atomically | |
 /// | `algorithm` | `"sliding_window"`, `"fixed_window"`, `"fixed_window_aligned"`, `"fixed_window_elastic_expiry"`, `"moving_window"`, `"token_bucket"`, `"leaky_bucket"`, `"gcra"`, or an `Algorithm` | the configured one: `"sliding_window"` |
 /// | `burst` | a number: how deep a bucket is | `requests` |
 /// | `cost` | a number: what a call consumes; 0 is allowed without counting | 1 |
 /// | `key` | who is limited: `"arg"`, `"arg.field"`, `0`, a closure, a path, or a tuple of these | one counter for all |
 /// | `scope` | the key's label | `"user"`; without `key` `"global"` |
 /// | `name` | what stands for the function in the key | its path |
-/// | `backend` | `"memory"` or `"redis"` | the configured one |
+/// | `backend` | `"memory"`, or the kind of the configured storage: `"redis"`, `"memcached"`, `"mongodb"`, `"etcd"`, `"postgres"` | the configured one |
 /// | `redis_client`, `storage` | a client or any storage for this function | the configured one |
 /// | `project`, `prefix`, `suffix` | parts of the key | the configured ones |
 /// | `fail_open` | whether calls are let through while no decision can be had | the configured one: `false` |

@@ -1,6 +1,7 @@
 //! Where in a function's body the statements of the attribute belong.
 //!
-//! An `async fn` takes them at the start of its body. What `async_trait` has already turned into
+//! An `async fn` takes them at the start of its body, and so does a plain one. What returns the future of a last
+//! `async` block takes them inside that block: it is limited when it is awaited, like an `async fn`. What `async_trait` has already turned into
 //! `Box::pin(async move { .. })` takes them inside that block, and what `tracing::instrument` has already
 //! wrapped takes them inside its span. Both leave a first statement that says the type of a `return`;
 //! ours come behind it.
@@ -8,15 +9,20 @@
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::visit::{self, Visit};
-use syn::{Block, Expr, GenericArgument, Local, Pat, PathArguments, ReturnType, Stmt, Type, TypeParamBound};
+use syn::{
+    Block, Expr, GenericArgument, Local, Pat, PathArguments, ReturnType, Stmt, TraitBound, Type,
+    TypeParamBound,
+};
 
 use crate::function::{Body, Function};
 
-/// What kind of asynchronous function this is.
+/// What kind of function this is.
 pub(crate) enum Shape {
     /// An `async fn`.
     Async,
-    /// A function whose last expression is `Box::pin(async move { .. })`.
+    /// A function that awaits nothing.
+    Plain,
+    /// A function whose last expression is `Box::pin(async move { .. })`, `async move { .. }` or that `.boxed()`.
     Boxed {
         /// The `Output` of the future, where the signature says it.
         output: Option<Box<Type>>,
@@ -26,25 +32,30 @@ pub(crate) enum Shape {
 }
 
 impl Shape {
-    /// `None` for a function that is not asynchronous, as far as its tokens tell.
+    /// `None` for a function that returns a future which its tokens do not show.
     pub(crate) fn of(function: &Function) -> Option<Self> {
         if function.signature.asyncness.is_some() {
             return Some(Self::Async);
         }
-        let block = block(function.body.as_ref()?)?;
-        boxed(&block)?;
-        let mut moved = Moved(Vec::new());
-        moved.visit_block(&block);
-        Some(Self::Boxed { output: output(&function.signature.output).map(Box::new), moved: moved.0 })
+        let output = &function.signature.output;
+        let block = function.body.as_ref().and_then(block).filter(|block| boxed(block).is_some());
+        match block {
+            Some(block) => {
+                let mut moved = Moved(Vec::new());
+                moved.visit_block(&block);
+                Some(Self::Boxed { output: self::output(output).map(Box::new), moved: moved.0 })
+            }
+            None => (!is_future(output)).then_some(Self::Plain),
+        }
     }
 }
 
 /// The body with `statements` in their place.
 pub(crate) fn with_statements(body: &Body, shape: &Shape, statements: TokenStream) -> TokenStream {
-    let direct = matches!(shape, Shape::Async) && !is_instrumented(body);
+    let direct = matches!(shape, Shape::Async | Shape::Plain) && !is_instrumented(body);
     if !direct && let Some(mut block) = block(body) {
         match shape {
-            Shape::Async => insert(&mut block, statements),
+            Shape::Async | Shape::Plain => insert(&mut block, statements),
             Shape::Boxed { .. } => match boxed_mut(&mut block) {
                 Some(inside) => insert(inside, statements),
                 None => insert(&mut block, statements),
@@ -63,12 +74,14 @@ pub(crate) fn with_statements(body: &Body, shape: &Shape, statements: TokenStrea
 
 /// The name under which `tracing::instrument` keeps the future that it has made of a body.
 const INSTRUMENTED: &str = "__tracing_instrument_future";
+/// The name under which `tracing::instrument` keeps the span that it has entered before a body that is not async.
+const ENTERED: &str = "__tracing_attr_guard";
 /// What the statements that only say a type bind.
 const RETURNS: [&str; 2] = ["__ret", "__tracing_attr_fake_return"];
 
 /// Whether `tracing::instrument` has been here first.
 pub(crate) fn is_instrumented(body: &Body) -> bool {
-    mentions(body.tokens.clone(), INSTRUMENTED)
+    mentions(body.tokens.clone(), INSTRUMENTED) || mentions(body.tokens.clone(), ENTERED)
 }
 
 fn block(body: &Body) -> Option<Block> {
@@ -85,24 +98,37 @@ pub(crate) fn mentions(tokens: TokenStream, name: &str) -> bool {
     })
 }
 
-/// The block of a last `Box::pin(async move { .. })`.
+/// The block of a last `Box::pin(async move { .. })`, `async move { .. }.boxed()` or `async move { .. }`.
 fn boxed(block: &Block) -> Option<&Block> {
-    let Some(Stmt::Expr(Expr::Call(call), None)) = block.stmts.last() else {
+    let Some(Stmt::Expr(last, None)) = block.stmts.last() else {
         return None;
     };
-    let is_pin = is_box_pin(&call.func);
-    match call.args.first() {
-        Some(Expr::Async(block)) if is_pin && call.args.len() == 1 => Some(&block.block),
+    let future = match last {
+        Expr::Call(call) if is_box_pin(&call.func) && call.args.len() == 1 => call.args.first()?,
+        Expr::MethodCall(call) if call.method == "boxed" || call.method == "boxed_local" => &*call.receiver,
+        last => last,
+    };
+    match future {
+        Expr::Async(future) => Some(&future.block),
         _ => None,
     }
 }
 
 fn boxed_mut(block: &mut Block) -> Option<&mut Block> {
-    let Some(Stmt::Expr(Expr::Call(call), None)) = block.stmts.last_mut() else {
+    let Some(Stmt::Expr(last, None)) = block.stmts.last_mut() else {
         return None;
     };
-    match call.args.first_mut() {
-        Some(Expr::Async(block)) => Some(&mut block.block),
+    let future = match last {
+        Expr::Call(call) => call.args.first_mut()?,
+        Expr::MethodCall(call) => &mut *call.receiver,
+        last => last,
+    };
+    match future {
+        Expr::Async(future) => {
+            // It looks at the arguments from now on, and leaves the function: borrow them it cannot.
+            future.capture.get_or_insert_default();
+            Some(&mut future.block)
+        }
         _ => None,
     }
 }
@@ -118,6 +144,11 @@ fn is_box_pin(function: &Expr) -> bool {
 /// Puts the statements into the innermost block that is still the function's own.
 fn insert(block: &mut Block, statements: TokenStream) {
     if let Some(inside) = block.stmts.iter_mut().find_map(instrumented) {
+        return insert(inside, statements);
+    }
+    if mentions_in(block, ENTERED)
+        && let Some(inside) = block.stmts.iter_mut().find_map(entered)
+    {
         return insert(inside, statements);
     }
     let at = block.stmts.iter().take_while(|it| says_a_type(it)).count();
@@ -158,6 +189,31 @@ fn awaited(statement: Option<&mut Stmt>) -> Option<&mut Block> {
     }
 }
 
+fn mentions_in(block: &Block, name: &str) -> bool {
+    block.stmts.iter().any(|it| mentions(it.to_token_stream(), name))
+}
+
+/// The function's own block behind the span that `tracing::instrument` has entered.
+fn entered(statement: &mut Stmt) -> Option<&mut Block> {
+    fn own(expression: &mut Expr) -> Option<&mut Block> {
+        match expression {
+            Expr::Block(it) if it.block.stmts.first().is_some_and(says_a_type) => Some(&mut it.block),
+            // With `err` or `ret` it is a closure that is called at once.
+            Expr::Match(it) => own(&mut it.expr),
+            Expr::Call(it) => own(&mut it.func),
+            Expr::Paren(it) => own(&mut it.expr),
+            Expr::Group(it) => own(&mut it.expr),
+            Expr::Closure(it) => own(&mut it.body),
+            _ => None,
+        }
+    }
+    match statement {
+        Stmt::Local(local) => own(&mut local.init.as_mut()?.expr),
+        Stmt::Expr(expression, _) => own(expression),
+        _ => None,
+    }
+}
+
 fn says_a_type(statement: &Stmt) -> bool {
     let Stmt::Expr(Expr::If(it), _) = statement else {
         return false;
@@ -183,19 +239,41 @@ impl<'ast> Visit<'ast> for Moved {
     }
 }
 
-/// `R` of `Pin<Box<dyn Future<Output = R> + ..>>`.
+/// Whether a return type is written as a future.
+fn is_future(returned: &ReturnType) -> bool {
+    let ReturnType::Type(_, returned) = returned else {
+        return false;
+    };
+    let is_named = match &**returned {
+        Type::Path(path) => {
+            let last = path.path.segments.last();
+            last.is_some_and(|it| it.ident == "BoxFuture" || it.ident == "LocalBoxFuture")
+        }
+        _ => false,
+    };
+    is_named || bounds(returned).any(|it| it.path.segments.last().is_some_and(|it| it.ident == "Future"))
+}
+
+/// The traits of `impl ..` or `Pin<Box<dyn ..>>`.
+fn bounds(returned: &Type) -> impl Iterator<Item = &TraitBound> {
+    let boxed = || only_argument(only_argument(returned)?);
+    let bounds = match (returned, boxed()) {
+        (Type::ImplTrait(it), _) => Some(&it.bounds),
+        (_, Some(Type::TraitObject(it))) => Some(&it.bounds),
+        _ => None,
+    };
+    bounds.into_iter().flatten().filter_map(|bound| match bound {
+        TypeParamBound::Trait(bound) => Some(bound),
+        _ => None,
+    })
+}
+
+/// `R` of `Pin<Box<dyn Future<Output = R> + ..>>` or `impl Future<Output = R>`.
 fn output(returned: &ReturnType) -> Option<Type> {
     let ReturnType::Type(_, returned) = returned else {
         return None;
     };
-    let boxed = only_argument(returned)?;
-    let Type::TraitObject(object) = only_argument(boxed)? else {
-        return None;
-    };
-    object.bounds.iter().find_map(|bound| {
-        let TypeParamBound::Trait(bound) = bound else {
-            return None;
-        };
+    bounds(returned).find_map(|bound| {
         let segment = bound.path.segments.last()?;
         let PathArguments::AngleBracketed(arguments) = &segment.arguments else {
             return None;

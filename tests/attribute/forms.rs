@@ -22,6 +22,9 @@ mod instrumented;
 #[path = "../ui/pass/methods.rs"]
 mod methods;
 #[allow(unreachable_pub)]
+#[path = "../ui/pass/plain_functions.rs"]
+mod plain_functions;
+#[allow(unreachable_pub)]
 #[path = "../ui/pass/values.rs"]
 mod values;
 
@@ -34,5 +37,6 @@ fn every_form_is_clean_under_the_strictest_lints() {
     free_functions::main();
     instrumented::main();
     methods::main();
+    plain_functions::main();
     values::main();
 }

@@ -52,6 +52,18 @@ async fn above(limits: &Limitra) -> Result<(), Error> {
     Ok(())
 }
 
+#[instrument(skip_all, err)]
+#[rate_limit(requests = 1, window = 60, limitra = limits)]
+fn plain_above(limits: &Limitra) -> Result<(), Error> {
+    Ok(())
+}
+
+#[rate_limit(requests = 1, window = 60, limitra = limits)]
+#[instrument(skip_all, err, ret)]
+fn plain_below(limits: &Limitra) -> Result<(), Error> {
+    Ok(())
+}
+
 #[instrument(skip_all, err, ret)]
 #[rate_limit(requests = 1, window = 60, limitra = limits)]
 async fn above_with_ret(limits: &Limitra) -> Result<(), Error> {
@@ -99,5 +111,11 @@ async fn a_refusal_is_an_error_that_instrument_sees_whichever_attribute_is_above
     below(&limits).await.expect("the first");
     below(&limits).await.expect_err("the second");
     assert_eq!(seen(), 4);
+    plain_above(&limits).expect("the first");
+    plain_above(&limits).expect_err("the second");
+    assert_eq!(seen(), 5);
+    plain_below(&limits).expect("the first");
+    plain_below(&limits).expect_err("the second");
+    assert_eq!(seen(), 6);
     drop(guard);
 }

@@ -7,5 +7,6 @@ mod instrument;
 mod keys;
 mod notation;
 mod parameters;
+mod plain;
 mod stacked;
 mod witness;

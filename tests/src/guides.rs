@@ -9,6 +9,10 @@ mod algorithms {}
 #[doc = include_str!("../../docs/attribute.md")]
 mod attribute {}
 
+#[cfg(feature = "blocking")]
+#[doc = include_str!("../../docs/blocking.md")]
+mod blocking {}
+
 #[doc = include_str!("../../docs/coming-from-python.md")]
 mod coming_from_python {}
 
@@ -27,13 +31,24 @@ mod quickstart {}
 #[doc = include_str!("../../docs/storages.md")]
 mod storages {}
 
+#[doc = include_str!("../../docs/strategies.md")]
+mod strategies {}
+
 #[doc = include_str!("../../docs/testing.md")]
 mod testing {}
+
+#[cfg(feature = "mongodb")]
+#[doc = include_str!("../../docs/storages/mongodb.md")]
+mod mongodb {}
 
 #[cfg(feature = "etcd")]
 #[doc = include_str!("../../docs/storages/etcd.md")]
 mod etcd {}
 
+#[cfg(feature = "postgres")]
+#[doc = include_str!("../../docs/storages/postgres.md")]
+mod storages_postgres {}
+
 #[cfg(all(feature = "redis-cluster", feature = "redis-sentinel"))]
 #[doc = include_str!("../../docs/storages/redis.md")]
-mod redis {}
+mod storages_redis {}

@@ -116,6 +116,19 @@ impl Algorithm {
         matches!(self, Self::TokenBucket | Self::LeakyBucket | Self::Gcra)
     }
 
+    /// The first instant at which more is left than at `now` if nothing else is asked; `now` if nothing is used. Of a
+    /// state that no hit has charged since it was read.
+    pub(crate) fn frees_at(self, limit: &Limit, state: &State, now: Micros) -> Micros {
+        let left = self.remaining(limit, state, now);
+        if left >= limit.capacity() {
+            now
+        } else if self.keeps_log() {
+            moving_window::frees_at(limit, state, now)
+        } else {
+            self.allowed_at(limit, state, now, left + 1)
+        }
+    }
+
     /// Whether it keeps instants beside its state.
     pub(crate) const fn keeps_log(self) -> bool {
         matches!(self, Self::MovingWindow)

@@ -30,6 +30,11 @@ pub(super) fn allowed_at(limit: &Limit, state: &State, now: Micros, cost: u64) -
     }
 }
 
+/// The first instant at which an entry leaves.
+pub(super) fn frees_at(limit: &Limit, state: &State, now: Micros) -> Micros {
+    now.max(Micros::new(state.c).plus(limit.window_micros()))
+}
+
 pub(super) fn reset_at(_limit: &Limit, state: &State, now: Micros) -> Micros {
     if state.a == 0 { now } else { now.max(state.until) }
 }

@@ -168,23 +168,53 @@ impl Future for Pending {
     type Output = Verdict;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Verdict> {
-        let Poll::Ready(answer) = Pin::new(&mut self.answer).poll(context) else {
-            return Poll::Pending;
-        };
-        Poll::Ready(match answer {
-            Err(error) => Verdict::Failed(error),
-            Ok(decision) => match decision.exceeded() {
-                None => Verdict::Proceed(decision),
-                Some(exceeded) => Verdict::Exceeded(self.placed(exceeded, &decision), decision),
-            },
-        })
+        let answer = Pin::new(&mut self.answer).poll(context);
+        answer.map(|answer| Verdict::of(answer, &self.planned))
     }
 }
 
 impl Pending {
+    /// The verdict in a function that is not async: at once where the storage is memory, else waited for.
+    pub fn wait(self) -> Verdict {
+        let Self { answer, planned } = self;
+        let answer = match &*planned {
+            Ok(plan) => waited(plan, answer),
+            // Then the answer is this mistake, and is there.
+            Err(mistake) => answer.now().unwrap_or_else(|_| Err(mistake.clone().into())),
+        };
+        Verdict::of(answer, &planned)
+    }
+}
+
+#[cfg(feature = "blocking")]
+fn waited(plan: &Plan, pending: decide::Pending) -> decide::Answer {
+    crate::blocking::answer(&plan.desk, pending)
+}
+
+/// Nothing has been asked of the storage, and nothing is.
+#[cfg(not(feature = "blocking"))]
+fn waited(plan: &Plan, pending: decide::Pending) -> decide::Answer {
+    pending.now().unwrap_or_else(|_| {
+        let what = "`#[rate_limit]` on a plain `fn` with any storage but memory";
+        let source = ConfigurationError::FeatureOff { what, feature: "blocking" };
+        Err(Error::Function { function: plan.function.to_string(), source })
+    })
+}
+
+impl Verdict {
+    fn of(answer: decide::Answer, planned: &PlanRef) -> Self {
+        match answer {
+            Err(error) => Self::Failed(error),
+            Ok(decision) => match decision.exceeded() {
+                None => Self::Proceed(decision),
+                Some(exceeded) => Self::Exceeded(Self::placed(exceeded, &decision, planned), decision),
+            },
+        }
+    }
+
     /// The error with the function and the scope that it happened in.
-    fn placed(&self, exceeded: RateLimitExceeded, decision: &Decision) -> RateLimitExceeded {
-        let Ok(plan) = &*self.planned else {
+    fn placed(exceeded: RateLimitExceeded, decision: &Decision, planned: &PlanRef) -> RateLimitExceeded {
+        let Ok(plan) = &**planned else {
             return exceeded;
         };
         let subject = decision.binding().map(crate::decision::RuleDecision::subject);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
+use super::limits::OneLimit;
 use crate::algorithm::{Algorithm, AlgorithmName};
 use crate::backend::{Backend, BackendName};
 use crate::decide::{Desk, Outages};
@@ -158,10 +159,11 @@ impl Declaration {
         }
     }
 
-    /// `limits = expr`.
-    pub fn limits<A: Amount, S: Seconds>(&mut self, limits: impl IntoIterator<Item = (A, S)>) {
-        for (requests, window) in limits {
-            self.limit(requests, window);
+    /// `limits = expr`, an element of it.
+    pub(super) fn one_limit(&mut self, limit: impl OneLimit) {
+        match limit.limit() {
+            Ok(limit) => self.latest(|layer| layer.limits.push(limit)),
+            Err(mistake) => self.note(mistake),
         }
     }
 
@@ -269,7 +271,7 @@ impl LayerDeclaration {
     }
 }
 
-fn static_limit(requests: impl Amount, window: impl Seconds) -> Result<Limit, ConfigurationError> {
+pub(super) fn static_limit(requests: impl Amount, window: impl Seconds) -> Result<Limit, ConfigurationError> {
     let requests = number::amount("requests", requests)?;
     let window: Duration = number::seconds("window", window)?;
     Limit::new(requests, window)

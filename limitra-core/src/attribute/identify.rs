@@ -50,6 +50,7 @@ pub trait ByNothing<'a> {
     message = "`{Self}` cannot be the key of a rate limit",
     label = "this is neither text, bytes, an integer nor anything with `Display`",
     note = "for an `Option` say who is meant without one: `key = |user| user.clone().unwrap_or_default()`",
+    note = "nothing is awaited for a key: a future, which an async function makes, cannot be one",
     note = "for a type of your own name a field of it (`key = \"user.id\"`) or give a closure: `key = |user| user.id`"
 )]
 pub trait RateLimitKey {}

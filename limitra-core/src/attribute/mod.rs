@@ -9,6 +9,7 @@ mod call;
 mod carry;
 mod declaration;
 mod identify;
+mod limits;
 mod site;
 
 pub use apply::*;
@@ -16,6 +17,7 @@ pub use call::{Call, Pending, Verdict};
 pub use carry::{CarriesStorageError, FromError};
 pub use declaration::Declaration;
 pub use identify::{ByDisplay, ByNothing, ByText, Part, RateLimitKey, Text};
+pub use limits::{ByList, ByNotation, LimitList, LimitsOf, OneLimit};
 pub use site::{Handle, Site, call, handle, no_decision, no_handle, path_of, refuse_instead, run_anyway};
 
 pub use crate::decision::Decision;
@@ -24,3 +26,4 @@ pub use crate::exceeded::RateLimitExceeded;
 pub use crate::handle::Limitra;
 pub use crate::identifier::Identifier;
 pub use crate::identify;
+pub use crate::limits;

@@ -152,6 +152,12 @@ pub enum ConfigurationError {
         /// What was given.
         name: String,
     },
+    /// A strategy's name that is none.
+    #[error("unknown strategy `{name}`; known are {}", crate::strategies::NAMES.join(", "))]
+    UnknownStrategy {
+        /// What was given.
+        name: String,
+    },
     /// A backend's name that is none.
     #[error("unknown backend `{name}`; known are memory, redis, memcached, mongodb, etcd and postgres")]
     UnknownBackend {
@@ -417,6 +423,12 @@ pub enum UrlProblem {
     /// The database is no number.
     #[error("its database is not a number")]
     Database,
+    /// A setting in its query that the storage's client does not take.
+    #[error("its setting `{name}` is unknown or has a value that it cannot have")]
+    Setting {
+        /// Its name.
+        name: String,
+    },
 }
 
 struct Names(&'static [Algorithm]);

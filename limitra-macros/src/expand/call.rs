@@ -101,7 +101,8 @@ impl Expansion<'_> {
             }
             Limits::List(list) => {
                 let place = at(list.span());
-                tokens.extend(quote_spanned!(place=> #to.limits(#list);));
+                let private = self.private(place);
+                tokens.extend(quote_spanned!(place=> #private::limits!(#to, #list);));
             }
             Limits::Notation(text, _) => {
                 let place = at(text.span());

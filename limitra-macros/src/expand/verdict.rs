@@ -15,8 +15,12 @@ impl Expansion<'_> {
         let decision = &self.plan.handling.decision;
         let decision = decision.as_ref().map_or_else(nameless, ToTokens::to_token_stream);
         let (exceeded, failed) = (self.exceeded(), self.failed());
+        let verdict = match self.shape {
+            Shape::Plain => quote_spanned!(here()=> limitra_pending.wait()),
+            Shape::Async | Shape::Boxed { .. } => quote_spanned!(here()=> limitra_pending.await),
+        };
         quote_spanned! {here()=>
-            let #decision = match limitra_pending.await {
+            let #decision = match #verdict {
                 #private::Verdict::Proceed(limitra_decision) => limitra_decision,
                 #exceeded
                 #failed

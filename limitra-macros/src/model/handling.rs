@@ -9,7 +9,7 @@ use crate::arguments::Arguments;
 use crate::complaints::Complaints;
 use crate::nearest::{listed, nearest};
 
-const BACKENDS: [&str; 2] = ["memory", "redis"];
+const BACKENDS: [&str; 6] = ["memory", "redis", "memcached", "mongodb", "etcd", "postgres"];
 
 /// What happens on a refusal, on an outage, and where the decision goes.
 pub(crate) struct Handling {
@@ -125,9 +125,12 @@ fn check_sources(overrides: &[Parameter], complaints: &mut Complaints) {
         complaints.about(&storage.name, message);
     }
     if let (Some(backend), Some(client)) = (backend, client)
-        && matches!(&backend.value, Expr::Lit(ExprLit { lit: Lit::Str(it), .. }) if it.value() == "memory")
+        && let Expr::Lit(ExprLit { lit: Lit::Str(name), .. }) = &backend.value
+        && name.value() != "redis"
     {
-        let message = "`backend = \"memory\"` has no use for a `redis_client`: leave out one of them";
+        let name = name.value();
+        let message =
+            format!("`backend = \"{name}\"` has no use for a `redis_client`: leave out one of them");
         complaints.about(&client.name, message);
     }
 }

@@ -1,6 +1,6 @@
 use limitra::{Error, rate_limit};
 
-#[rate_limit(requests = 10, window = 60, backend = "memcached")]
+#[rate_limit(requests = 10, window = 60, backend = "memcache")]
 async fn create_post() -> Result<(), Error> {
     Ok(())
 }

@@ -115,7 +115,7 @@ local function measure(record, entry, rule, cost)
   if first == entry.slots then
     return {till = 0, a = 0, b = 0, c = 0}
   end
-  local _, oldest = slot(record, entry, first)
+  local first_instant, oldest = slot(record, entry, first)
   local count = difference(entry.a, oldest)
   local needed = count - math.max(rule.amount - cost, 0)
   local blocker = 0
@@ -127,9 +127,9 @@ local function measure(record, entry, rule, cost)
     blocker = slot(record, entry, index - 1)
   end
   if entry.is_far then
-    newest, blocker = math.min(newest, now), math.min(blocker, now)
+    newest, blocker, first_instant = math.min(newest, now), math.min(blocker, now), math.min(first_instant, now)
   end
-  return {till = newest + window, a = count, b = blocker, c = 0}
+  return {till = newest + window, a = count, b = blocker, c = first_instant}
 end
 
 local function decide(record, rule, cost)

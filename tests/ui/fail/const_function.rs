@@ -1,8 +1,8 @@
 use limitra::{Error, rate_limit};
 
 #[rate_limit(requests = 10, window = 60)]
-fn create_post() -> impl Future<Output = Result<(), Error>> {
-    async { Ok(()) }
+const fn create_post() -> Result<(), Error> {
+    Ok(())
 }
 
 fn main() {}

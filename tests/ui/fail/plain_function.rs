@@ -1,8 +1,0 @@
-use limitra::{Error, rate_limit};
-
-#[rate_limit(requests = 10, window = 60)]
-fn create_post() -> Result<(), Error> {
-    Ok(())
-}
-
-fn main() {}
