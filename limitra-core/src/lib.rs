@@ -83,13 +83,19 @@ pub use storage::memcached::MemcachedStorage;
 pub use storage::memory::MemoryStorage;
 #[cfg(feature = "mongodb")]
 #[cfg_attr(docsrs, doc(cfg(feature = "mongodb")))]
-pub use storage::mongodb::MongoDbStorage;
+pub use storage::mongodb::{MongoDbStorage, MongoDbStorageBuilder};
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
-pub use storage::postgres::PostgresStorage;
+pub use storage::postgres::{PostgresStorage, PostgresStorageBuilder};
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub use storage::redis::{RedisClient, RedisStorage, RedisStorageBuilder};
+#[cfg(feature = "redis-cluster")]
+#[cfg_attr(docsrs, doc(cfg(feature = "redis-cluster")))]
+pub use storage::redis::{RedisClusterStorage, RedisClusterStorageBuilder};
+#[cfg(feature = "redis-sentinel")]
+#[cfg_attr(docsrs, doc(cfg(feature = "redis-sentinel")))]
+pub use storage::redis::{RedisSentinelStorage, RedisSentinelStorageBuilder};
 #[cfg(feature = "register")]
 #[cfg_attr(docsrs, doc(cfg(feature = "register")))]
 pub use storage::register::{Register, RegisterStorage, Snapshot, Stored, Swap};

@@ -5,12 +5,6 @@
 #[cfg(feature = "memcached")]
 #[cfg_attr(docsrs, doc(cfg(feature = "memcached")))]
 pub use limitra_core::MemcachedStorage;
-#[cfg(feature = "mongodb")]
-#[cfg_attr(docsrs, doc(cfg(feature = "mongodb")))]
-pub use limitra_core::MongoDbStorage;
-#[cfg(feature = "postgres")]
-#[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
-pub use limitra_core::PostgresStorage;
 #[cfg(feature = "blocking")]
 #[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
 pub use limitra_core::blocking;
@@ -32,9 +26,21 @@ pub use limitra_core::{
 #[cfg(feature = "etcd")]
 #[cfg_attr(docsrs, doc(cfg(feature = "etcd")))]
 pub use limitra_core::{EtcdStorage, EtcdStorageBuilder};
+#[cfg(feature = "mongodb")]
+#[cfg_attr(docsrs, doc(cfg(feature = "mongodb")))]
+pub use limitra_core::{MongoDbStorage, MongoDbStorageBuilder};
+#[cfg(feature = "postgres")]
+#[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
+pub use limitra_core::{PostgresStorage, PostgresStorageBuilder};
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub use limitra_core::{RedisClient, RedisStorage, RedisStorageBuilder};
+#[cfg(feature = "redis-cluster")]
+#[cfg_attr(docsrs, doc(cfg(feature = "redis-cluster")))]
+pub use limitra_core::{RedisClusterStorage, RedisClusterStorageBuilder};
+#[cfg(feature = "redis-sentinel")]
+#[cfg_attr(docsrs, doc(cfg(feature = "redis-sentinel")))]
+pub use limitra_core::{RedisSentinelStorage, RedisSentinelStorageBuilder};
 #[cfg(feature = "register")]
 #[cfg_attr(docsrs, doc(cfg(feature = "register")))]
 pub use limitra_core::{Register, RegisterStorage, Snapshot, Stored, Swap};

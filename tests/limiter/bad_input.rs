@@ -192,7 +192,7 @@ fn an_unknown_algorithm_or_backend_is_refused_with_those_that_are_known() {
     }
     for name in ["", "disk", "Redis", "memory "] {
         let builder = bare().backend(name).requests(5).window(60);
-        assert_refused(builder, &[&format!("unknown backend `{name}`"), "memory and redis"]);
+        assert_refused(builder, &[&format!("unknown backend `{name}`"), "known are memory, redis"]);
     }
 }
 
@@ -244,13 +244,13 @@ fn a_malformed_url_or_an_unknown_scheme_is_refused_without_its_password() {
         ("localhost", UrlProblem::Malformed),
         ("localhost:6379", UrlProblem::Malformed),
         ("redis:s3cret@localhost", UrlProblem::Malformed),
-        ("redis://:s3cret@", UrlProblem::Malformed),
-        ("redis://ada:s3cret@localhost:port/", UrlProblem::Malformed),
-        ("redis://ada:s3cret@localhost:99999/", UrlProblem::Malformed),
+        ("redis://:s3cret@", UrlProblem::NoHost),
+        ("redis://ada:s3cret@localhost:port/", UrlProblem::BadPort { port: "port".into() }),
+        ("redis://ada:s3cret@localhost:99999/", UrlProblem::BadPort { port: "99999".into() }),
         ("redis://:s3cret@localhost/first", UrlProblem::Database),
         ("http://ada:s3cret@localhost/", UrlProblem::UnknownScheme),
         ("memcached://localhost", UrlProblem::UnknownScheme),
-        ("REDIS:// localhost", UrlProblem::UnknownScheme),
+        ("REDIS:// local host", UrlProblem::BadHost { host: "local host".into() }),
     ] {
         let Err(error) = LimitraConfig::new().redis_url(url).build() else { panic!("accepted: {url}") };
         let ConfigurationError::Url { problem, .. } = &error else { panic!("{url}: {error:?}") };

@@ -83,7 +83,7 @@ fn processes_whose_clocks_are_decades_apart_share_one_limit() {
     let (url, prefix) = (shared().url(), fresh_prefix());
     let start = |years: i64| {
         Command::new(env!("CARGO_BIN_EXE_racer"))
-            .args([&url, &prefix])
+            .args([&url, &prefix, "response_timeout=60", "connect_timeout=60"])
             .envs(clock.environment(years * 365 * 86_400))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod access;
+mod by_url;
 mod clock;
 mod commands;
 mod conformance;
@@ -13,6 +14,18 @@ mod monitor;
 mod outages;
 mod records;
 mod replies;
+mod reset;
 mod room;
 mod stage;
 mod subjects;
+mod versions;
+
+use limitra_tests::RedisServer;
+use limitra_tests::contract::Place;
+
+fn place() -> Place {
+    let server = RedisServer::start();
+    Place::new(server.url(), server)
+}
+
+limitra_tests::storage_contract!(place());

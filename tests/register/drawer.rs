@@ -51,7 +51,7 @@ pub(crate) struct Drawer {
 
 #[derive(Default)]
 struct Values {
-    values: HashMap<String, (u64, Vec<u8>)>,
+    by_key: HashMap<String, (u64, Vec<u8>)>,
     versions: u64,
     now: Option<u64>,
     keep: Duration,
@@ -93,11 +93,11 @@ impl Drawer {
         let mut values = self.values.lock().unwrap();
         values.versions += 1;
         let version = values.versions;
-        values.values.insert(key.to_owned(), (version, bytes.to_vec()));
+        values.by_key.insert(key.to_owned(), (version, bytes.to_vec()));
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<Vec<u8>> {
-        self.values.lock().unwrap().values.get(key).map(|(_, bytes)| bytes.clone())
+        self.values.lock().unwrap().by_key.get(key).map(|(_, bytes)| bytes.clone())
     }
 
     /// No load ends from now on.
@@ -142,7 +142,7 @@ impl Register for Drawer {
         }
         let values = self.values.lock().unwrap();
         let stored = |key: &Key<'_>| {
-            let (version, bytes) = values.values.get(&*key.text())?;
+            let (version, bytes) = values.by_key.get(&*key.text())?;
             Some(Stored { bytes: bytes.clone(), version: *version })
         };
         Ok(Snapshot { values: keys.iter().map(stored).collect(), now: values.now.map(Micros::new) })
@@ -160,7 +160,7 @@ impl Register for Drawer {
         }
         let mut values = self.values.lock().unwrap();
         let is_current = |swap: &Swap<'_>| {
-            values.values.get(&*swap.key.text()).map(|(version, _)| *version) == swap.expected
+            values.by_key.get(&*swap.key.text()).map(|(version, _)| *version) == swap.expected
         };
         if !swaps.iter().all(is_current) {
             return Ok(false);
@@ -169,7 +169,7 @@ impl Register for Drawer {
             values.versions += 1;
             values.keep = swap.keep;
             let version = values.versions;
-            values.values.insert(swap.key.text().into_owned(), (version, swap.bytes.to_vec()));
+            values.by_key.insert(swap.key.text().into_owned(), (version, swap.bytes.to_vec()));
         }
         if self.behaviour.loses_replies && number == 0 {
             return Err(StorageError::new(StorageErrorKind::Timeout, "drawer", "swap"));
@@ -178,7 +178,7 @@ impl Register for Drawer {
     }
 
     async fn delete(&self, key: Key<'_>) -> Result<(), StorageError> {
-        self.values.lock().unwrap().values.remove(&*key.text());
+        self.values.lock().unwrap().by_key.remove(&*key.text());
         Ok(())
     }
 }

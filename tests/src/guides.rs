@@ -37,6 +37,18 @@ mod strategies {}
 #[doc = include_str!("../../docs/testing.md")]
 mod testing {}
 
+#[cfg(feature = "mongodb")]
+#[doc = include_str!("../../docs/storages/mongodb.md")]
+mod mongodb {}
+
 #[cfg(feature = "etcd")]
 #[doc = include_str!("../../docs/storages/etcd.md")]
 mod etcd {}
+
+#[cfg(feature = "postgres")]
+#[doc = include_str!("../../docs/storages/postgres.md")]
+mod storages_postgres {}
+
+#[cfg(all(feature = "redis-cluster", feature = "redis-sentinel"))]
+#[doc = include_str!("../../docs/storages/redis.md")]
+mod storages_redis {}

@@ -10,10 +10,16 @@ mod etcd_server;
 mod fresh;
 #[cfg(doctest)]
 mod guides;
+#[cfg(feature = "mongodb")]
+mod mongodb_server;
 pub mod oracle;
 mod patience;
+#[cfg(feature = "postgres")]
+mod postgres_server;
 mod proxy;
 pub mod race;
+mod redis_cluster;
+mod redis_sentinels;
 mod redis_server;
 mod reference;
 mod shifted_clock;
@@ -23,8 +29,14 @@ pub use certificates::Certificates;
 #[cfg(feature = "etcd")]
 pub use etcd_server::{EtcdCluster, EtcdServer};
 pub use fresh::{fresh_id, random_number};
+#[cfg(feature = "mongodb")]
+pub use mongodb_server::{MongoDbServer, MongoDbServerBuilder};
 pub use patience::patient_storage;
+#[cfg(feature = "postgres")]
+pub use postgres_server::{PostgresServer, PostgresServerBuilder};
 pub use proxy::{Proxy, ProxyMode};
+pub use redis_cluster::RedisCluster;
+pub use redis_sentinels::RedisSentinels;
 pub use redis_server::{RedisServer, RedisServerBuilder, fresh_prefix, shared};
 pub use reference::{
     CostAboveLimit, Reference, ReferenceAnswer, ReferenceDecision, ReferenceRule, ReferenceSubject,

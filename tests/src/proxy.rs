@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ pub enum ProxyMode {
     CutBeforeRequest,
     /// A request reaches the server, its reply cuts the connection: the outcome is unknown to the client.
     DropReply,
+    /// The same for a request that contains these bytes only; all others pass.
+    DropReplyTo(&'static [u8]),
 }
 
 /// A proxy on a free port of 127.0.0.1 before one server, in a thread of its own; it ends when this value is dropped.
@@ -133,14 +136,21 @@ async fn carry(client: TcpStream, server: SocketAddr, modes: watch::Receiver<Pro
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
+    // Whether the next reply is to be dropped, whatever the mode is by then.
+    let drops = AtomicBool::new(false);
     tokio::select! {
-        () = requests(from_client, to_server, modes.clone()) => {}
-        () = replies(from_server, to_client, modes.clone()) => {}
+        () = requests(from_client, to_server, modes.clone(), &drops) => {}
+        () = replies(from_server, to_client, modes.clone(), &drops) => {}
         () = refused(modes) => {}
     }
 }
 
-async fn requests(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, modes: watch::Receiver<ProxyMode>) {
+async fn requests(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    modes: watch::Receiver<ProxyMode>,
+    drops: &AtomicBool,
+) {
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let Ok(length @ 1..) = from.read(&mut buffer).await else {
@@ -151,18 +161,28 @@ async fn requests(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, modes: watch:
             ProxyMode::Blackhole => continue,
             ProxyMode::Refuse | ProxyMode::CutBeforeRequest => return,
             ProxyMode::Delay(time) => tokio::time::sleep(time).await,
-            ProxyMode::Pass | ProxyMode::DropReply => {}
+            ProxyMode::Pass | ProxyMode::DropReply | ProxyMode::DropReplyTo(_) => {}
         }
         let Some(piece) = buffer.get(..length) else {
             return;
         };
+        if let ProxyMode::DropReplyTo(mark) = mode
+            && piece.windows(mark.len()).any(|part| part == mark)
+        {
+            drops.store(true, Ordering::Release);
+        }
         if to.write_all(piece).await.is_err() {
             return;
         }
     }
 }
 
-async fn replies(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, modes: watch::Receiver<ProxyMode>) {
+async fn replies(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    modes: watch::Receiver<ProxyMode>,
+    drops: &AtomicBool,
+) {
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let Ok(length @ 1..) = from.read(&mut buffer).await else {
@@ -170,9 +190,13 @@ async fn replies(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, modes: watch::
         };
         let mode = modes.borrow().clone();
         match mode {
+            _ if drops.load(Ordering::Acquire) => return,
             ProxyMode::Blackhole => continue,
             ProxyMode::Refuse | ProxyMode::DropReply => return,
-            ProxyMode::Pass | ProxyMode::Delay(_) | ProxyMode::CutBeforeRequest => {}
+            ProxyMode::Pass
+            | ProxyMode::Delay(_)
+            | ProxyMode::CutBeforeRequest
+            | ProxyMode::DropReplyTo(_) => {}
         }
         let Some(piece) = buffer.get(..length) else {
             return;

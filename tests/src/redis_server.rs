@@ -65,6 +65,9 @@ pub struct RedisServerBuilder {
     unix_socket: bool,
     clock_ahead: Option<Duration>,
     arguments: Vec<String>,
+    program: Option<PathBuf>,
+    certificates: Option<Certificates>,
+    sentinel: Option<String>,
 }
 
 impl RedisServerBuilder {
@@ -104,10 +107,30 @@ impl RedisServerBuilder {
         self
     }
 
+    /// Another server program than that of the machine.
+    pub fn program(mut self, program: impl Into<PathBuf>) -> Self {
+        self.program = Some(program.into());
+        self
+    }
+
+    /// TLS by these certificates, which other servers may have as well.
+    pub fn certificates(mut self, certificates: &Certificates) -> Self {
+        self.tls = true;
+        self.certificates = Some(certificates.clone());
+        self
+    }
+
+    /// A sentinel in place of a server of values, with these lines of configuration.
+    pub fn sentinel(mut self, configuration: &str) -> Self {
+        self.sentinel = Some(configuration.to_owned());
+        self
+    }
+
     /// Starts the server and waits until it answers.
     pub fn start(self) -> RedisServer {
         let folder = TemporaryFolder::new("redis");
-        let certificates = self.tls.then(|| Certificates::in_folder(folder.path()));
+        let own = || Certificates::in_folder(folder.path());
+        let certificates = self.tls.then(|| self.certificates.clone().unwrap_or_else(own));
         let mut server = RedisServer { settings: self, folder, certificates, port: 0, running: None };
         // Another process may take the port in between.
         for _ in 0..10 {
@@ -279,7 +302,12 @@ impl RedisServer {
         let mut keeper = Command::new("sh")
             .args(["-c", KEEPER, "keeper"])
             .arg(self.folder.path())
-            .arg(program("REDIS_SERVER", "redis-server"))
+            .arg(
+                self.settings
+                    .program
+                    .clone()
+                    .unwrap_or_else(|| program("REDIS_SERVER", "redis-server").into()),
+            )
             .args(self.command_line())
             .envs(self.environment())
             .stdin(Stdio::piped())
@@ -297,7 +325,8 @@ impl RedisServer {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let log = self.log();
-            if log.contains("eady to accept connections") && self.is_reachable() {
+            let is_up = log.contains("eady to accept connections") || log.contains("Sentinel ID is");
+            if is_up && self.is_reachable() {
                 return true;
             }
             if log.contains("Failed listening") || log.contains("Could not create server") {
@@ -327,6 +356,19 @@ impl RedisServer {
 
     fn command_line(&self) -> Vec<String> {
         let folder = self.folder.path();
+        if let Some(configuration) = &self.settings.sentinel {
+            let file = folder.join("sentinel.conf");
+            let password =
+                self.settings.password.as_ref().map(|password| format!("requirepass {password}\n"));
+            let text = format!(
+                "bind 127.0.0.1\nport {}\ndir {}\n{}{configuration}",
+                self.port,
+                folder.display(),
+                password.unwrap_or_default()
+            );
+            fs::write(&file, text).expect("the configuration of the sentinel cannot be written");
+            return vec![file.display().to_string(), "--sentinel".to_owned()];
+        }
         let mut line = Vec::new();
         let mut set = |name: &str, value: &str| {
             line.extend([format!("--{name}"), value.to_owned()]);

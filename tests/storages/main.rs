@@ -114,7 +114,7 @@ async fn a_configuration_takes_any_storages_url_and_its_backend_by_name() {
                     "{url} {backend}"
                 ),
                 Err(error) => {
-                    assert!(!is_there && error.to_string().contains(backend.name()), "{url}: {error}")
+                    assert!(!is_there && error.to_string().contains(backend.name()), "{url}: {error}");
                 }
             }
         }

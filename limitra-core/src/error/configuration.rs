@@ -423,6 +423,12 @@ pub enum UrlProblem {
     /// The database is no number.
     #[error("its database is not a number")]
     Database,
+    /// A setting in its query that the storage's client does not take.
+    #[error("its setting `{name}` is unknown or has a value that it cannot have")]
+    Setting {
+        /// Its name.
+        name: String,
+    },
 }
 
 struct Names(&'static [Algorithm]);

@@ -25,6 +25,8 @@ pub(crate) mod memory;
 #[cfg(feature = "mongodb")]
 pub(crate) mod mongodb;
 pub(crate) mod options;
+#[cfg(any(feature = "register", feature = "redis-cluster"))]
+pub(crate) mod pause;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 #[cfg(feature = "redis")]
@@ -46,8 +48,6 @@ pub use bounds::Bounds;
 use memory::MemoryStorage;
 pub use options::StorageOptions;
 pub use schemes::{from_url, register};
-#[cfg(feature = "redis")]
-pub(crate) use url::redacted;
 pub use url::{Host, StorageUrl};
 
 /// Where records live and steps run.

@@ -40,7 +40,7 @@ macro_rules! opener {
     }};
 }
 
-const OWN_OPTIONS: &[&str] = &[
+pub(super) const OWN_OPTIONS: &[&str] = &[
     "key_prefix",
     "response_timeout",
     "connect_timeout",
@@ -50,6 +50,7 @@ const OWN_OPTIONS: &[&str] = &[
     "collection_name",
     "table_name",
     "create_table",
+    "create_index",
 ];
 
 const SCHEMES: &[Scheme] = &[

@@ -92,7 +92,12 @@ impl StorageUrl {
 
     /// An error about this URL, without its credentials.
     pub fn problem(&self, problem: UrlProblem) -> ConfigurationError {
-        ConfigurationError::Url { url: redacted(&self.text), problem, example: example(&self.scheme) }
+        self.problem_like(problem, example(&self.scheme))
+    }
+
+    /// The same, with a URL that works in place of the scheme's usual one.
+    pub(crate) fn problem_like(&self, problem: UrlProblem, example: &'static str) -> ConfigurationError {
+        ConfigurationError::Url { url: redacted(&self.text), problem, example }
     }
 }
 
@@ -122,7 +127,11 @@ impl std::str::FromStr for StorageUrl {
             Ok::<_, ConfigurationError>(Some(decoded).filter(|text| !text.is_empty()))
         };
         let (username, password) = (given("user", username)?, given("password", password)?);
-        let hosts = parse_hosts(hosts).map_err(failed)?;
+        let hosts = parse_hosts(hosts).map_err(|problem| {
+            // A password with a slash or a question mark ends where it would be taken for a port.
+            let is_cut = credentials.is_none() && (path.contains('@') || query.contains('@'));
+            failed(if is_cut { UrlProblem::Encoding { part: "password" } } else { problem })
+        })?;
         let path = given("path", path)?.unwrap_or_default();
         let mut settings = Vec::new();
         for setting in query.split('&').filter(|setting| !setting.is_empty()) {
@@ -212,7 +221,7 @@ fn decoded(text: &str) -> Option<String> {
 }
 
 /// The URL without user, password and query.
-pub(crate) fn redacted(url: &str) -> String {
+fn redacted(url: &str) -> String {
     let (start, rest) = match url.split_once("://") {
         Some((scheme, rest)) => (format!("{scheme}://"), rest),
         None => (String::new(), url),
@@ -289,9 +298,15 @@ mod tests {
 
     #[test]
     fn no_password_stands_in_a_message() {
-        for url in
-            ["a://u:secret@h:x", "a://u:secret@h g:1", "a://u:sec%ret@,", "a:secret@h", "a://h:x?p=secret"]
-        {
+        for url in [
+            "a://u:secret@h:x",
+            "a://u:secret@h g:1",
+            "a://u:sec%ret@,",
+            "a:secret@h",
+            "a://h:x?p=secret",
+            "a://u:sec/ret@h",
+            "a://u:sec?ret@h",
+        ] {
             let error = url.parse::<StorageUrl>().expect_err(url);
             assert!(!error.to_string().contains("sec"), "{error}");
         }

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use ::redis::Client;
-
 use super::client::RedisClient;
-use super::{CONNECT_TIMEOUT, RESPONSE_TIMEOUT, RedisStorage, url};
-use crate::error::{ConfigurationError, Number};
+use super::settings::{Settings, or_else};
+use super::url::{self, Place};
+use super::{NAME, RedisStorage};
+use crate::error::ConfigurationError;
+use crate::storage::{StorageOptions, StorageUrl};
 
 /// The settings of a [`RedisStorage`], chained and ended by [`RedisStorageBuilder::build`].
 ///
@@ -17,6 +18,7 @@ use crate::error::{ConfigurationError, Number};
 ///
 /// let storage = RedisStorage::builder()
 ///     .url("redis://127.0.0.1:6379")
+///     .key_prefix("shop")
 ///     .response_timeout(Duration::from_millis(100))
 ///     .build()?;
 /// # Ok::<(), limitra_core::ConfigurationError>(())
@@ -26,11 +28,55 @@ pub struct RedisStorageBuilder {
     url: Option<String>,
     client: Option<RedisClient>,
     redis_db: Option<i64>,
-    response_timeout: Option<Duration>,
-    connect_timeout: Option<Duration>,
-    #[cfg(feature = "redis-tls")]
-    ca_certificate: Option<Vec<u8>>,
+    settings: Settings,
+    /// An option beside the URL, which wins over it.
+    db: Option<i64>,
 }
+
+/// Setters that the builders of every way to Redis have.
+macro_rules! common_setters {
+    () => {
+        /// What every key begins with, and a colon; default: nothing. It keeps apart what shares a server.
+        pub fn key_prefix(mut self, key_prefix: impl Into<String>) -> Self {
+            self.settings.key_prefix = Some(key_prefix.into());
+            self
+        }
+
+        /// The user, in place of the URL's.
+        pub fn username(mut self, username: impl Into<String>) -> Self {
+            self.settings.username = Some(username.into());
+            self
+        }
+
+        /// The password, in place of the URL's.
+        pub fn password(mut self, password: impl Into<String>) -> Self {
+            self.settings.password = Some(password.into());
+            self
+        }
+
+        /// How long a command may take; default 500 ms.
+        pub fn response_timeout(mut self, timeout: Duration) -> Self {
+            self.settings.response_timeout = Some(timeout);
+            self
+        }
+
+        /// How long making a connection may take; default 1 s.
+        pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+            self.settings.connect_timeout = Some(timeout);
+            self
+        }
+
+        /// The certificate authority that signed the server's certificate, as PEM text; default: the usual public ones.
+        #[cfg(feature = "redis-tls")]
+        #[cfg_attr(docsrs, doc(cfg(feature = "redis-tls")))]
+        pub fn ca_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
+            self.settings.ca_certificate = Some(pem.into());
+            self
+        }
+    };
+}
+#[cfg(any(feature = "redis-cluster", feature = "redis-sentinel"))]
+pub(super) use common_setters;
 
 impl RedisStorageBuilder {
     /// Where Redis is; see [`RedisStorage::from_url`].
@@ -51,113 +97,88 @@ impl RedisStorageBuilder {
         self
     }
 
-    /// How long a command may take; default 500 ms.
-    pub fn response_timeout(mut self, timeout: Duration) -> Self {
-        self.response_timeout = Some(timeout);
-        self
-    }
+    common_setters!();
 
-    /// How long making a connection may take; default 1 s.
-    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.connect_timeout = Some(timeout);
-        self
-    }
-
-    /// The certificate authority that signed the server's certificate, as PEM text; default: the usual public ones.
-    #[cfg(feature = "redis-tls")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "redis-tls")))]
-    pub fn ca_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.ca_certificate = Some(pem.into());
-        self
+    /// Takes what was not said already.
+    pub(super) fn take(&mut self, options: &mut StorageOptions) -> Result<(), ConfigurationError> {
+        or_else(&mut self.settings.username, options.take("user"));
+        or_else(&mut self.settings.password, options.take("pass"));
+        self.settings.take(options)?;
+        or_else(&mut self.db, options.take_parsed("db", "the number of a database, from 0")?);
+        Ok(())
     }
 
     /// The storage. No I/O.
     ///
     /// # Errors
-    /// [`ConfigurationError`] if there is neither URL nor client, or both, the URL cannot be read, or a deadline is zero.
-    pub fn build(self) -> Result<RedisStorage, ConfigurationError> {
-        #[cfg(feature = "redis-tls")]
-        self.certificate_is_used()?;
-        let client = match (&self.url, &self.client, self.redis_db) {
-            (Some(url), None, _) => self.client_of(url)?,
+    /// [`ConfigurationError`] if there is neither URL nor client, or both, the URL cannot be read or has an unknown option,
+    /// or a deadline is zero.
+    pub fn build(mut self) -> Result<RedisStorage, ConfigurationError> {
+        let client = match (self.url.take(), self.client.take(), self.redis_db) {
+            (Some(url), None, _) => self.client_of(&url.parse()?)?,
             (None, Some(_), Some(redis_db)) => {
                 return Err(ConfigurationError::RedisDb {
                     redis_db,
                     other: "a client brings its own database",
                 });
             }
-            (None, Some(client), None) => client.clone(),
+            (None, Some(client), None) => {
+                self.client_suffices()?;
+                client
+            }
             (Some(_), Some(_), _) => {
                 return Err(ConfigurationError::TwoSources { one: "url", other: "client" });
             }
             (None, None, _) => return Err(ConfigurationError::NoRedisClient),
         };
-        let response_timeout = deadline("response_timeout", self.response_timeout, RESPONSE_TIMEOUT)?;
-        let connect_timeout = deadline("connect_timeout", self.connect_timeout, CONNECT_TIMEOUT)?;
-        Ok(RedisStorage::of(client, response_timeout, connect_timeout))
+        Ok(RedisStorage::of(NAME, client, self.settings.key_prefix()?, &self.settings.deadlines()?))
     }
 
-    #[cfg_attr(not(feature = "redis-tls"), allow(clippy::unused_self))] // The certificate is for TLS only.
-    /// A certificate that is given in vain would leave the connection in clear.
-    #[cfg(feature = "redis-tls")]
-    fn certificate_is_used(&self) -> Result<(), ConfigurationError> {
-        let speaks_tls = |url: &String| url.starts_with("rediss://") || url.starts_with("valkeys://");
-        match (&self.ca_certificate, &self.url) {
-            (Some(_), Some(url)) if !speaks_tls(url) => {
-                Err(ConfigurationError::CertificateWithoutTls { to: "the url" })
-            }
-            (Some(_), None) if self.client.is_some() => {
-                Err(ConfigurationError::CertificateWithoutTls { to: "a client of your own" })
-            }
-            _ => Ok(()),
+    /// A setting that is given in vain would leave the connection in clear, or be another's.
+    fn client_suffices(&self) -> Result<(), ConfigurationError> {
+        if self.settings.ca_certificate.is_some() {
+            return Err(ConfigurationError::CertificateWithoutTls { to: "a client of your own" });
+        }
+        let given = [("username", &self.settings.username), ("password", &self.settings.password)];
+        match given.into_iter().find(|(_, value)| value.is_some()) {
+            Some((other, _)) => Err(ConfigurationError::Both { one: "client", other }),
+            None => Ok(()),
         }
     }
 
-    fn client_of(&self, url: &str) -> Result<RedisClient, ConfigurationError> {
-        let info = url::parse(url, self.redis_db)?;
-        let malformed = |_| ConfigurationError::Url {
-            url: crate::storage::redacted(url),
-            problem: crate::error::UrlProblem::Malformed,
-            example: "redis://127.0.0.1:6379/0",
-        };
-        #[cfg(feature = "redis-tls")]
-        {
-            // The process's default, unless it has chosen one already.
-            let _chosen = rustls::crypto::ring::default_provider().install_default();
-            if let Some(pem) = &self.ca_certificate {
-                if !holds_certificates(pem) {
-                    return Err(ConfigurationError::Certificate);
+    fn client_of(&mut self, url: &StorageUrl) -> Result<RedisClient, ConfigurationError> {
+        let place = url::place(url)?;
+        // Before the options of the URL are taken, which name it as well.
+        let db = self.database(url::database(url, &place)?)?;
+        let mut options = url::query(url);
+        self.take(&mut options)?;
+        options.end(url.scheme())?;
+        match place {
+            Place::Tcp { host, port, tls } => {
+                if self.settings.ca_certificate.is_some() && !tls {
+                    return Err(ConfigurationError::CertificateWithoutTls { to: "the url" });
                 }
-                let certificates =
-                    ::redis::TlsCertificates { client_tls: None, root_cert: Some(pem.clone()) };
-                let client = Client::build_with_tls(info, certificates)
-                    .map_err(|_| ConfigurationError::Certificate)?;
-                return Ok(RedisClient::of(client, url::names_protocol(url)));
+                Ok(self.settings.access(url, db, tls)?.way_to(&host, port).into())
             }
+            Place::Socket { path } => Ok(self.settings.access(url, db, false)?.way_to_socket(&path).into()),
         }
-        Ok(RedisClient::of(Client::open(info).map_err(malformed)?, url::names_protocol(url)))
     }
-}
 
-/// Whether this is PEM text with at least one certificate, and no broken one: without any, no server would be trusted.
-#[cfg(feature = "redis-tls")]
-fn holds_certificates(pem: &[u8]) -> bool {
-    use rustls::pki_types::CertificateDer;
-    use rustls::pki_types::pem::PemObject as _;
-
-    let mut found = CertificateDer::pem_slice_iter(pem).peekable();
-    found.peek().is_some() && found.all(|certificate| certificate.is_ok())
-}
-
-/// A deadline; one of no time at all would make every decision an outage.
-fn deadline(
-    what: &'static str,
-    given: Option<Duration>,
-    usual: Duration,
-) -> Result<Duration, ConfigurationError> {
-    match given {
-        Some(Duration::ZERO) => Err(ConfigurationError::NotAWindow { what, value: Number::Integer(0) }),
-        given => Ok(given.unwrap_or(usual)),
+    fn database(&self, named: Option<i64>) -> Result<i64, ConfigurationError> {
+        match (self.redis_db, self.db, named) {
+            (Some(redis_db), ..) if redis_db < 0 => {
+                Err(ConfigurationError::RedisDb { redis_db, other: "a database is numbered from 0" })
+            }
+            (Some(redis_db), _, Some(named)) if redis_db != named => {
+                Err(ConfigurationError::RedisDb { redis_db, other: "the url names another database" })
+            }
+            (Some(redis_db), ..) => Ok(redis_db),
+            (None, Some(db), _) if db < 0 => {
+                let (value, expected) = (db.to_string(), "the number of a database, from 0");
+                Err(ConfigurationError::StorageOption { name: "db", value, expected })
+            }
+            (None, beside, named) => Ok(beside.or(named).unwrap_or(0)),
+        }
     }
 }
 

@@ -7,10 +7,15 @@ use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
 use ::redis::io::tcp::TcpSettings;
-use ::redis::{AsyncConnectionConfig, Client, ErrorKind, ProtocolVersion, PushInfo, RedisError};
+use ::redis::{
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, ErrorKind, ProtocolVersion, PushInfo,
+    RedisError,
+};
 use deadpool::managed::Manager;
 use deadpool_redis::Pool;
 
+#[cfg(feature = "redis-sentinel")]
+use super::sentinel::Sentinels;
 use crate::error::StorageErrorKind;
 use crate::storage::connections::Connect;
 
@@ -38,16 +43,18 @@ pub struct RedisClient(Source);
 
 #[derive(Clone)]
 enum Source {
-    Client(Box<Clients>),
+    Server(Box<Way>),
+    #[cfg(feature = "redis-sentinel")]
+    Sentinels(Arc<Sentinels>),
     Pool(Pool),
     Connection(MultiplexedConnection),
 }
 
-/// The same client twice; by RESP3 a connection says when it is closed.
+/// The way to one server, twice; by RESP3 a connection says when it is closed.
 #[derive(Clone)]
-struct Clients {
-    resp3: Option<Client>,
-    plain: Client,
+pub(super) struct Way {
+    resp3: Option<ConnectionInfo>,
+    plain: ConnectionInfo,
 }
 
 /// A connection, and whether the task that drives it is still there, where that can be known.
@@ -69,19 +76,46 @@ impl Made {
 }
 
 impl RedisClient {
-    /// A client whose protocol is the user's choice, or else RESP3 where the server speaks it.
-    pub(super) fn of(client: Client, protocol_is_chosen: bool) -> Self {
-        let info = client.get_connection_info().clone();
-        let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
-        let settings = info.redis_settings().clone();
-        // The same client but for a setting; it was opened before, so it opens again.
+    /// Whoever is the master, as the sentinels say when a connection is made.
+    #[cfg(feature = "redis-sentinel")]
+    pub(super) fn of_sentinels(sentinels: Sentinels) -> Self {
+        Self(Source::Sentinels(Arc::new(sentinels)))
+    }
+}
+
+impl Way {
+    /// To a server, by the protocol of the user's choice, or else by RESP3 where the server speaks it.
+    pub(super) fn new(info: ConnectionInfo, protocol_is_chosen: bool) -> Self {
+        let plain = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
+        let settings = plain.redis_settings().clone();
         let resp3 = match (settings.protocol(), protocol_is_chosen) {
             (ProtocolVersion::RESP2, true) => None,
-            _ => Some(info.clone().set_redis_settings(settings.set_protocol(ProtocolVersion::RESP3))),
+            _ => Some(plain.clone().set_redis_settings(settings.set_protocol(ProtocolVersion::RESP3))),
         };
-        let resp3 = resp3.and_then(|info| Client::open(info).ok());
-        let plain = Client::open(info).unwrap_or(client);
-        Self(Source::Client(Box::new(Clients { resp3, plain })))
+        Self { resp3, plain }
+    }
+
+    /// Where it leads.
+    pub(super) fn address(&self) -> &ConnectionAddr {
+        self.plain.addr()
+    }
+
+    /// Makes a connection.
+    pub(super) async fn connect(&self) -> Result<Made, RedisError> {
+        if let Some(info) = &self.resp3 {
+            let alive = Arc::new(());
+            let driver = Some(Arc::downgrade(&alive));
+            let config = without_deadlines().set_push_sender(held_by_the_driver(alive));
+            let client = Client::open(info.clone())?;
+            match client.get_multiplexed_async_connection_with_config(&config).await {
+                Ok(multiplexed) => return Ok(Made { multiplexed, driver }),
+                // An older server, or a user who may not greet: it has to do without.
+                Err(error) if is_an_answer(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let client = Client::open(self.plain.clone())?;
+        client.get_multiplexed_async_connection_with_config(&without_deadlines()).await.map(Made::of)
     }
 }
 
@@ -90,24 +124,10 @@ impl Connect for RedisClient {
     type Error = RedisError;
 
     async fn connect(&self) -> Result<Made, RedisError> {
-        // Deadlines are the storage's: one for making a connection, one for each command.
-        let config = || AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
         let mut multiplexed = match &self.0 {
-            Source::Client(clients) => {
-                if let Some(client) = &clients.resp3 {
-                    let alive = Arc::new(());
-                    let driver = Some(Arc::downgrade(&alive));
-                    let config = config().set_push_sender(held_by_the_driver(alive));
-                    match client.get_multiplexed_async_connection_with_config(&config).await {
-                        Ok(multiplexed) => return Ok(Made { multiplexed, driver }),
-                        // An older server, or a user who may not greet: it has to do without.
-                        Err(error) if is_an_answer(&error) => {}
-                        Err(error) => return Err(error),
-                    }
-                }
-                let made = clients.plain.get_multiplexed_async_connection_with_config(&config()).await;
-                return made.map(Made::of);
-            }
+            Source::Server(way) => return way.connect().await,
+            #[cfg(feature = "redis-sentinel")]
+            Source::Sentinels(sentinels) => return sentinels.master().await,
             Source::Pool(pool) => Manager::create(pool.manager()).await?,
             Source::Connection(connection) => connection.clone(),
         };
@@ -126,6 +146,11 @@ impl Connect for RedisClient {
     fn can_reconnect(&self) -> bool {
         !matches!(self.0, Source::Connection(_))
     }
+}
+
+/// Deadlines are the storage's: one for making a connection, one for each command.
+fn without_deadlines() -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None)
 }
 
 /// Takes what the server says unasked, which is nothing, and is dropped when the connection ends.
@@ -147,9 +172,15 @@ fn is_an_answer(error: &RedisError) -> bool {
     )
 }
 
+impl From<Way> for RedisClient {
+    fn from(way: Way) -> Self {
+        Self(Source::Server(Box::new(way)))
+    }
+}
+
 impl From<Client> for RedisClient {
     fn from(client: Client) -> Self {
-        Self::of(client, false)
+        Way::new(client.get_connection_info().clone(), false).into()
     }
 }
 
@@ -193,7 +224,9 @@ impl fmt::Debug for RedisClient {
     /// Without credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Source::Client(clients) => write!(f, "client of {}", clients.plain.get_connection_info().addr()),
+            Source::Server(way) => write!(f, "client of {}", way.address()),
+            #[cfg(feature = "redis-sentinel")]
+            Source::Sentinels(sentinels) => sentinels.fmt(f),
             Source::Pool(_) => f.write_str("pool"),
             Source::Connection(_) => f.write_str("connection"),
         }

@@ -1,20 +1,34 @@
 //! What Redis' errors mean to a caller.
 
-use std::error::Error as _;
-
 use ::redis::{ErrorKind, RedisError, ServerErrorKind};
 
 use crate::error::{StorageError, StorageErrorKind};
 
-/// The storage's error for one of Redis.
-pub(super) fn storage_error(error: RedisError, operation: &'static str) -> StorageError {
-    StorageError::new(kind(&error), "redis", operation).with_source(error)
+/// Why there is no answer.
+#[derive(Debug)]
+pub(super) enum Failed {
+    /// There was no connection, so nothing was sent.
+    Unconnected(StorageError),
+    /// The server's error, or the connection's.
+    Error(RedisError),
+    /// No answer in time.
+    Late,
 }
 
-/// Whether the server said that it does not know the script: it has run nothing.
-pub(super) fn is_no_script(error: &StorageError) -> bool {
-    let source = error.source().and_then(|source| source.downcast_ref::<RedisError>());
-    source.is_some_and(|error| error.kind() == ErrorKind::Server(ServerErrorKind::NoScript))
+impl Failed {
+    /// The storage's error for it.
+    pub(super) fn storage_error(self, storage: &'static str, operation: &'static str) -> StorageError {
+        match self {
+            Self::Unconnected(error) => error,
+            Self::Error(error) => StorageError::new(kind(&error), storage, operation).with_source(error),
+            Self::Late => StorageError::new(StorageErrorKind::Timeout, storage, operation),
+        }
+    }
+
+    /// Whether the server said that it does not know the script: it has run nothing.
+    pub(super) fn is_no_script(&self) -> bool {
+        matches!(self, Self::Error(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript))
+    }
 }
 
 /// Whether the connection is lost, or leads to a server that was demoted.
@@ -54,7 +68,8 @@ pub(super) fn kind(error: &RedisError) -> StorageErrorKind {
             ServerErrorKind::ResponseError | ServerErrorKind::NoPerm | ServerErrorKind::CrossSlot,
         )
         | ErrorKind::Extension
-        | ErrorKind::AuthenticationFailed => StorageErrorKind::Refused,
+        | ErrorKind::AuthenticationFailed
+        | ErrorKind::InvalidClientConfig => StorageErrorKind::Refused,
         // Loading, moved or without its master.
         ErrorKind::Server(_) => StorageErrorKind::Unavailable,
         _ => StorageErrorKind::Malformed,

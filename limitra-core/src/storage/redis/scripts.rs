@@ -12,6 +12,11 @@ pub(super) struct Script {
 }
 
 impl Script {
+    pub(super) fn new(text: String) -> Self {
+        let hash = ::redis::Script::new(&text).get_hash().to_owned();
+        Self { text, hash }
+    }
+
     pub(super) fn hash(&self) -> &str {
         &self.hash
     }
@@ -59,7 +64,5 @@ fn compose(algorithms: &[Algorithm], lean: &'static str) -> Script {
     }
     parts.push(lean);
     parts.push(include_str!("script/general.lua"));
-    let text = parts.join("\n");
-    let hash = ::redis::Script::new(&text).get_hash().to_owned();
-    Script { text, hash }
+    Script::new(parts.join("\n"))
 }

@@ -1,62 +1,115 @@
-//! Storage URLs.
-
-use ::redis::{ConnectionInfo, IntoConnectionInfo as _};
+//! The URL of one server.
 
 use crate::error::{ConfigurationError, UrlProblem};
-use crate::storage::redacted;
+use crate::storage::{StorageOptions, StorageUrl};
 
-const EXAMPLE: &str = "redis://127.0.0.1:6379/0";
+/// The port where none is given.
+pub(super) const PORT: u16 = 6379;
 
-/// Reads a URL; `redis_db` is the database if the URL does not name one.
-pub(super) fn parse(url: &str, redis_db: Option<i64>) -> Result<ConnectionInfo, ConfigurationError> {
-    let failed = |problem| ConfigurationError::Url { url: redacted(url), problem, example: EXAMPLE };
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return Err(failed(UrlProblem::Malformed));
-    };
-    match scheme {
-        "redis" | "valkey" | "redis+unix" | "valkey+unix" | "unix" => {}
-        "rediss" | "valkeys" if cfg!(feature = "redis-tls") => {}
-        "rediss" | "valkeys" => {
-            return Err(ConfigurationError::FeatureOff { what: "`rediss://`", feature: "redis-tls" });
+/// Where a server is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Tcp { host: String, port: u16, tls: bool },
+    Socket { path: String },
+}
+
+/// Reads where the one server of a URL is.
+pub(super) fn place(url: &StorageUrl) -> Result<Place, ConfigurationError> {
+    let part = |part, problem| Err(url.problem(UrlProblem::Part { part, problem }));
+    let tls = match url.scheme() {
+        "redis" | "valkey" => false,
+        "rediss" | "valkeys" => true,
+        "redis+unix" | "valkey+unix" | "unix" => {
+            return match (url.hosts(), url.path()) {
+                ([], "" | "/") => part("path", "is missing, where the socket is to stand"),
+                ([], path) => Ok(Place::Socket { path: path.to_owned() }),
+                _ => Err(url.problem(UrlProblem::NoHostHere)),
+            };
         }
-        _ => return Err(failed(UrlProblem::UnknownScheme)),
-    }
-    let info = url.into_connection_info().map_err(|error| {
-        let is_database = error.to_string().to_lowercase().contains("database");
-        failed(if is_database { UrlProblem::Database } else { UrlProblem::Malformed })
-    })?;
-    let Some(redis_db) = redis_db else {
-        return Ok(info);
+        _ => return Err(url.problem_like(UrlProblem::UnknownScheme, "redis://127.0.0.1:6379/0")),
     };
-    if redis_db < 0 {
-        return Err(ConfigurationError::RedisDb { redis_db, other: "a database is numbered from 0" });
-    }
-    let names_another = names_database(scheme, rest) && info.redis_settings().db() != redis_db;
-    if names_another {
-        return Err(ConfigurationError::RedisDb { redis_db, other: "the url names another database" });
-    }
-    let settings = info.redis_settings().clone().set_db(redis_db);
-    Ok(info.set_redis_settings(settings))
-}
-
-fn names_database(scheme: &str, rest: &str) -> bool {
-    let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
-    if scheme.ends_with("unix") {
-        query.split('&').any(|setting| setting.starts_with("db="))
-    } else {
-        address.split_once('/').is_some_and(|(_, path)| !path.is_empty())
+    match url.hosts() {
+        [] => Err(url.problem(UrlProblem::NoHost)),
+        [host] => Ok(Place::Tcp { host: host.name.clone(), port: host.port.unwrap_or(PORT), tls }),
+        _ => part("host", "is more than one; a cluster is `redis+cluster://`"),
     }
 }
 
-/// Whether the URL says which protocol is to be spoken.
-pub(super) fn names_protocol(url: &str) -> bool {
-    url.split_once('?')
-        .is_some_and(|(_, query)| query.split('&').any(|setting| setting.starts_with("protocol=")))
+/// The database that the URL names, by its path or its query.
+pub(super) fn database(url: &StorageUrl, place: &Place) -> Result<Option<i64>, ConfigurationError> {
+    let queried = url.query().iter().find(|(name, _)| name == "db").map(|(_, value)| value.as_str());
+    let named = match place {
+        Place::Tcp { .. } => Some(url.path().trim_matches('/')),
+        Place::Socket { .. } => None,
+    };
+    match queried.or(named) {
+        None | Some("") => Ok(None),
+        Some(text) => match text.trim().parse() {
+            Ok(db @ 0..) => Ok(Some(db)),
+            _ => Err(url.problem(UrlProblem::Database)),
+        },
+    }
+}
+
+/// The options in the URL's query alone.
+pub(super) fn query(url: &StorageUrl) -> StorageOptions {
+    let mut options = StorageOptions::new();
+    options.read_query(url, None);
+    options
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::redis::RedisStorage;
+
+    fn parse(url: &str) -> Result<(Place, Option<i64>), ConfigurationError> {
+        let url: StorageUrl = url.parse()?;
+        let place = place(&url)?;
+        let db = database(&url, &place)?;
+        Ok((place, db))
+    }
+
+    #[test]
+    fn what_the_seed_reads_is_read() {
+        let tcp = |host: &str, port, tls| Place::Tcp { host: host.to_owned(), port, tls };
+        let socket = |path: &str| Place::Socket { path: path.to_owned() };
+        for (url, expected) in [
+            ("redis://host", (tcp("host", PORT, false), None)),
+            ("async+redis://ada:sesame@host:1/3", (tcp("host", 1, false), Some(3))),
+            ("valkeys://[::1]:2/?db=4", (tcp("::1", 2, true), Some(4))),
+            ("rediss://host/?ssl_ca_certs=/etc/ca.pem", (tcp("host", PORT, true), None)),
+            ("redis+unix:///run/x.sock?db=2", (socket("/run/x.sock"), Some(2))),
+            ("valkey+unix://:sesame@/run/x%20y.sock", (socket("/run/x y.sock"), None)),
+        ] {
+            assert_eq!(parse(url), Ok(expected), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_mistake_names_the_part() {
+        for (url, problem) in [
+            ("redis://", "it names no host"),
+            ("redis://:@", "it names no host"),
+            ("redis://host:", "its port `` is not a number"),
+            ("redis://host:x", "its port `x` is not a number"),
+            ("redis://host:65536", "its port `65536` is not a number"),
+            ("redis://host:1,", "one of its hosts is empty"),
+            ("redis://host:1,other:2", "its host is more than one"),
+            ("redis://ho st:1", "its host `ho st` cannot be one"),
+            ("redis://ada:%zz@host", "its password is not percent-encoded"),
+            ("redis://host/first", "its database is not a number"),
+            ("redis://host/-1", "its database is not a number"),
+            ("redis+unix:///run/x.sock?db=x", "its database is not a number"),
+            ("redis+unix://host/run/x.sock", "it names a host"),
+            ("redis+unix://?db=1", "its path is missing"),
+            ("redis+cluster://host:1", "its scheme is unknown"),
+            ("http://host", "its scheme is unknown"),
+        ] {
+            let message = parse(url).expect_err(url).to_string();
+            assert!(message.contains(problem), "{url}: {message}");
+        }
+    }
 
     #[test]
     fn no_password_stands_in_a_message() {
@@ -68,19 +121,21 @@ mod tests {
             "http://u:secret@host",
             "redis://u:secret?more@host:notaport",
             "redis://u:more?secret@host:notaport",
+            "redis://u:secret/more@host:notaport",
             "redis+unix:///run/x.sock?pass=more@secret&db=x",
         ] {
-            let message = parse(url, None).expect_err(url).to_string();
+            let message = parse(url).expect_err(url).to_string();
             assert!(!message.contains("secret"), "{message}");
         }
     }
 
     #[test]
     fn a_database_is_named_once() {
-        assert!(parse("redis://host", Some(3)).is_ok_and(|info| info.redis_settings().db() == 3));
-        assert!(parse("redis://host/3", Some(3)).is_ok());
-        assert!(parse("redis://host/2", Some(3)).is_err());
-        assert!(parse("redis+unix:///run/x.sock?db=2", Some(3)).is_err());
-        assert!(parse("redis://host", Some(-1)).is_err());
+        let built = |url, db| RedisStorage::builder().url(url).redis_db(db).build();
+        assert!(built("redis://host", 3).is_ok());
+        assert!(built("redis://host/3", 3).is_ok());
+        assert!(built("redis://host/2", 3).is_err());
+        assert!(built("redis+unix:///run/x.sock?db=2", 3).is_err());
+        assert!(built("redis://host", -1).is_err());
     }
 }

@@ -1,7 +1,6 @@
 //! All algorithms over anything that loads and swaps values.
 
 mod lanes;
-mod pause;
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,10 +13,10 @@ use crate::attempt::{Attempt, Decided, Mode, Outcome};
 use crate::error::{ConcurrentUpdateError, ConfigurationError, StorageError, StorageErrorKind};
 use crate::key::Key;
 use crate::record::Record;
+use crate::storage::pause::Pause;
 use crate::storage::{AnyStorage, Bounds, Storage};
 use crate::time::{Clock, Micros};
 use lanes::Lanes;
-use pause::Pause;
 
 /// How often a decision is tried by default.
 const MAX_RETRIES: u32 = 64;

@@ -11,12 +11,12 @@ const LONGEST: Duration = Duration::from_millis(100);
 /// Random pauses, each at most twice as long as the one before: exponential back-off with full jitter
 /// (Brooker, "Exponential Backoff And Jitter", 2015).
 #[derive(Default)]
-pub(super) struct Pause {
+pub(crate) struct Pause {
     tries: u32,
 }
 
 impl Pause {
-    pub(super) async fn wait(&mut self) {
+    pub(crate) async fn wait(&mut self) {
         let bound = FIRST.saturating_mul(1 << self.tries.min(16)).min(LONGEST);
         self.tries += 1;
         let random = RandomState::new().hash_one(self.tries);

@@ -1,0 +1,96 @@
+//! What MongoDB's errors mean to a caller.
+
+use ::mongodb::error::{Error, ErrorKind};
+
+use crate::error::{StorageError, StorageErrorKind};
+
+/// Why MongoDB did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// As the driver says it.
+    #[error(transparent)]
+    Driver(#[from] Error),
+    /// The TTL index is not there.
+    #[error(
+        "the index that removes what has expired cannot be created; allow createIndex, or create it by hand on {{expireAt: 1}} with expireAfterSeconds 0 and set `create_index` to false: {0}"
+    )]
+    Index(#[source] Error),
+    /// A write that was not done, or of which it is not known how far it got.
+    #[error("{message} (code {code})")]
+    Write { code: i32, message: String },
+    /// A document that is no record.
+    #[error("the document is no record of limitra")]
+    Foreign,
+    /// An answer that makes no sense.
+    #[error("its {0} is missing or of another type")]
+    Malformed(&'static str),
+}
+
+impl Failure {
+    /// Of an index that is to be created: an answer is about the index, anything else is as usual.
+    pub(super) fn of_index(error: Error) -> Self {
+        match &*error.kind {
+            ErrorKind::Command(answer) if kind_of_code(answer.code) == StorageErrorKind::Refused => {
+                Self::Index(error)
+            }
+            _ => Self::Driver(error),
+        }
+    }
+
+    /// What a caller may do about it.
+    pub(super) fn kind(&self) -> StorageErrorKind {
+        match self {
+            Self::Driver(error) | Self::Index(error) => kind(error),
+            Self::Write { code, .. } => kind_of_code(*code),
+            Self::Foreign => StorageErrorKind::ForeignValue,
+            Self::Malformed(_) => StorageErrorKind::Malformed,
+        }
+    }
+
+    /// Whether another client may be better off: it looks for the primary at once, this one when it next does.
+    pub(super) fn breaks_connection(&self) -> bool {
+        self.kind() == StorageErrorKind::Unavailable
+    }
+
+    pub(super) fn storage_error(self, operation: &'static str) -> StorageError {
+        let error = StorageError::new(self.kind(), super::NAME, operation);
+        match self {
+            Self::Driver(source) => error.with_source(source),
+            other => error.with_source(other),
+        }
+    }
+}
+
+fn kind(error: &Error) -> StorageErrorKind {
+    match &*error.kind {
+        ErrorKind::Command(error) => kind_of_code(error.code),
+        ErrorKind::Io(_)
+        | ErrorKind::ServerSelection { .. }
+        | ErrorKind::ConnectionPoolCleared { .. }
+        | ErrorKind::DnsResolve { .. }
+        | ErrorKind::Internal { .. }
+        | ErrorKind::Shutdown => StorageErrorKind::Unavailable,
+        ErrorKind::Authentication { .. }
+        | ErrorKind::InvalidTlsConfig { .. }
+        | ErrorKind::InvalidArgument { .. }
+        | ErrorKind::IncompatibleServer { .. } => StorageErrorKind::Refused,
+        _ => StorageErrorKind::Malformed,
+    }
+}
+
+/// By the numbers in MongoDB's `error_codes.yml`.
+fn kind_of_code(code: i32) -> StorageErrorKind {
+    match code {
+        // HostUnreachable, HostNotFound, NetworkTimeout, ShutdownInProgress, PrimarySteppedDown, ExceededTimeLimit, IngressRequestRateLimitExceeded,
+        // SocketException, NotWritablePrimary, InterruptedAtShutdown, InterruptedDueToReplStateChange,
+        // NotPrimaryNoSecondaryOk, NotPrimaryOrSecondary, and the one of old servers for the same.
+        6 | 7 | 89 | 91 | 189 | 262 | 462 | 9001 | 10107 | 11600 | 11602 | 13435 | 13436 | 10058 => {
+            StorageErrorKind::Unavailable
+        }
+        // MaxTimeMSExpired, WriteConcernTimeout.
+        50 | 64 => StorageErrorKind::Timeout,
+        // BSONObjectTooLarge, and the same of a document that an update makes.
+        10334 | 17419 => StorageErrorKind::Full,
+        _ => StorageErrorKind::Refused,
+    }
+}
