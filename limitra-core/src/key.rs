@@ -230,6 +230,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn who_is_asking_stands_in_no_log() {
+        let shown = |text| format!("{:?}", Key::from_text(text));
+        assert_eq!(shown("limitra:blog::user:ada:"), "Key(limitra:blog::user)");
+        assert_eq!(shown("LIMITER/ada/10/1/minute/gcra"), "Key(LIMITER/..)");
+    }
+
+    #[test]
     fn no_control_character_stands_in_a_key() {
         for (identifier, escaped) in [
             ("a\nb", "a%0Ab"),

@@ -86,6 +86,13 @@ fn shape_of(function: &Function, complaints: &mut Complaints) -> Option<Shape> {
         );
         complaints.about(function.signature.fn_token, message);
     }
+    if let (Some(Shape::Boxed { .. }), Some(early)) = (&shape, shape::early_return(body)) {
+        let message = format!(
+            "this future would not be limited: only the last block of `{name}` is, so put the `return` into it, \
+             or write `async fn {name}`"
+        );
+        complaints.about(early, message);
+    }
     shape
 }
 

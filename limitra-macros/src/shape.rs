@@ -10,8 +10,8 @@ use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::visit::{self, Visit};
 use syn::{
-    Block, Expr, GenericArgument, Local, Pat, PathArguments, ReturnType, Stmt, TraitBound, Type,
-    TypeParamBound,
+    Block, Expr, ExprAsync, ExprClosure, ExprReturn, GenericArgument, Item, Local, Pat, PathArguments,
+    ReturnType, Stmt, TraitBound, Type, TypeParamBound,
 };
 
 use crate::function::{Body, Function};
@@ -48,6 +48,13 @@ impl Shape {
             None => (!is_future(output)).then_some(Self::Plain),
         }
     }
+}
+
+/// A `return` that leaves the function before its last block does, which alone is limited.
+pub(crate) fn early_return(body: &Body) -> Option<ExprReturn> {
+    let mut found = EarlyReturn(None);
+    found.visit_block(&block(body)?);
+    found.0
 }
 
 /// The body with `statements` in their place.
@@ -220,6 +227,21 @@ fn says_a_type(statement: &Stmt) -> bool {
     };
     let tokens = it.to_token_stream();
     RETURNS.iter().any(|name| mentions(tokens.clone(), name))
+}
+
+/// Finds a `return` of the function itself, not of what is made in it.
+struct EarlyReturn(Option<ExprReturn>);
+
+impl<'ast> Visit<'ast> for EarlyReturn {
+    fn visit_expr_return(&mut self, it: &'ast ExprReturn) {
+        self.0.get_or_insert_with(|| it.clone());
+    }
+
+    fn visit_expr_async(&mut self, _: &'ast ExprAsync) {}
+
+    fn visit_expr_closure(&mut self, _: &'ast ExprClosure) {}
+
+    fn visit_item(&mut self, _: &'ast Item) {}
 }
 
 /// Collects `let PATTERN = { let __argN = __argN; __argN };`.
