@@ -163,6 +163,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::needless_borrows_for_generic_args)] // What is borrowed is another type.
     fn one_identifier_several_and_none_are_told_apart_by_their_type() {
         let owned = "ada".to_owned();
         for one in [
