@@ -259,7 +259,7 @@ fn an_unknown_default_is_refused_with_those_that_are_known() {
     );
     assert_refused(
         LimitraConfig::new().default_backend("disk"),
-        &["unknown backend `disk`", "memory and redis"],
+        &["unknown backend `disk`", "memory, redis", "postgres"],
     );
     assert_refused(LimitraConfig::new().redis_url("memory://"), &["scheme is unknown, known are redis"]);
 }

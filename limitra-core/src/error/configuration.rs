@@ -374,7 +374,9 @@ impl fmt::Display for Number {
 #[non_exhaustive]
 pub enum UrlProblem {
     /// The scheme is none of ours.
-    #[error("its scheme is unknown, known are redis, rediss, redis+unix, valkey, valkeys and valkey+unix")]
+    #[error(
+        "its scheme is unknown, known are redis, rediss, redis+unix, valkey, valkeys and valkey+unix; a url of another storage is given as `storage_url`"
+    )]
     UnknownScheme,
     /// It cannot be read at all.
     #[error("it is malformed")]
