@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use drawer::{Behaviour, Drawer};
 use limitra::{
-    Algorithm, AnyStorage, ConfigurationError, Error, Limit, ManualClock, RateLimiter, RegisterStorage,
-    StorageErrorKind, check_all, conformance,
+    Algorithm, AnyStorage, ConfigurationError, Error, Limit, Limitra, LimitraConfig, ManualClock,
+    RateLimiter, RegisterStorage, StorageErrorKind, check_all, conformance, rate_limit,
 };
 use limitra_tests::{oracle, race};
 
@@ -160,6 +160,29 @@ async fn more_subjects_or_bytes_than_a_register_carries_are_a_mistake_whatever_t
     let error = check_all([user.of("ada"), user.of("bob")]).await.unwrap_err();
     assert!(error.to_string().contains("2 subjects in one decision are too many for drawer"), "{error}");
     assert!(tenant.allow_request("acme").await.unwrap());
+}
+
+/// Which of several attributes take part is known only at a call; that they are too many is known before.
+#[tokio::test]
+async fn stacked_attributes_on_a_register_of_one_subject_are_a_mistake_that_names_the_function() {
+    #[rate_limit(requests = 5, window = 60, key = "user", limitra = limits)]
+    #[rate_limit(requests = 9, window = 60, scope = "tenant", exempt_when = |_, _| true)]
+    async fn post(user: &str, limits: &Limitra) -> Result<(), Error> {
+        Ok(())
+    }
+
+    #[rate_limit(requests = 11, window = 60, algorithm = "moving_window", fail_open = true, limitra = limits)]
+    async fn search(limits: &Limitra) -> Result<(), Error> {
+        Ok(())
+    }
+
+    let drawer = Drawer::of(Behaviour { bytes: 4 + 36 + 10 * 16, ..Behaviour::default() });
+    let limits = LimitraConfig::new().storage(storage(&drawer)).build().unwrap();
+    let error = post("ada", &limits).await.unwrap_err().to_string();
+    assert!(error.contains("post`: 2 subjects in one decision are too many for drawer"), "{error}");
+    let error = search(&limits).await.unwrap_err().to_string();
+    assert!(error.contains("search`: a moving window of 11 is too large for drawer"), "{error}");
+    assert_eq!(drawer.calls(), (0, 0));
 }
 
 #[tokio::test]

@@ -218,6 +218,10 @@ impl Declaration {
             }
             layers.push(layer);
         }
+        // Said at the first call with the function's name, not by chance when all layers take part.
+        let (name, bounds) = (storage.name(), storage.bounds());
+        bounds.allow(name, layers.len())?;
+        layers.iter().flat_map(|layer| &layer.rules).try_for_each(|rules| bounds.hold(name, rules))?;
         let desk = Desk {
             storage,
             clock: settings.clock.clone(),
