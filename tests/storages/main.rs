@@ -91,7 +91,7 @@ fn a_storage_on_a_network_takes_prefix_and_deadlines_by_url_or_beside_it() {
             ("connect_timeout", "soon", "`connect_timeout` is `soon`"),
             ("connect_timeout", "1e400", "`connect_timeout` is `1e400`"),
             ("connect_timeout", "NaN", "`connect_timeout` is `NaN`"),
-            ("respones_timeout", "1", "no option `respones_timeout`; known are connect_timeout, "),
+            ("respones_timeout", "1", "no option `respones_timeout`; known are "),
         ] {
             let error = storage::from_url(url, [(name, value)]).unwrap_err().to_string();
             assert!(error.contains(complaint), "{url} {name}={value}: {error}");

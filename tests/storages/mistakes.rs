@@ -54,7 +54,7 @@ fn a_mistake_in_the_servers_names_it() {
             ("[::1:1", "cannot be one"),
             ("[nine]:1", "cannot be one"),
         ] {
-            for credentials in ["", "ann:secret@", ":se%63ret@"] {
+            for credentials in ["", "ann:secret@", "ann:se%63ret@"] {
                 let url = format!("{scheme}://{credentials}{servers}{path}");
                 let error = storage::from_url(&url, ()).map(|_| ()).unwrap_err().to_string();
                 assert!(error.contains(complaint), "{url}: {error}");
