@@ -81,9 +81,9 @@ impl Lanes {
     }
 
     /// Leaves a queue that does not move: whoever comes from now on stands in another one.
-    fn give_up(&self, held: Held) {
+    fn give_up(&self, held: &Held) {
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        if Self::is_entered(&lanes, &held) {
+        if Self::is_entered(&lanes, held) {
             lanes.remove(&held.key);
         }
     }
@@ -126,7 +126,7 @@ impl Turns<'_> {
         let Some(held) = self.held.last_mut() else { return Ok(true) };
         let Some(guard) = guard else {
             if let Some(held) = self.held.pop() {
-                self.lanes.give_up(held);
+                self.lanes.give_up(&held);
             }
             return Ok(false);
         };
