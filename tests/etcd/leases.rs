@@ -173,3 +173,22 @@ async fn a_record_of_a_short_window_is_gone_two_minutes_later() {
     assert!(began.elapsed().unwrap() >= Duration::from_secs(60));
     assert!(server.leases().is_empty() && server.keys("test").is_empty());
 }
+
+#[tokio::test]
+async fn all_leases_that_were_lost_are_replaced_within_one_decision() {
+    let server = EtcdServer::start();
+    let storage: AnyStorage = etcd_at(&server.url()).into();
+    let hit = async |window| {
+        let limit = Limit::new(5, Duration::from_secs(window)).unwrap();
+        let limiter = RateLimiter::builder().storage(&storage).algorithm(Algorithm::FixedWindow).limit(limit);
+        limiter.prefix(fresh_prefix()).build().unwrap().allow_request("ada").await
+    };
+    // Each of the two serves the third as well.
+    assert!(hit(3440).await.unwrap() && hit(5240).await.unwrap());
+    assert_eq!(server.leases().len(), 2);
+    for lease in server.leases() {
+        server.cli(&["lease", "revoke", &lease]);
+    }
+    assert!(hit(3940).await.unwrap());
+    assert_eq!(server.leases().len(), 1);
+}

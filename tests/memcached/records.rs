@@ -179,9 +179,10 @@ fn the_largest_record_fits_into_an_item() {
 }
 
 #[tokio::test]
-async fn a_server_that_has_no_room_says_so() {
+async fn a_server_that_has_no_room_and_does_not_evict_says_so_and_forgets_the_record() {
     let server = MemcachedServer::builder().argument("-M").start();
     let limiter = limiter(&storage_at(&server.url()), 5);
+    assert!(limiter.allow_request("eve").await.unwrap());
     // All memory is there for large values, then what is there for values like ours is full too.
     for length in [500_000, 40] {
         let value = "x".repeat(length);
@@ -192,6 +193,10 @@ async fn a_server_that_has_no_room_says_so() {
     let error = limiter.allow_request("ada").await.unwrap_err();
     assert!(error.to_string().contains("out of memory storing object"), "{error}");
     assert_eq!(kind::<()>(Err(error)), StorageErrorKind::Refused);
+    // What it had under the key is gone with it: that is how memcached refuses.
+    assert_eq!(limiter.usage("eve").await.unwrap().count, 1);
+    assert_eq!(kind(limiter.allow_request("eve").await), StorageErrorKind::Refused);
+    assert_eq!(limiter.usage("eve").await.unwrap().count, 0);
 }
 
 #[tokio::test]

@@ -1,11 +1,13 @@
 //! Decisions of one process on one key queue up.
 
 use std::sync::Arc;
+use std::task::{Context, Waker};
+use std::time::Duration;
 
 use limitra::{Error, RateLimiter, StorageErrorKind};
 use tokio::task::{JoinSet, yield_now};
 
-use crate::drawer::Drawer;
+use crate::drawer::{Behaviour, Drawer};
 use crate::{limiter, storage};
 
 /// Lets every task run until it waits.
@@ -100,4 +102,36 @@ async fn a_test_waits_for_nobody() {
     drawer.unblock(false);
     assert!(hit.await.unwrap().unwrap());
     assert!(test.await.unwrap().unwrap().is_allowed());
+}
+
+#[tokio::test]
+async fn a_decision_that_is_begun_and_not_gone_on_with_holds_nobody_up_for_ever() {
+    let drawer = Drawer::new();
+    let limiter = limiter(&storage(&drawer), 2);
+    drawer.block();
+    let mut begun = Box::pin(ask(&limiter, "ada"));
+    // Its load is under way, and nobody asks it to go on: as the other futures of a `buffer_unordered`, or of a `select!` by `&mut`.
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(begun.as_mut().poll(&mut context).is_pending());
+    drawer.unblock(false);
+    let mut behind = JoinSet::new();
+    for _ in 0..3 {
+        behind.spawn(ask(&limiter, "ada"));
+    }
+    let answers = tokio::time::timeout(Duration::from_secs(60), behind.join_all()).await.expect("answers");
+    assert_eq!(answers.into_iter().filter(|answer| *answer.as_ref().unwrap()).count(), 2);
+    assert!(!begun.await.unwrap());
+}
+
+#[cfg(feature = "blocking")]
+#[tokio::test]
+async fn a_blocking_decision_does_not_wait_for_ever_for_a_task_of_the_thread_that_it_blocks() {
+    let drawer = Drawer::of(Behaviour { yields: true, ..Behaviour::default() });
+    let limiter = limiter(&storage(&drawer), 2);
+    let task = tokio::spawn(ask(&limiter, "ada"));
+    tokio::task::yield_now().await;
+    assert_eq!(drawer.calls(), (1, 0), "it is under way");
+    assert!(limiter.blocking().allow_request("ada").unwrap());
+    assert!(task.await.unwrap().unwrap());
+    assert!(!limiter.allow_request("ada").await.unwrap());
 }

@@ -30,6 +30,8 @@ pub(super) struct Lease {
     pub(super) id: i64,
     /// How many were granted before.
     number: u64,
+    /// How many there were when it was handed out.
+    known: u64,
     /// At this instant or later.
     ends: Instant,
 }
@@ -51,17 +53,19 @@ impl Leases {
         let granted = made.lease.clone().grant(seconds(keep), None).await?;
         let lasts = Duration::from_secs(u64::try_from(granted.ttl()).unwrap_or_default());
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let lease =
-            Lease { id: granted.id(), number: known.count, ends: now.checked_add(lasts).unwrap_or(now) };
+        let number = known.count;
         known.count += 1;
+        let ends = now.checked_add(lasts).unwrap_or(now);
+        let lease = Lease { id: granted.id(), number, known: known.count, ends };
         known.leases.push(lease);
         Ok(lease)
     }
 
-    /// Forgets a lease that etcd does not know any more, and all that were granted before it: if one was lost, they may be.
+    /// Forgets a lease that etcd does not know any more, and all that there were when it was handed out: if one was lost,
+    /// they may be. Those that somebody else was granted since are there.
     pub(super) fn forget(&self, lost: Lease) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.leases.retain(|lease| lease.number > lost.number);
+        known.leases.retain(|lease| lease.number >= lost.known);
     }
 
     fn find(&self, keep: Duration) -> Option<Lease> {
@@ -70,7 +74,8 @@ impl Leases {
         known.leases.retain(|lease| lease.ends > now);
         let left = |lease: &Lease| lease.ends.saturating_duration_since(now);
         let fitting = known.leases.iter().filter(|lease| (keep..=keep * 2).contains(&left(lease)));
-        fitting.min_by_key(|lease| lease.ends).copied()
+        let fitting = fitting.min_by_key(|lease| lease.ends).copied();
+        fitting.map(|lease| Lease { known: known.count, ..lease })
     }
 }
 
@@ -95,12 +100,12 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_lease_takes_those_before_it_along() {
+    fn a_lost_lease_takes_those_along_that_there_were_when_it_was_handed_out() {
         let leases = Leases::default();
         let ends = Instant::now() + Duration::from_secs(100);
-        let all = [0, 1, 2].map(|number| Lease { id: 1, number, ends });
+        let all = [0, 1, 2].map(|number| Lease { id: 1, number, known: 2, ends });
         leases.0.lock().unwrap_or_else(PoisonError::into_inner).leases.extend(all);
-        leases.forget(all[1]);
+        leases.forget(all[0]);
         assert!(leases.find(Duration::from_secs(70)).is_some_and(|lease| lease.number == 2));
         // Too long and too short.
         assert!(leases.find(Duration::from_secs(40)).is_none());

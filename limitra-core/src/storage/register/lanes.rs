@@ -1,16 +1,23 @@
 //! A queue for each key: of one process only one decision at a time is about one record.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use smallvec::SmallVec;
+use tokio::runtime::Handle;
 use tokio::sync::OwnedMutexGuard;
 
 use crate::error::{StorageError, StorageErrorKind};
 use crate::key::Key;
 
-/// The queues that anybody stands in.
+/// The one in front that takes longer is not waited for: it may wait for those behind it, being a future that nobody polls
+/// meanwhile, or a task of a thread that they block. With the default deadlines a decision ends sooner.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The queues that anybody stands in. They only save tries: whoever goes past one is still held to the version that it loaded.
 #[derive(Default)]
 pub(super) struct Lanes {
     lanes: Mutex<HashMap<String, Arc<Lane>>>,
@@ -19,6 +26,8 @@ pub(super) struct Lanes {
 #[derive(Default)]
 struct Lane {
     turn: Arc<tokio::sync::Mutex<()>>,
+    /// How many had their turn.
+    begun: AtomicU64,
     /// How often the one in front could not reach the register.
     failures: AtomicU64,
 }
@@ -47,18 +56,7 @@ impl Lanes {
         texts.sort_unstable();
         let mut turns = Turns { lanes: self, held: SmallVec::new() };
         for key in texts {
-            let lane = self.enter(&key);
-            let seen = lane.failures.load(Ordering::Acquire);
-            let turn = Arc::clone(&lane.turn);
-            // Before the wait, so that the queue is left if the wait is given up.
-            turns.held.push(Held { key, lane, guard: None });
-            let guard = turn.lock_owned().await;
-            let Some(held) = turns.held.last_mut() else { continue };
-            held.guard = Some(guard);
-            if held.lane.failures.load(Ordering::Acquire) != seen {
-                return Err(StorageError::new(StorageErrorKind::Unavailable, storage, "decide")
-                    .with_source("the decision in front of this one got no answer"));
-            }
+            while !turns.wait(&key, storage).await? {}
         }
         Ok(turns)
     }
@@ -73,17 +71,74 @@ impl Lanes {
         lane
     }
 
-    fn leave(&self, held: Held) {
+    fn leave(&self, mut held: Held) {
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(held.guard);
+        drop(held.guard.take());
         // The map's and this one: nobody else stands here, and nobody can enter while the map is locked.
-        if Arc::strong_count(&held.lane) == 2 {
+        if Arc::strong_count(&held.lane) == 2 && Self::is_entered(&lanes, &held) {
             lanes.remove(&held.key);
+        }
+    }
+
+    /// Leaves a queue that does not move: whoever comes from now on stands in another one.
+    fn give_up(&self, held: &Held) {
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        if Self::is_entered(&lanes, held) {
+            lanes.remove(&held.key);
+        }
+    }
+
+    /// Whether those who come now stand in the same queue.
+    fn is_entered(lanes: &HashMap<String, Arc<Lane>>, held: &Held) -> bool {
+        lanes.get(&held.key).is_some_and(|lane| Arc::ptr_eq(lane, &held.lane))
+    }
+}
+
+impl Lane {
+    /// The turn; none if the one in front stands still.
+    async fn turn(&self) -> Option<OwnedMutexGuard<()>> {
+        let mut turn = pin!(Arc::clone(&self.turn).lock_owned());
+        // Outside of tokio there is no timer.
+        if Handle::try_current().is_err() {
+            return Some(turn.await);
+        }
+        loop {
+            let begun = self.begun.load(Ordering::Acquire);
+            match tokio::time::timeout(PATIENCE, turn.as_mut()).await {
+                Ok(guard) => return Some(guard),
+                Err(_) if self.begun.load(Ordering::Acquire) == begun => return None,
+                Err(_) => {}
+            }
         }
     }
 }
 
 impl Turns<'_> {
+    /// Waits for the turn at one key; whether it came.
+    async fn wait(&mut self, key: &str, storage: &'static str) -> Result<bool, StorageError> {
+        let lane = self.lanes.enter(key);
+        let seen = lane.failures.load(Ordering::Acquire);
+        // Before the wait, so that the queue is left if the wait is given up.
+        self.held.push(Held { key: key.to_owned(), lane: Arc::clone(&lane), guard: None });
+        let guard = lane.turn().await;
+        // Else it would count as somebody who stands there.
+        drop(lane);
+        let Some(held) = self.held.last_mut() else { return Ok(true) };
+        let Some(guard) = guard else {
+            if let Some(held) = self.held.pop() {
+                self.lanes.give_up(&held);
+            }
+            return Ok(false);
+        };
+        held.guard = Some(guard);
+        held.lane.begun.fetch_add(1, Ordering::AcqRel);
+        if held.lane.failures.load(Ordering::Acquire) != seen {
+            return Err(StorageError::new(StorageErrorKind::Unavailable, storage, "decide")
+                .with_source("the decision in front of this one got no answer"));
+        }
+        Ok(true)
+    }
+
     /// Tells those who wait behind that the register could not be reached.
     pub(super) fn fail(&self) {
         for held in &self.held {
