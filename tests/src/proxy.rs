@@ -1,8 +1,8 @@
 //! A TCP proxy that misbehaves on request.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -30,18 +30,25 @@ pub enum ProxyMode {
     DropReplyTo(&'static [u8]),
 }
 
+/// A mode, and who waits until it is in force.
+#[derive(Clone, Debug)]
+struct Change {
+    mode: ProxyMode,
+    in_force: Option<mpsc::SyncSender<()>>,
+}
+
 /// A proxy on a free port of 127.0.0.1 before one server, in a thread of its own; it ends when this value is dropped.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
-    mode: Option<Arc<watch::Sender<ProxyMode>>>,
+    mode: Option<Arc<watch::Sender<Change>>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Proxy {
     /// Starts a proxy that passes everything on to this server.
     pub fn start(server: SocketAddr) -> Self {
-        let (mode, modes) = watch::channel(ProxyMode::Pass);
+        let (mode, modes) = watch::channel(Change { mode: ProxyMode::Pass, in_force: None });
         let (bound, address) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
             tokio::runtime::Builder::new_current_thread()
@@ -73,10 +80,13 @@ impl Proxy {
         format!("redis://{}", self.address)
     }
 
-    /// Behaves like this from now on.
+    /// Behaves like this from now on: when this returns, it does.
     pub fn set(&self, mode: ProxyMode) {
         if let Some(sender) = &self.mode {
-            sender.send_replace(mode);
+            let (in_force, is_in_force) = mpsc::sync_channel(1);
+            sender.send_replace(Change { mode, in_force: Some(in_force) });
+            // An error is a change that another one replaced at once.
+            let _ = is_in_force.recv();
         }
     }
 }
@@ -103,15 +113,19 @@ async fn accept(
     listener: TcpListener,
     address: SocketAddr,
     server: SocketAddr,
-    mut modes: watch::Receiver<ProxyMode>,
+    mut modes: watch::Receiver<Change>,
 ) {
     let mut listener = Some(listener);
     loop {
-        let refuses = *modes.borrow_and_update() == ProxyMode::Refuse;
-        if refuses {
+        let Change { mode, in_force } = modes.borrow_and_update().clone();
+        if mode == ProxyMode::Refuse {
             listener = None;
         } else if listener.is_none() {
             listener = Some(listen(address));
+        }
+        if let Some(in_force) = in_force {
+            // Told before, if this is not a new one.
+            let _ = in_force.try_send(());
         }
         let accepted = async {
             match &listener {
@@ -129,7 +143,7 @@ async fn accept(
 }
 
 /// Carries one connection; it ends, both ways, when either way does.
-async fn carry(client: TcpStream, server: SocketAddr, modes: watch::Receiver<ProxyMode>) {
+async fn carry(client: TcpStream, server: SocketAddr, modes: watch::Receiver<Change>) {
     let Ok(server) = TcpStream::connect(server).await else {
         return;
     };
@@ -148,7 +162,7 @@ async fn carry(client: TcpStream, server: SocketAddr, modes: watch::Receiver<Pro
 async fn requests(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    modes: watch::Receiver<ProxyMode>,
+    modes: watch::Receiver<Change>,
     drops: &AtomicBool,
 ) {
     let mut buffer = vec![0; 64 * 1024];
@@ -156,7 +170,7 @@ async fn requests(
         let Ok(length @ 1..) = from.read(&mut buffer).await else {
             return;
         };
-        let mode = modes.borrow().clone();
+        let mode = modes.borrow().mode.clone();
         match mode {
             ProxyMode::Blackhole => continue,
             ProxyMode::Refuse | ProxyMode::CutBeforeRequest => return,
@@ -180,7 +194,7 @@ async fn requests(
 async fn replies(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    modes: watch::Receiver<ProxyMode>,
+    modes: watch::Receiver<Change>,
     drops: &AtomicBool,
 ) {
     let mut buffer = vec![0; 64 * 1024];
@@ -188,7 +202,7 @@ async fn replies(
         let Ok(length @ 1..) = from.read(&mut buffer).await else {
             return;
         };
-        let mode = modes.borrow().clone();
+        let mode = modes.borrow().mode.clone();
         match mode {
             _ if drops.load(Ordering::Acquire) => return,
             ProxyMode::Blackhole => continue,
@@ -208,7 +222,7 @@ async fn replies(
 }
 
 /// Returns when connections are to be cut.
-async fn refused(mut modes: watch::Receiver<ProxyMode>) {
+async fn refused(mut modes: watch::Receiver<Change>) {
     // A proxy that is dropped cuts its connections too.
-    let _ = modes.wait_for(|mode| *mode == ProxyMode::Refuse).await.map(|_| ());
+    let _ = modes.wait_for(|change| change.mode == ProxyMode::Refuse).await.map(|_| ());
 }
