@@ -179,6 +179,49 @@ mod tests {
     }
 
     #[test]
+    fn a_future_that_may_not_be_the_one_that_is_returned_is_a_mistake() {
+        let args = quote!(requests = 1, window = 1);
+        for body in [
+            quote! {
+                #[cfg(unix)]
+                { other() }
+                #[cfg(not(unix))]
+                async move { Ok(()) }
+            },
+            quote! {
+                #[cfg(unix)]
+                { other() }
+                #[cfg(not(unix))]
+                Box::pin(async move { Ok(()) })
+            },
+            quote! {
+                leave_if!(x > 0, return Box::pin(other()));
+                Box::pin(async move { Ok(()) })
+            },
+            quote! {
+                if x > 0 { leave! { { return other() } } }
+                async move { Ok(()) }.boxed()
+            },
+        ] {
+            let item = quote!(
+                fn f(x: u8) -> Pin<Box<dyn Future<Output = Result<(), E>>>> { #body }
+            );
+            assert_eq!(count(args.clone(), item.clone(), "compile_error"), 1, "{item}");
+        }
+        let well = quote!(
+            fn f(x: u8) -> Pin<Box<dyn Future<Output = Result<(), E>>>> {
+                println!("{x}");
+                #[allow(clippy::all)]
+                Box::pin(async move {
+                    leave_if!(x > 0, return Ok(()));
+                    Ok(())
+                })
+            }
+        );
+        assert_eq!(count(args, well, "compile_error"), 0);
+    }
+
+    #[test]
     fn another_path_of_limitra_is_used_throughout() {
         let item = quote!(
             async fn f(a: u8) -> Result<(), E> {}

@@ -10,8 +10,8 @@ use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::visit::{self, Visit};
 use syn::{
-    Block, Expr, ExprAsync, ExprClosure, ExprReturn, GenericArgument, Item, Local, Pat, PathArguments,
-    ReturnType, Stmt, TraitBound, Type, TypeParamBound,
+    Attribute, Block, Expr, ExprAsync, ExprClosure, ExprReturn, GenericArgument, Item, Local, Macro, Pat,
+    PathArguments, ReturnType, Stmt, TraitBound, Type, TypeParamBound,
 };
 
 use crate::function::{Body, Function};
@@ -50,8 +50,9 @@ impl Shape {
     }
 }
 
-/// A `return` that leaves the function before its last block does, which alone is limited.
-pub(crate) fn early_return(body: &Body) -> Option<ExprReturn> {
+/// A `return` that leaves the function before its last block does, which alone is limited; also among what a macro is
+/// given. One that a macro brings along is not seen.
+pub(crate) fn early_return(body: &Body) -> Option<TokenStream> {
     let mut found = EarlyReturn(None);
     found.visit_block(&block(body)?);
     found.0
@@ -111,14 +112,25 @@ fn boxed(block: &Block) -> Option<&Block> {
         return None;
     };
     let future = match last {
-        Expr::Call(call) if is_box_pin(&call.func) && call.args.len() == 1 => call.args.first()?,
-        Expr::MethodCall(call) if call.method == "boxed" || call.method == "boxed_local" => &*call.receiver,
+        Expr::Call(call) if is_box_pin(&call.func) && call.args.len() == 1 && is_there(&call.attrs) => {
+            call.args.first()?
+        }
+        Expr::MethodCall(call)
+            if (call.method == "boxed" || call.method == "boxed_local") && is_there(&call.attrs) =>
+        {
+            &*call.receiver
+        }
         last => last,
     };
     match future {
-        Expr::Async(future) => Some(&future.block),
+        Expr::Async(future) if is_there(&future.attrs) => Some(&future.block),
         _ => None,
     }
+}
+
+/// Whether an expression is the last one whatever is configured: with a `cfg` another one may take its place, and that has no limit.
+fn is_there(attributes: &[Attribute]) -> bool {
+    !attributes.iter().any(|it| it.path().is_ident("cfg") || it.path().is_ident("cfg_attr"))
 }
 
 fn boxed_mut(block: &mut Block) -> Option<&mut Block> {
@@ -230,11 +242,17 @@ fn says_a_type(statement: &Stmt) -> bool {
 }
 
 /// Finds a `return` of the function itself, not of what is made in it.
-struct EarlyReturn(Option<ExprReturn>);
+struct EarlyReturn(Option<TokenStream>);
 
 impl<'ast> Visit<'ast> for EarlyReturn {
     fn visit_expr_return(&mut self, it: &'ast ExprReturn) {
-        self.0.get_or_insert_with(|| it.clone());
+        self.0.get_or_insert_with(|| it.to_token_stream());
+    }
+
+    fn visit_macro(&mut self, it: &'ast Macro) {
+        if mentions(it.tokens.clone(), "return") {
+            self.0.get_or_insert_with(|| it.to_token_stream());
+        }
     }
 
     fn visit_expr_async(&mut self, _: &'ast ExprAsync) {}

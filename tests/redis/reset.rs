@@ -1,6 +1,6 @@
 //! What `reset` removes, and what it leaves.
 
-use limitra::{AnyStorage, Key, RateLimiter, RedisStorage, Storage as _};
+use limitra::{AnyStorage, Key, RateLimiter, RedisStorage, Storage as _, StorageErrorKind};
 use limitra_tests::RedisServer;
 
 use crate::monitor::Monitor;
@@ -108,4 +108,21 @@ async fn another_database_is_not_touched() {
     fill(&two, 7).await;
     assert_eq!(one.reset().await.unwrap(), 5);
     assert_eq!(two.reset().await.unwrap(), 7);
+}
+
+/// A user who may not read would find nothing to remove: that is no success.
+#[tokio::test]
+async fn a_user_who_may_not_look_is_told_so() {
+    let server = RedisServer::start();
+    let storage = redis_at(&server.url());
+    fill(&storage, 3).await;
+    server.cli(&["ACL", "SETUSER", "clerk", "on", ">sesame", "~*", "+@all", "-getrange"]);
+    let clerk = redis_at(&server.url().replace("redis://", "redis://clerk:sesame@"));
+    let error = clerk.reset().await.unwrap_err();
+    assert_eq!(error.kind(), StorageErrorKind::Refused, "{error}");
+    server.cli(&["ACL", "SETUSER", "clerk", "+getrange", "-unlink"]);
+    let error = clerk.reset().await.unwrap_err();
+    assert_eq!(error.kind(), StorageErrorKind::Refused, "{error}");
+    server.cli(&["ACL", "SETUSER", "clerk", "+unlink"]);
+    assert_eq!(clerk.reset().await.unwrap(), 3);
 }

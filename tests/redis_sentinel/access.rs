@@ -68,6 +68,24 @@ async fn a_sentinel_that_is_dead_or_does_not_answer_keeps_nobody_waiting() {
     is_refused(lonely.build().unwrap(), StorageErrorKind::Unavailable).await;
 }
 
+/// A sentinel that was cut off during a failover names the old master, whose machine may be gone without a word.
+#[tokio::test]
+async fn a_sentinel_that_names_a_server_which_does_not_answer_keeps_nobody_waiting() {
+    let sentinels = RedisSentinels::start();
+    let gone = Proxy::start(sentinels.servers()[0].address());
+    gone.set(ProxyMode::Blackhole);
+    let stale = RedisServer::builder()
+        .sentinel(&format!("sentinel monitor mymaster 127.0.0.1 {} 3\n", gone.address().port()))
+        .start();
+    // It is the first to answer.
+    let late = Proxy::start(sentinels.sentinels()[0].address());
+    late.set(ProxyMode::Delay(Duration::from_millis(200)));
+    let started = Instant::now();
+    let url = format!("redis+sentinel://{},{}/mymaster", stale.address(), late.address());
+    decides(patient().url(url).build().unwrap()).await;
+    assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
+}
+
 #[tokio::test]
 async fn a_service_that_no_sentinel_knows_is_an_error_that_names_it() {
     let sentinels = RedisSentinels::start();

@@ -127,9 +127,16 @@ impl std::str::FromStr for StorageUrl {
             Ok::<_, ConfigurationError>(Some(decoded).filter(|text| !text.is_empty()))
         };
         let (username, password) = (given("user", username)?, given("password", password)?);
-        let hosts = parse_hosts(hosts).map_err(|problem| {
-            // A password with a slash or a question mark ends where it would be taken for a port.
-            let is_cut = credentials.is_none() && (path.contains('@') || query.contains('@'));
+        // A password with a slash or a question mark ends the servers too early: the rest of it, up to its `@`, would be taken
+        // for a path or for the name of a setting, and what stands before for a server.
+        let mut names =
+            query.split('&').map(|setting| setting.split_once('=').map_or(setting, |(name, _)| name));
+        let is_torn = path.contains('@') && !hosts.trim().is_empty() || names.any(|name| name.contains('@'));
+        let hosts = parse_hosts(hosts).and_then(|hosts| {
+            if is_torn { Err(UrlProblem::Encoding { part: "password" }) } else { Ok(hosts) }
+        });
+        let hosts = hosts.map_err(|problem| {
+            let is_cut = is_torn || query.contains('@') && credentials.is_none();
             failed(if is_cut { UrlProblem::Encoding { part: "password" } } else { problem })
         })?;
         let path = given("path", path)?.unwrap_or_default();
@@ -310,6 +317,13 @@ mod tests {
             "a://h:x?p=secret",
             "a://u:sec/ret@h",
             "a://u:sec?ret@h",
+            "a://u:1/secret@h:1",
+            "a://u:1?secret@h:1",
+            "a://u:1?x&secret@h:1/d",
+            "a://u:a@sec/ret@h:1",
+            "a://u:a@b:sec/ret@h:1",
+            "a://u:a@b:sec?ret@h:1",
+            "a://u:1,sec/ret@h:1",
         ] {
             let error = url.parse::<StorageUrl>().expect_err(url);
             assert!(!error.to_string().contains("sec"), "{error}");

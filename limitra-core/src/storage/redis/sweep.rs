@@ -16,6 +16,9 @@ const PAGE: usize = 500;
 static REMOVE: Lazy<Script> = Lazy::new(|| {
     Script::new(
         "local head = redis.pcall('GETRANGE', KEYS[1], 0, 3)
+if type(head) == 'table' and not string.find(head.err, 'WRONGTYPE', 1, true) then
+  return head
+end
 if type(head) ~= 'string' or #head < 4 or string.sub(head, 1, 2) ~= 'LR' or string.byte(head, 3) > 31 then
   return 0
 end

@@ -135,7 +135,7 @@ impl Inner {
             };
             let redirection = Redirection::after(&failed, &host);
             match &redirection {
-                Redirection::Moved(address) => slots.moved(slot, self.nodes.node(address)),
+                Redirection::Moved(address) => slots.moved(slot, &self.nodes.node(address)),
                 Redirection::Ask(address) => asked = Some(self.nodes.node(address)),
                 Redirection::Elsewhere | Redirection::Lost => self.renew(&map),
                 Redirection::Later | Redirection::None => {}

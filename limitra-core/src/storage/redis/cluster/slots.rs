@@ -1,5 +1,6 @@
 //! Which node of a cluster has a key.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use ::redis::Value;
@@ -9,9 +10,10 @@ use super::nodes::{Address, Node};
 /// How many slots a cluster has.
 const SLOTS: usize = 16_384;
 
-/// The master of each slot.
+/// The master of each slot. A map is kept for each runtime, so it is one of ranges: a few hundred bytes.
 pub(super) struct SlotMap {
-    masters: RwLock<Vec<Option<Arc<Node>>>>,
+    /// By the first slot of each range, which goes on to the next one.
+    masters: RwLock<BTreeMap<usize, Option<Arc<Node>>>>,
 }
 
 /// Slots from the first to the last, both included, and who has them.
@@ -20,11 +22,9 @@ pub(super) type Range = (usize, usize, Address);
 impl SlotMap {
     /// A map of these ranges.
     pub(super) fn new(ranges: impl IntoIterator<Item = (usize, usize, Arc<Node>)>) -> Self {
-        let mut masters = vec![None; SLOTS];
+        let mut masters = BTreeMap::from([(0, None)]);
         for (first, last, node) in ranges {
-            for master in masters.iter_mut().take(last + 1).skip(first) {
-                *master = Some(Arc::clone(&node));
-            }
+            assign(&mut masters, first, last, &node);
         }
         Self { masters: RwLock::new(masters) }
     }
@@ -32,14 +32,14 @@ impl SlotMap {
     /// The master of a slot, if it has one.
     pub(super) fn master(&self, slot: u16) -> Option<Arc<Node>> {
         let masters = self.masters.read().unwrap_or_else(PoisonError::into_inner);
-        masters.get(usize::from(slot)).cloned().flatten()
+        at(&masters, usize::from(slot))
     }
 
     /// Every master, once.
     pub(super) fn masters(&self) -> Vec<Arc<Node>> {
         let masters = self.masters.read().unwrap_or_else(PoisonError::into_inner);
         let mut found: Vec<Arc<Node>> = Vec::new();
-        for master in masters.iter().flatten() {
+        for master in masters.values().flatten() {
             if !found.iter().any(|other| Arc::ptr_eq(other, master)) {
                 found.push(Arc::clone(master));
             }
@@ -48,12 +48,26 @@ impl SlotMap {
     }
 
     /// A slot has moved.
-    pub(super) fn moved(&self, slot: u16, to: Arc<Node>) {
+    pub(super) fn moved(&self, slot: u16, to: &Arc<Node>) {
         let mut masters = self.masters.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(master) = masters.get_mut(usize::from(slot)) {
-            *master = Some(to);
-        }
+        assign(&mut masters, usize::from(slot), usize::from(slot), to);
     }
+}
+
+/// Who has a slot.
+fn at<T: Clone>(masters: &BTreeMap<usize, Option<T>>, slot: usize) -> Option<T> {
+    masters.range(..=slot).next_back().and_then(|(_, master)| master.clone())
+}
+
+/// Gives slots to a master.
+fn assign<T: Clone>(masters: &mut BTreeMap<usize, Option<T>>, first: usize, last: usize, to: &T) {
+    let next = last + 1;
+    if next < SLOTS && !masters.contains_key(&next) {
+        let after = at(masters, next);
+        masters.insert(next, after);
+    }
+    masters.retain(|slot, _| !(first..next).contains(slot));
+    masters.insert(first, Some(to.clone()));
 }
 
 /// Reads what a node says to `CLUSTER SLOTS`; `asked` is the node's host, for which it may have no name.
@@ -122,6 +136,24 @@ mod tests {
         assert_eq!(slot("foo{}{bar}"), crc16(b"foo{}{bar}") % 16_384);
         assert_eq!(hash_tag("foo{{bar}}zap"), Some("{bar"));
         assert_eq!(hash_tag("a}b{c"), None);
+    }
+
+    #[test]
+    fn ranges_are_what_a_list_of_all_slots_would_be() {
+        let (mut ranges, mut slots) = (BTreeMap::from([(0, None)]), vec![None; SLOTS]);
+        let mut number = 1_usize;
+        for master in 0..500 {
+            number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let first = (number >> 20) % SLOTS;
+            let length = if master % 3 == 0 { 1 } else { (number >> 40) % 4000 + 1 };
+            let end = (first + length - 1).min(SLOTS - 1);
+            assign(&mut ranges, first, end, &master);
+            slots[first..=end].fill(Some(master));
+            for slot in [0, first.saturating_sub(1), first, end, (end + 1).min(SLOTS - 1), SLOTS - 1] {
+                assert_eq!(at(&ranges, slot), slots[slot], "{slot}");
+            }
+        }
+        assert!((0..SLOTS).all(|slot| at(&ranges, slot) == slots[slot]));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use ::redis::{ErrorKind, FromRedisValue, RedisError, Value};
+use futures_util::future::{BoxFuture, FutureExt as _};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 
 use crate::storage::redis::access::Access;
@@ -23,25 +24,31 @@ pub(super) struct Sentinel {
     pub(super) plain: Option<Way>,
 }
 
+/// What one of those who are asked has said.
+enum Step {
+    /// A sentinel: where the master is.
+    Named(Result<(String, u16), RedisError>),
+    /// Whoever was named: a connection, if it is one.
+    Made(Result<Made, RedisError>),
+}
+
 impl Sentinels {
-    /// A connection to the master. All sentinels are asked at once, so that one that does not answer keeps nobody waiting; who is named
-    /// first and says itself that it is a master is it.
+    /// A connection to the master. All sentinels are asked at once, and whoever they name is connected to at once, so that
+    /// nobody who does not answer keeps others waiting; who says first itself that it is a master is it.
     pub(in crate::storage::redis) async fn master(&self) -> Result<Made, RedisError> {
-        let mut answers: FuturesUnordered<_> =
-            self.all.iter().map(|sentinel| sentinel.master_of(&self.service)).collect();
+        let asked = |sentinel| async move { Step::Named(Sentinel::master_of(sentinel, &self.service).await) };
+        let mut steps: FuturesUnordered<BoxFuture<'_, Step>> =
+            self.all.iter().map(|sentinel| asked(sentinel).boxed()).collect();
         let (mut tried, mut last) = (Vec::new(), None);
-        while let Some(answer) = answers.next().await {
-            let found = match answer {
-                Ok(address) if tried.contains(&address) => continue,
-                Ok(address) => {
+        while let Some(step) = steps.next().await {
+            match step {
+                Step::Named(Ok(address)) if tried.contains(&address) => {}
+                Step::Named(Ok(address)) => {
                     tried.push(address.clone());
-                    self.connect(&address).await
+                    steps.push(async move { Step::Made(self.connect(&address).await) }.boxed());
                 }
-                Err(error) => Err(error),
-            };
-            match found {
-                Ok(made) => return Ok(made),
-                Err(error) => last = Some(error),
+                Step::Made(Ok(made)) => return Ok(made),
+                Step::Named(Err(error)) | Step::Made(Err(error)) => last = Some(error),
             }
         }
         Err(last.unwrap_or_else(|| unknown(&self.service)))
