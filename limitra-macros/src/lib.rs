@@ -86,7 +86,7 @@ mod shape;
 /// whatever is `Display` can be a key. An `Option` cannot: say in a closure who is meant without one.
 ///
 /// The function's path in the key contains its type and trait, so two methods `create` on two types have
-/// counters of their own, and so has a default method for every type; all instances of a generic function share
+/// counters of their own, and so has a default method with `self` for every type; all instances of a generic function share
 /// one. The path can change with a compiler: give a `name` where counters must outlive that.
 ///
 /// # Several at once

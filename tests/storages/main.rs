@@ -47,7 +47,7 @@ fn schemes() -> Vec<(&'static str, &'static str)> {
     }
     if cfg!(feature = "postgres") {
         schemes.push(("postgres://user@127.0.0.1:1/database", "postgres"));
-        schemes.push(("postgresql://user:p%40ss@127.0.0.1:1/database?connect_timeout=2", "postgres"));
+        schemes.push(("postgresql://user:p%40ss@127.0.0.1:1/database?application_name=blog", "postgres"));
     }
     schemes
 }
@@ -88,6 +88,7 @@ fn a_storage_on_a_network_takes_prefix_and_deadlines_by_url_or_beside_it() {
             ("key_prefix", "a b", "`a b` cannot be a key_prefix"),
             ("response_timeout", "0", "`response_timeout` is `0`; give a number of seconds above 0"),
             ("response_timeout", "-1", "`response_timeout` is `-1`"),
+            ("connect_timeout", "5sss", "`connect_timeout` is `5sss`"),
             ("connect_timeout", "soon", "`connect_timeout` is `soon`"),
             ("connect_timeout", "1e400", "`connect_timeout` is `1e400`"),
             ("connect_timeout", "NaN", "`connect_timeout` is `NaN`"),

@@ -20,6 +20,17 @@ fn an_unknown_scheme_lists_the_known_ones() {
     }
 }
 
+#[test]
+fn memory_is_nowhere_and_takes_no_option_twice() {
+    for url in ["memory://h:1", "memory:///x", "memory://u:p@", "memory://h"] {
+        let error = storage::from_url(url, ()).unwrap_err().to_string();
+        assert!(error.contains("it says where"), "{url}: {error}");
+    }
+    let error = storage::from_url("memory://?max_keys=1&max_keys=2", ()).unwrap_err().to_string();
+    assert!(error.contains("its query names an option twice"), "{error}");
+    storage::from_url("memory:///?max_keys=1", [("max_keys", 2)]).unwrap();
+}
+
 /// Where several servers may be named, each needs its port.
 #[test]
 fn a_mistake_in_the_servers_names_it() {

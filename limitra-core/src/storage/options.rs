@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::url::StorageUrl;
-use crate::error::ConfigurationError;
+use crate::error::{ConfigurationError, UrlProblem};
 
 /// Options of a storage, by name: what [`from_url`](crate::storage::from_url) takes beside the URL.
 ///
@@ -70,7 +70,7 @@ impl StorageOptions {
         let Some(text) = self.take(name) else { return Ok(None) };
         let (number, unit) = match text.trim().strip_suffix("ms") {
             Some(number) => (number, 0.001),
-            None => (text.trim().trim_end_matches('s'), 1.0),
+            None => (text.trim().strip_suffix('s').unwrap_or(text.trim()), 1.0),
         };
         let seconds = number.trim().parse::<f64>().ok().map(|number| number * unit);
         let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
@@ -104,13 +104,27 @@ impl StorageOptions {
     }
 
     /// Takes over what stands in the URL's query and was not given here: everything, or only these names.
-    pub(crate) fn read_query(&mut self, url: &StorageUrl, only: Option<&[&str]>) {
+    pub(crate) fn read_query(
+        &mut self,
+        url: &StorageUrl,
+        only: Option<&[&str]>,
+    ) -> Result<(), ConfigurationError> {
+        let beside = self.given.len();
         for (name, value) in url.query() {
-            let is_ours = only.is_none_or(|names| names.contains(&name.as_str()));
-            if is_ours && !self.given.iter().any(|(given, _)| given == name) {
-                self.given.push((name.clone(), value.clone()));
+            if only.is_some_and(|names| !names.contains(&name.as_str())) {
+                continue;
+            }
+            match self.given.iter().position(|(given, _)| given == name) {
+                None => self.given.push((name.clone(), value.clone())),
+                // What is given beside the URL wins.
+                Some(place) if place < beside => {}
+                Some(_) => {
+                    let problem = "names an option twice";
+                    return Err(url.problem(UrlProblem::Part { part: "query", problem }));
+                }
             }
         }
+        Ok(())
     }
 
     /// Whether everything was taken.

@@ -131,7 +131,7 @@ pub fn from_url(url: &str, options: impl Into<StorageOptions>) -> Result<AnyStor
     };
     let storage = if let Some(open) = registered {
         let url: StorageUrl = url.parse()?;
-        options.read_query(&url, None);
+        options.read_query(&url, None)?;
         open(&url, &mut options)?
     } else {
         let Some(found) = SCHEMES.iter().find(|known| known.names.contains(&scheme.as_str())) else {
@@ -139,7 +139,7 @@ pub fn from_url(url: &str, options: impl Into<StorageOptions>) -> Result<AnyStor
         };
         let open = found.opener(&scheme)?;
         let url: StorageUrl = url.parse()?;
-        options.read_query(&url, found.own);
+        options.read_query(&url, found.own)?;
         open(&url, &mut options)?
     };
     options.end(&scheme)?;
@@ -189,7 +189,8 @@ pub fn register(
 
 fn memory(url: &StorageUrl, options: &mut StorageOptions) -> Result<AnyStorage, ConfigurationError> {
     let _always = options.take("wrap_exceptions");
-    if !url.hosts().is_empty() {
+    let says_where = !url.hosts().is_empty() || !matches!(url.path(), "" | "/") || url.username().is_some();
+    if says_where || url.password().is_some() {
         return Err(url.problem(crate::error::UrlProblem::NoHostHere));
     }
     Ok(match options.take_parsed("max_keys", "a number of keys, at least 1")? {

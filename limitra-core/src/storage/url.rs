@@ -204,7 +204,9 @@ fn parse_host(text: &str) -> Result<Host, UrlProblem> {
     let port = match port {
         None => None,
         Some(port) => match port.parse() {
-            Ok(port) if port > 0 => Some(port),
+            Ok(number) if number > 0 && port.starts_with(|first: char| first.is_ascii_digit()) => {
+                Some(number)
+            }
             _ => return Err(UrlProblem::BadPort { port: port.to_owned() }),
         },
     };
@@ -290,6 +292,7 @@ mod tests {
     fn a_mistake_names_the_part() {
         assert_eq!(problem("localhost:1"), UrlProblem::Malformed);
         assert_eq!(problem("a://h:notaport"), UrlProblem::BadPort { port: "notaport".into() });
+        assert_eq!(problem("a://h:+1"), UrlProblem::BadPort { port: "+1".into() });
         assert_eq!(problem("a://h:0"), UrlProblem::BadPort { port: "0".into() });
         assert_eq!(problem("a://h:65536"), UrlProblem::BadPort { port: "65536".into() });
         assert_eq!(problem("a://h:"), UrlProblem::BadPort { port: String::new() });

@@ -98,7 +98,7 @@ impl EtcdStorageBuilder {
                     return Err(url.problem(UrlProblem::Part { part: "scheme", problem: "is not `etcd`" }));
                 }
                 let mut options = StorageOptions::new();
-                options.read_query(&url, None);
+                options.read_query(&url, None)?;
                 let storage = self.settings.open(&url, &mut options)?;
                 options.end(url.scheme())?;
                 Ok(storage)

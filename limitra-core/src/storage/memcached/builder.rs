@@ -94,7 +94,7 @@ impl MemcachedStorageBuilder {
     pub fn build(mut self) -> Result<MemcachedStorage, ConfigurationError> {
         let url: StorageUrl = self.url.take().unwrap_or_else(|| format!("{NAME}://")).parse()?;
         let mut options = StorageOptions::new();
-        options.read_query(&url, None);
+        options.read_query(&url, None)?;
         let builder = self.read(&mut options)?;
         options.end(url.scheme())?;
         builder.open(&url)

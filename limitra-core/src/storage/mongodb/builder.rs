@@ -130,7 +130,7 @@ impl MongoDbStorageBuilder {
             (Some(url), None) => {
                 let url: StorageUrl = url.parse()?;
                 let mut options = StorageOptions::new();
-                options.read_query(&url, Some(OWN_OPTIONS));
+                options.read_query(&url, Some(OWN_OPTIONS))?;
                 let builder = self.or_options(&mut options)?;
                 options.end(url.scheme())?;
                 let address = Address::of(&url)?;

@@ -126,7 +126,7 @@ impl PostgresStorageBuilder {
         if self.pool.is_some() {
             return Err(ConfigurationError::TwoSources { one: "url", other: "pool" });
         }
-        options.read_query(url, Some(url::OWN_OPTIONS));
+        options.read_query(url, Some(url::OWN_OPTIONS))?;
         let common = options.take_common()?;
         self.response_timeout = self.response_timeout.or(common.response_timeout);
         self.connect_timeout = self.connect_timeout.or(common.connect_timeout);

@@ -150,7 +150,7 @@ impl RedisStorageBuilder {
         let place = url::place(url)?;
         // Before the options of the URL are taken, which name it as well.
         let db = self.database(url::database(url, &place)?)?;
-        let mut options = url::query(url);
+        let mut options = url::query(url)?;
         self.take(&mut options)?;
         options.end(url.scheme())?;
         match place {

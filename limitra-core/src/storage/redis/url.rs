@@ -52,10 +52,10 @@ pub(super) fn database(url: &StorageUrl, place: &Place) -> Result<Option<i64>, C
 }
 
 /// The options in the URL's query alone.
-pub(super) fn query(url: &StorageUrl) -> StorageOptions {
+pub(super) fn query(url: &StorageUrl) -> Result<StorageOptions, ConfigurationError> {
     let mut options = StorageOptions::new();
-    options.read_query(url, None);
-    options
+    options.read_query(url, None)?;
+    Ok(options)
 }
 
 #[cfg(test)]

@@ -90,7 +90,7 @@ impl RedisClusterStorageBuilder {
             let problem = "names a database, and a cluster has only one";
             return Err(url.problem(UrlProblem::Part { part: "path", problem }));
         }
-        let mut options = url::query(&url);
+        let mut options = url::query(&url)?;
         self.take(&mut options)?;
         options.end(url.scheme())?;
         if self.max_retries == Some(0) {

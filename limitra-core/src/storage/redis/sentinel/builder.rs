@@ -103,7 +103,7 @@ impl RedisSentinelStorageBuilder {
                 UrlProblem::Part { part: "scheme", problem: "is not redis+sentinel or valkey+sentinel" };
             return Err(url.problem_like(problem, "redis+sentinel://10.0.0.1:26379,10.0.0.2:26379/mymaster"));
         }
-        let mut options = url::query(&url);
+        let mut options = url::query(&url)?;
         self.take(&mut options)?;
         options.end(url.scheme())?;
         let sentinels = self.sentinels(&url, url.addresses()?)?;
