@@ -24,6 +24,7 @@ mod redis_cluster;
 mod redis_sentinels;
 mod redis_server;
 mod reference;
+mod server_process;
 mod shifted_clock;
 mod temporary_folder;
 

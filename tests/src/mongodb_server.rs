@@ -1,31 +1,22 @@
 //! A real MongoDB server of one test's own.
 
-use std::ffi::OsString;
-use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
 use mongodb::Client;
 use mongodb::bson::{Document, doc};
 
-use crate::random_number;
+use crate::server_process::{KILL, PortTaken, ServerProcess, ServerProgram, free_port, with_free_port};
 use crate::shifted_clock::ShiftedClock;
 use crate::temporary_folder::TemporaryFolder;
 
-/// How long a server may take to start or to die before the test fails.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Starts the server in the background, says its process id, and waits for its own standard input: at a line it kills
-/// the server, at the end of the input (also when the test process is killed) the server and its folder.
-const KEEPER: &str = r#"
-folder=$1; shift
-trap '' INT TERM HUP
-"$@" >"$folder/log" 2>&1 &
-echo $!
-if read -r _; then kill -9 $!; wait $!; else kill -9 $!; wait $!; rm -rf "$folder"; fi 2>/dev/null
-"#;
+static PROGRAM: ServerProgram = ServerProgram {
+    name: "secantusd-py",
+    variable: "MONGODB_SERVER",
+    ending: KILL,
+    is_port_taken: |log| log.contains("ddress already in use"),
+    is_hopeless: |log| log.contains("Traceback"),
+};
 
 /// A server that speaks MongoDB's protocol, on 127.0.0.1 with a data folder of its own, killed when this value is dropped.
 ///
@@ -34,17 +25,8 @@ if read -r _; then kill -9 $!; wait $!; else kill -9 $!; wait $!; rm -rf "$folde
 #[derive(Debug)]
 pub struct MongoDbServer {
     settings: MongoDbServerBuilder,
-    folder: TemporaryFolder,
     port: u16,
-    running: Option<Running>,
-}
-
-/// One run of the server, between a start and the next death.
-#[derive(Debug)]
-struct Running {
-    keeper: Child,
-    input: ChildStdin,
-    process_id: u32,
+    process: ServerProcess,
 }
 
 /// What a [`MongoDbServer`] is started with.
@@ -88,14 +70,12 @@ impl MongoDbServerBuilder {
 
     /// Starts the server and waits until it answers.
     pub fn start(self) -> MongoDbServer {
-        let folder = TemporaryFolder::new("mongodb");
-        let mut server = MongoDbServer { settings: self, folder, port: 0, running: None };
-        // Another process may take the port in between.
-        let is_up = (0..10).any(|_| {
+        let process = ServerProcess::new(&PROGRAM, TemporaryFolder::new("mongodb"));
+        let mut server = MongoDbServer { settings: self, port: 0, process };
+        with_free_port(|| {
             server.port = free_port();
             server.launch(false)
         });
-        assert!(is_up, "no free port for the MongoDB server; its last words: {}", server.log());
         if !server.settings.users.is_empty() {
             server.create_users();
             server.restart();
@@ -161,44 +141,28 @@ impl MongoDbServer {
 
     /// Kills the server at once (`kill -9`). Its port stays free for [`restart`](Self::restart).
     pub fn kill(&mut self) {
-        let Some(Running { mut keeper, mut input, .. }) = self.running.take() else {
-            return;
-        };
-        input.write_all(b"kill\n").expect("the keeper of the MongoDB server is gone");
-        drop(input);
-        keeper.wait().expect("the keeper of the MongoDB server is lost");
+        self.process.kill();
     }
 
     /// Kills the server if it runs, and starts it again on the same port, with its data.
     pub fn restart(&mut self) {
-        self.kill();
         let asks_for_users = !self.settings.users.is_empty();
-        assert!(self.launch(asks_for_users), "the MongoDB server does not start again: {}", self.log());
+        self.launch(asks_for_users).expect("the MongoDB server does not start again");
     }
 
     /// Stops the server's process in place (SIGSTOP): it accepts connections and answers nothing.
     pub fn pause(&self) {
-        self.signal("STOP");
+        self.process.pause();
     }
 
     /// Lets a paused server go on.
     pub fn resume(&self) {
-        self.signal("CONT");
-    }
-
-    fn signal(&self, name: &str) {
-        let process_id = self.running.as_ref().expect("the server is down").process_id;
-        let status = Command::new("sh")
-            .args(["-c", "kill -s \"$0\" \"$1\"", name])
-            .arg(process_id.to_string())
-            .status()
-            .expect("sh cannot be run");
-        assert!(status.success(), "SIG{name} cannot be sent to the MongoDB server");
+        self.process.resume();
     }
 
     /// What the server has logged since it was last started.
     pub fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+        self.process.log()
     }
 
     fn create_users(&self) {
@@ -217,13 +181,12 @@ impl MongoDbServer {
         });
     }
 
-    /// Whether the server came up; not, when its port was taken.
-    fn launch(&mut self, asks_for_users: bool) -> bool {
-        let program = std::env::var("MONGODB_SERVER").unwrap_or_else(|_| "secantusd-py".to_owned());
-        let mut command = Command::new("sh");
-        command.args(["-c", KEEPER, "keeper"]).arg(self.folder.path()).arg(program);
+    fn launch(&mut self, asks_for_users: bool) -> Result<(), PortTaken> {
+        let folder = self.process.folder();
+        let mut command = PROGRAM.command();
+        command.current_dir(folder).envs(ShiftedClock::ahead(folder, self.settings.clock_ahead));
         command.args(["--host", "127.0.0.1", "--port"]).arg(self.port.to_string());
-        command.arg("--storage-path").arg(self.folder.path().join("data"));
+        command.arg("--storage-path").arg(folder.join("data"));
         command.args(["--log-level", "WARNING", "--enable-test-commands", "--cache-size", "64M"]);
         if asks_for_users {
             command.arg("--auth");
@@ -234,64 +197,7 @@ impl MongoDbServer {
         if self.settings.standalone {
             command.arg("--standalone");
         }
-        let mut keeper = command
-            .envs(self.environment())
-            .current_dir(self.folder.path())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("sh cannot be run");
-        let input = keeper.stdin.take().expect("a piped input");
-        let output = keeper.stdout.take().expect("a piped output");
-        let mut line = String::new();
-        BufReader::new(output).read_line(&mut line).expect("the keeper of the MongoDB server says nothing");
-        let process_id = line.trim().parse().expect("a process id");
-        self.running = Some(Running { keeper, input, process_id });
-
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let log = self.log();
-            if log.contains("ddress already in use") {
-                self.kill();
-                return false;
-            }
-            if TcpStream::connect(self.address()).is_ok() {
-                return true;
-            }
-            let gone = log.contains("not found") || log.contains("Traceback");
-            assert!(
-                !gone && Instant::now() < deadline,
-                "the MongoDB server does not start (./tests/run installs it, MONGODB_SERVER names another): {log}"
-            );
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-
-    fn environment(&self) -> Vec<(&'static str, OsString)> {
-        let Some(ahead) = self.settings.clock_ahead else {
-            return Vec::new();
-        };
-        let seconds = i64::try_from(ahead.as_secs()).expect("a clock that is ahead by less than an eternity");
-        ShiftedClock::in_folder(self.folder.path()).environment(seconds).into()
-    }
-}
-
-impl Drop for MongoDbServer {
-    fn drop(&mut self) {
-        if let Some(Running { mut keeper, input, .. }) = self.running.take() {
-            drop(input);
-            let _ = keeper.wait();
-        }
-    }
-}
-
-/// A port below those that the system hands to outgoing connections, so that it is still free at a restart.
-fn free_port() -> u16 {
-    loop {
-        let port = 10_000 + u16::try_from(random_number() % 22_000).expect("below 22,000");
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
+        self.process.start(&command);
+        self.process.wait_until(|_| TcpStream::connect(self.address()).is_ok())
     }
 }

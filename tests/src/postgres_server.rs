@@ -1,33 +1,27 @@
 //! A real PostgreSQL server of one test's own.
 
-use std::ffi::OsString;
-use std::fmt;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use crate::certificates::Certificates;
-use crate::random_number;
+use crate::server_process::{PortTaken, ServerProcess, ServerProgram, free_port, with_free_port};
 use crate::shifted_clock::ShiftedClock;
 use crate::temporary_folder::TemporaryFolder;
 
-/// How long a server may take to start before the test fails.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Starts the server in the background, says its process id, and waits for its own standard input: at a line it ends the
-/// server as a crash would (an immediate shutdown), at the end of the input (also when the test process is killed) the server
-/// and its folder. Processes that stand still go on first.
-const KEEPER: &str = r#"
-folder=$1; shift
-trap '' INT TERM HUP
-"$@" >"$folder/log" 2>&1 &
-echo $!
-end() { kill -CONT $! $(ps -o pid= --ppid $!); kill -QUIT $!; wait $!; }
-if read -r _; then end; else end; rm -rf "$folder"; fi 2>/dev/null
-"#;
+static PROGRAM: ServerProgram = ServerProgram {
+    name: "postgres",
+    variable: "POSTGRES_BIN",
+    // As a crash would (an immediate shutdown). Processes that stand still go on first.
+    ending: "kill -CONT $! $(ps -o pid= --ppid $!); kill -QUIT $!",
+    is_port_taken: |log| {
+        log.contains("could not create any TCP/IP sockets") || log.contains("Address already in use")
+    },
+    // Later it refuses those who come before it is ready.
+    is_hopeless: |log| log.contains("FATAL") && !log.contains("starting PostgreSQL"),
+};
 
 /// A `postgres` process on 127.0.0.1 and a unix socket, with a data folder and one superuser `postgres` of its own, ended
 /// when this value is dropped.
@@ -43,19 +37,12 @@ if read -r _; then end; else end; rm -rf "$folder"; fi 2>/dev/null
 /// assert_eq!(server.sql("SELECT 6 * 7"), "42");
 /// assert!(server.url().starts_with("postgres://postgres@127.0.0.1:"));
 /// ```
+#[derive(Debug)]
 pub struct PostgresServer {
     settings: PostgresServerBuilder,
-    folder: TemporaryFolder,
     certificates: Option<Certificates>,
     port: u16,
-    running: Option<Running>,
-}
-
-/// One run of the server, between a start and the next end.
-struct Running {
-    keeper: Child,
-    input: ChildStdin,
-    process_id: u32,
+    process: ServerProcess,
 }
 
 /// What a [`PostgresServer`] is started with.
@@ -97,16 +84,14 @@ impl PostgresServerBuilder {
     pub fn start(self) -> PostgresServer {
         let folder = TemporaryFolder::new("postgres");
         let certificates = self.tls.then(|| Certificates::in_folder(folder.path()));
-        let mut server = PostgresServer { settings: self, folder, certificates, port: 0, running: None };
+        let process = ServerProcess::new(&PROGRAM, folder);
+        let mut server = PostgresServer { settings: self, certificates, port: 0, process };
         server.make_database();
-        // Another process may take the port in between.
-        for _ in 0..10 {
+        with_free_port(|| {
             server.port = free_port();
-            if server.launch() {
-                return server;
-            }
-        }
-        panic!("no free port for postgres; its last words: {}", server.log());
+            server.launch()
+        });
+        server
     }
 }
 
@@ -135,7 +120,7 @@ impl PostgresServer {
 
     /// The folder with the server's unix socket; nobody needs a password there.
     pub fn socket_folder(&self) -> PathBuf {
-        self.folder.path().to_owned()
+        self.process.folder().to_owned()
     }
 
     /// The certificate (PEM) of the authority that signed the server's, for servers with TLS.
@@ -153,7 +138,7 @@ impl PostgresServer {
     fn psql(&self, sql: &str) -> Output {
         Command::new(program("psql"))
             .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", "postgres", "-h"])
-            .arg(self.folder.path())
+            .arg(self.process.folder())
             .args(["-p", &self.port.to_string(), "-c", sql])
             .stdin(Stdio::null())
             .output()
@@ -169,51 +154,35 @@ impl PostgresServer {
     /// Ends the server at once, as a crash would: what was not written to its log is lost, clients see their connections
     /// cut. Its port stays free for [`restart`](Self::restart).
     pub fn crash(&mut self) {
-        let Some(Running { mut keeper, mut input, .. }) = self.running.take() else {
-            return;
-        };
-        input.write_all(b"end\n").expect("the keeper of postgres is gone");
-        drop(input);
-        keeper.wait().expect("the keeper of postgres is lost");
+        self.process.kill();
     }
 
     /// Crashes the server if it runs, and starts it again on the same port, with what it had written.
     pub fn restart(&mut self) {
-        self.crash();
-        assert!(self.launch(), "postgres does not start again: {}", self.log());
+        self.launch().expect("postgres does not start again");
     }
 
     /// Stops all of the server's processes in place (SIGSTOP): it accepts connections and answers nothing.
     pub fn pause(&self) {
-        self.signal("STOP");
+        self.process.pause();
     }
 
     /// Lets a paused server go on.
     pub fn resume(&self) {
-        self.signal("CONT");
-    }
-
-    fn signal(&self, name: &str) {
-        let process_id = self.running.as_ref().expect("the server is down").process_id;
-        let status = Command::new("sh")
-            .args(["-c", "kill -s \"$0\" \"$1\" $(ps -o pid= --ppid \"$1\")", name])
-            .arg(process_id.to_string())
-            .status()
-            .expect("sh cannot be run");
-        assert!(status.success(), "SIG{name} cannot be sent to postgres");
+        self.process.resume();
     }
 
     /// What the server has logged since it was last started.
     pub fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+        self.process.log()
     }
 
     fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
+        self.process.folder().join("data")
     }
 
     fn make_database(&self) {
-        let folder = self.folder.path();
+        let folder = self.process.folder();
         let password = folder.join("password");
         let text = self.settings.password.as_deref().unwrap_or("postgres");
         fs::write(&password, text).expect("a file cannot be written");
@@ -240,59 +209,18 @@ impl PostgresServer {
         }
     }
 
-    /// Whether the server came up; not, when its port was taken.
-    fn launch(&mut self) -> bool {
-        let server = unprivileged(&program("postgres"));
-        let mut keeper = Command::new("sh")
-            .args(["-c", KEEPER, "keeper"])
-            .arg(self.folder.path())
-            .arg(server.get_program())
-            .args(server.get_args())
-            .args(self.command_line())
-            .envs(self.environment())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("sh cannot be run");
-        let input = keeper.stdin.take().expect("a piped input");
-        let output = keeper.stdout.take().expect("a piped output");
-        let mut line = String::new();
-        BufReader::new(output).read_line(&mut line).expect("the keeper of postgres says nothing");
-        let process_id = line.trim().parse().expect("a process id");
-        self.running = Some(Running { keeper, input, process_id });
-
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let log = self.log();
-            if log.contains("ready to accept connections") && self.psql("SELECT 1").status.success() {
-                return true;
-            }
-            if log.contains("could not create any TCP/IP sockets") || log.contains("Address already in use") {
-                self.crash();
-                return false;
-            }
-            // Later it refuses those who come before it is ready.
-            let gone =
-                !log.contains("starting PostgreSQL") && (log.contains("FATAL") || log.contains("not found"));
-            assert!(
-                !gone && Instant::now() < deadline,
-                "postgres does not start (./tests/run installs it, POSTGRES_BIN names its folder): {log}"
-            );
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-
-    fn environment(&self) -> Vec<(&'static str, OsString)> {
-        let Some(ahead) = self.settings.clock_ahead else {
-            return Vec::new();
-        };
-        let seconds = i64::try_from(ahead.as_secs()).expect("a clock that is ahead by less than an eternity");
-        ShiftedClock::in_folder(self.folder.path()).environment(seconds).into()
+    fn launch(&mut self) -> Result<(), PortTaken> {
+        let mut command = unprivileged(&program("postgres"));
+        command.args(self.command_line());
+        command.envs(ShiftedClock::ahead(self.process.folder(), self.settings.clock_ahead));
+        self.process.start(&command);
+        self.process.wait_until(|log| {
+            log.contains("ready to accept connections") && self.psql("SELECT 1").status.success()
+        })
     }
 
     fn command_line(&self) -> Vec<String> {
-        let folder = self.folder.path().display().to_string();
+        let folder = self.process.folder().display().to_string();
         let mut line = vec!["-D".to_owned(), self.data().display().to_string()];
         let mut set = |name: &str, value: &str| line.extend(["-c".to_owned(), format!("{name}={value}")]);
         set("port", &self.port.to_string());
@@ -308,24 +236,6 @@ impl PostgresServer {
         }
         line.extend(self.settings.arguments.iter().cloned());
         line
-    }
-}
-
-impl Drop for PostgresServer {
-    fn drop(&mut self) {
-        if let Some(Running { mut keeper, input, .. }) = self.running.take() {
-            drop(input);
-            let _ = keeper.wait();
-        }
-    }
-}
-
-impl fmt::Debug for PostgresServer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PostgresServer")
-            .field("port", &self.port)
-            .field("settings", &self.settings)
-            .finish_non_exhaustive()
     }
 }
 
@@ -352,14 +262,4 @@ fn unprivileged(program: &Path) -> Command {
 fn is_root() -> bool {
     let who = Command::new("id").arg("-u").output().expect("id cannot be run");
     who.stdout.trim_ascii() == b"0"
-}
-
-/// A port below those that the system hands to outgoing connections, so that it is still free at a restart.
-fn free_port() -> u16 {
-    loop {
-        let port = 10_000 + u16::try_from(random_number() % 22_000).expect("below 22,000");
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
 }

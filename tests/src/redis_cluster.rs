@@ -1,12 +1,9 @@
 //! A real Redis Cluster of one test's own.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
 
 use crate::redis_server::{RedisServer, RedisServerBuilder};
-
-/// How long a cluster may take to agree before the test fails.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::server_process::in_time;
 
 /// Three masters and a replica of each, ended when this value is dropped.
 ///
@@ -124,11 +121,7 @@ impl RedisCluster {
 
     /// Waits until this holds.
     pub fn wait(&self, what: &str, holds: impl Fn(&Self) -> bool) {
-        let deadline = Instant::now() + PATIENCE;
-        while !holds(self) {
-            assert!(Instant::now() < deadline, "{what}: {}", self.nodes[0].cli(&["CLUSTER", "NODES"]));
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        assert!(in_time(|| holds(self)), "{what}: {}", self.nodes[0].cli(&["CLUSTER", "NODES"]));
     }
 
     fn wait_until_agreed(&self) {

@@ -1,12 +1,9 @@
 //! A real Redis with sentinels of one test's own.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
 
 use crate::redis_server::RedisServer;
-
-/// How long a failover may take before the test fails.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::server_process::in_time;
 
 /// A master, a replica and three sentinels, ended when this value is dropped.
 ///
@@ -102,10 +99,6 @@ impl RedisSentinels {
 
     /// Waits until this holds.
     pub fn wait(&self, what: &str, holds: impl Fn(&Self) -> bool) {
-        let deadline = Instant::now() + PATIENCE;
-        while !holds(self) {
-            assert!(Instant::now() < deadline, "{what}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        assert!(in_time(|| holds(self)), "{what}");
     }
 }

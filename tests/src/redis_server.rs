@@ -1,33 +1,28 @@
 //! A real Redis server of one test's own.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::fmt;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::certificates::Certificates;
+use crate::fresh_id;
+use crate::server_process::{
+    KILL, PortTaken, ServerProcess, ServerProgram, free_port, program, with_free_port,
+};
 use crate::shifted_clock::ShiftedClock;
 use crate::temporary_folder::TemporaryFolder;
-use crate::{fresh_id, random_number};
 
-/// How long a server may take to start or to die before the test fails.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// Starts the server in the background, says its process id, and waits for its own standard input: at a line it kills
-/// the server, at the end of the input (also when the test process is killed) the server and its folder.
-const KEEPER: &str = r#"
-folder=$1; shift
-trap '' INT TERM HUP
-"$@" >"$folder/log" 2>&1 &
-echo $!
-if read -r _; then kill -9 $!; wait $!; else kill -9 $!; wait $!; rm -rf "$folder"; fi 2>/dev/null
-"#;
+static PROGRAM: ServerProgram = ServerProgram {
+    name: "redis-server",
+    variable: "REDIS_SERVER",
+    ending: KILL,
+    is_port_taken: |log| log.contains("Failed listening") || log.contains("Could not create server"),
+    is_hopeless: |log| log.contains("FATAL"),
+};
 
 /// A `redis-server` process on 127.0.0.1 with an empty data folder, killed when this value is dropped.
 ///
@@ -41,19 +36,12 @@ if read -r _; then kill -9 $!; wait $!; else kill -9 $!; wait $!; rm -rf "$folde
 /// assert_eq!(server.cli(&["PING"]), "PONG");
 /// assert!(server.url().starts_with("redis://127.0.0.1:"));
 /// ```
+#[derive(Debug)]
 pub struct RedisServer {
     settings: RedisServerBuilder,
-    folder: TemporaryFolder,
     certificates: Option<Certificates>,
     port: u16,
-    running: Option<Running>,
-}
-
-/// One run of the server, between a start and the next death.
-struct Running {
-    keeper: Child,
-    input: ChildStdin,
-    process_id: u32,
+    process: ServerProcess,
 }
 
 /// What a [`RedisServer`] is started with.
@@ -131,15 +119,13 @@ impl RedisServerBuilder {
         let folder = TemporaryFolder::new("redis");
         let own = || Certificates::in_folder(folder.path());
         let certificates = self.tls.then(|| self.certificates.clone().unwrap_or_else(own));
-        let mut server = RedisServer { settings: self, folder, certificates, port: 0, running: None };
-        // Another process may take the port in between.
-        for _ in 0..10 {
+        let process = ServerProcess::new(&PROGRAM, folder);
+        let mut server = RedisServer { settings: self, certificates, port: 0, process };
+        with_free_port(|| {
             server.port = free_port();
-            if server.launch() {
-                return server;
-            }
-        }
-        panic!("no free port for redis-server; its last words: {}", server.log());
+            server.launch()
+        });
+        server
     }
 }
 
@@ -180,7 +166,7 @@ impl RedisServer {
 
     /// The socket of a server that was started with one.
     pub fn socket_path(&self) -> PathBuf {
-        self.folder.path().join("socket")
+        self.process.folder().join("socket")
     }
 
     /// The certificate (PEM) of the authority that signed the server's, for servers with TLS.
@@ -194,44 +180,28 @@ impl RedisServer {
 
     /// The server's process id.
     pub fn process_id(&self) -> u32 {
-        self.running.as_ref().expect("the server is down").process_id
+        self.process.id()
     }
 
     /// Kills the server at once (`kill -9`): clients see their connections cut. Its port stays free for
     /// [`restart`](Self::restart).
     pub fn kill(&mut self) {
-        let Some(running) = self.running.take() else {
-            return;
-        };
-        let Running { mut keeper, mut input, .. } = running;
-        input.write_all(b"kill\n").expect("the keeper of redis-server is gone");
-        drop(input);
-        keeper.wait().expect("the keeper of redis-server is lost");
+        self.process.kill();
     }
 
     /// Kills the server if it runs, and starts it again on the same port, with empty data.
     pub fn restart(&mut self) {
-        self.kill();
-        assert!(self.launch(), "redis-server does not start again: {}", self.log());
+        self.launch().expect("redis-server does not start again");
     }
 
     /// Stops the server's process in place (SIGSTOP): it accepts connections and answers nothing.
     pub fn pause(&self) {
-        self.signal("STOP");
+        self.process.pause();
     }
 
     /// Lets a paused server go on.
     pub fn resume(&self) {
-        self.signal("CONT");
-    }
-
-    fn signal(&self, name: &str) {
-        let status = Command::new("sh")
-            .args(["-c", "kill -s \"$0\" \"$1\"", name])
-            .arg(self.process_id().to_string())
-            .status()
-            .expect("sh cannot be run");
-        assert!(status.success(), "SIG{name} cannot be sent to redis-server");
+        self.process.resume();
     }
 
     /// Sends one command by `redis-cli` and returns what it prints, without the last line end.
@@ -293,61 +263,18 @@ impl RedisServer {
 
     /// What the server has logged since it was last started.
     pub fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+        self.process.log()
     }
 
-    /// Whether the server came up; not, when its port was taken.
-    fn launch(&mut self) -> bool {
-        let _ = fs::remove_file(self.folder.path().join("log"));
-        let mut keeper = Command::new("sh")
-            .args(["-c", KEEPER, "keeper"])
-            .arg(self.folder.path())
-            .arg(
-                self.settings
-                    .program
-                    .clone()
-                    .unwrap_or_else(|| program("REDIS_SERVER", "redis-server").into()),
-            )
-            .args(self.command_line())
-            .envs(self.environment())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("sh cannot be run");
-        let input = keeper.stdin.take().expect("a piped input");
-        let output = keeper.stdout.take().expect("a piped output");
-        let mut line = String::new();
-        BufReader::new(output).read_line(&mut line).expect("the keeper of redis-server says nothing");
-        let process_id = line.trim().parse().expect("a process id");
-        self.running = Some(Running { keeper, input, process_id });
-
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let log = self.log();
+    fn launch(&mut self) -> Result<(), PortTaken> {
+        let mut command = self.settings.program.as_ref().map_or_else(|| PROGRAM.command(), Command::new);
+        command.args(self.command_line());
+        command.envs(ShiftedClock::ahead(self.process.folder(), self.settings.clock_ahead));
+        self.process.start(&command);
+        self.process.wait_until(|log| {
             let is_up = log.contains("eady to accept connections") || log.contains("Sentinel ID is");
-            if is_up && self.is_reachable() {
-                return true;
-            }
-            if log.contains("Failed listening") || log.contains("Could not create server") {
-                self.kill();
-                return false;
-            }
-            let gone = log.contains("not found") || log.contains("FATAL");
-            assert!(
-                !gone && Instant::now() < deadline,
-                "redis-server does not start (./tests/run installs it, REDIS_SERVER names another): {log}"
-            );
-            std::thread::sleep(Duration::from_millis(2));
-        }
-    }
-
-    fn environment(&self) -> Vec<(&'static str, OsString)> {
-        let Some(ahead) = self.settings.clock_ahead else {
-            return Vec::new();
-        };
-        let seconds = i64::try_from(ahead.as_secs()).expect("a clock that is ahead by less than an eternity");
-        ShiftedClock::in_folder(self.folder.path()).environment(seconds).into()
+            is_up && self.is_reachable()
+        })
     }
 
     fn is_reachable(&self) -> bool {
@@ -355,7 +282,7 @@ impl RedisServer {
     }
 
     fn command_line(&self) -> Vec<String> {
-        let folder = self.folder.path();
+        let folder = self.process.folder();
         if let Some(configuration) = &self.settings.sentinel {
             let file = folder.join("sentinel.conf");
             let password =
@@ -407,24 +334,6 @@ impl RedisServer {
     }
 }
 
-impl Drop for RedisServer {
-    fn drop(&mut self) {
-        if let Some(Running { mut keeper, input, .. }) = self.running.take() {
-            drop(input);
-            let _ = keeper.wait();
-        }
-    }
-}
-
-impl fmt::Debug for RedisServer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RedisServer")
-            .field("port", &self.port)
-            .field("settings", &self.settings)
-            .finish_non_exhaustive()
-    }
-}
-
 /// The one plain server of this test process, for all tests that only need keys of their own: see [`fresh_prefix`].
 pub fn shared() -> &'static RedisServer {
     static SHARED: OnceLock<RedisServer> = OnceLock::new();
@@ -434,18 +343,4 @@ pub fn shared() -> &'static RedisServer {
 /// A key prefix that no other test uses.
 pub fn fresh_prefix() -> String {
     format!("test{}", fresh_id())
-}
-
-fn program(variable: &str, name: &str) -> String {
-    std::env::var(variable).unwrap_or_else(|_| name.to_owned())
-}
-
-/// A port below those that the system hands to outgoing connections, so that it is still free at a restart.
-fn free_port() -> u16 {
-    loop {
-        let port = 10_000 + u16::try_from(random_number() % 22_000).expect("below 22,000");
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
 }

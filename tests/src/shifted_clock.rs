@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 /// Stands before the C library: the same calls, with the wall clock shifted. Monotonic time is as it was.
 const SOURCE: &str = r#"
@@ -68,5 +69,16 @@ impl ShiftedClock {
             ("LD_PRELOAD", self.library.clone().into()),
             ("LIMITRA_TESTS_CLOCK_SHIFT", seconds.to_string().into()),
         ]
+    }
+
+    /// The environment of a server with this folder whose clock is ahead by this much, if by anything.
+    pub(crate) fn ahead(
+        folder: &Path,
+        by: Option<Duration>,
+    ) -> impl Iterator<Item = (&'static str, OsString)> {
+        let seconds = |by: Duration| {
+            i64::try_from(by.as_secs()).expect("a clock that is ahead by less than an eternity")
+        };
+        by.into_iter().flat_map(move |by| Self::in_folder(folder).environment(seconds(by)))
     }
 }

@@ -9,6 +9,14 @@ mod bounds;
     feature = "postgres"
 ))]
 pub(crate) mod connections;
+#[cfg(any(
+    feature = "redis",
+    feature = "memcached",
+    feature = "mongodb",
+    feature = "etcd",
+    feature = "postgres"
+))]
+pub(crate) mod deadline;
 #[cfg(feature = "etcd")]
 pub(crate) mod etcd;
 #[cfg(any(

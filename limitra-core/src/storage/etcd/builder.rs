@@ -11,6 +11,7 @@ use super::register::EtcdRegister;
 use crate::backend::Backend;
 use crate::error::{ConfigurationError, UrlProblem};
 use crate::storage::connections::Connections;
+use crate::storage::deadline::deadline;
 use crate::storage::key_prefix::KeyPrefix;
 use crate::storage::register::RegisterStorage;
 use crate::storage::{StorageOptions, StorageUrl};
@@ -162,18 +163,6 @@ impl Settings {
 
     fn connect_timeout(&self) -> Result<Duration, ConfigurationError> {
         deadline("connect_timeout", self.connect_timeout, CONNECT_TIMEOUT)
-    }
-}
-
-/// A deadline; one of no time at all would make every decision an outage.
-fn deadline(
-    what: &'static str,
-    given: Option<Duration>,
-    usual: Duration,
-) -> Result<Duration, ConfigurationError> {
-    match given {
-        Some(Duration::ZERO) => Err(ConfigurationError::ZeroDeadline { what }),
-        given => Ok(given.unwrap_or(usual)),
     }
 }
 

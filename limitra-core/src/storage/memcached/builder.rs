@@ -10,6 +10,7 @@ use super::register::MemcachedRegister;
 use super::{MemcachedStorage, NAME};
 use crate::error::{ConfigurationError, UrlProblem};
 use crate::storage::connections::Connections;
+use crate::storage::deadline::deadline;
 use crate::storage::key_prefix::KeyPrefix;
 use crate::storage::register::RegisterStorage;
 use crate::storage::{StorageOptions, StorageUrl};
@@ -151,18 +152,6 @@ impl MemcachedStorageBuilder {
 }
 
 const EXPECTED_ITEM_SIZE: &str = "a number of bytes from 1024 to 1073741824, the server's `-I`";
-
-/// A deadline; one of no time at all would make every decision an outage.
-fn deadline(
-    what: &'static str,
-    given: Option<Duration>,
-    usual: Duration,
-) -> Result<Duration, ConfigurationError> {
-    match given {
-        Some(Duration::ZERO) => Err(ConfigurationError::ZeroDeadline { what }),
-        given => Ok(given.unwrap_or(usual)),
-    }
-}
 
 impl fmt::Debug for MemcachedStorageBuilder {
     /// Without the URL, which may hold a password.

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::backend::Backend;
 use crate::error::ConfigurationError;
+use crate::storage::deadline::deadline;
 use crate::storage::key_prefix::KeyPrefix;
 use crate::storage::options::Flag;
 use crate::storage::register::RegisterStorage;
@@ -178,18 +179,6 @@ fn is_a_name(name: &'static str, value: &str, forbidden: &[char]) -> Result<(), 
     }
     let expected = "a name that MongoDB allows, of 1 to 63 bytes";
     Err(ConfigurationError::StorageOption { name, value: value.to_owned(), expected })
-}
-
-/// A deadline; one of no time at all would make every decision an outage.
-fn deadline(
-    what: &'static str,
-    given: Option<Duration>,
-    usual: Duration,
-) -> Result<Duration, ConfigurationError> {
-    match given {
-        Some(Duration::ZERO) => Err(ConfigurationError::ZeroDeadline { what }),
-        given => Ok(given.unwrap_or(usual)),
-    }
 }
 
 impl fmt::Debug for MongoDbStorageBuilder {

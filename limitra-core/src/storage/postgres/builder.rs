@@ -12,6 +12,7 @@ use super::sql::{Sql, TABLE_NAME};
 use super::table::Table;
 use super::{CONNECT_TIMEOUT, PostgresStorage, RESPONSE_TIMEOUT, url};
 use crate::error::{ConfigurationError, UrlProblem};
+use crate::storage::deadline::deadline;
 use crate::storage::key_prefix::KeyPrefix;
 use crate::storage::options::Flag;
 use crate::storage::register::RegisterStorage;
@@ -216,18 +217,6 @@ impl PostgresStorageBuilder {
             (_, None) => None,
         };
         Ok(Source::Config { config: Box::new(config), tls })
-    }
-}
-
-/// A deadline; one of no time at all would make every decision an outage.
-fn deadline(
-    what: &'static str,
-    given: Option<Duration>,
-    usual: Duration,
-) -> Result<Duration, ConfigurationError> {
-    match given {
-        Some(Duration::ZERO) => Err(ConfigurationError::ZeroDeadline { what }),
-        given => Ok(given.unwrap_or(usual)),
     }
 }
 

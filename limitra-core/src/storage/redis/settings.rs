@@ -6,6 +6,7 @@ use ::redis::ProtocolVersion;
 
 use super::access::{Access, Credentials};
 use crate::error::ConfigurationError;
+use crate::storage::deadline::deadline;
 use crate::storage::key_prefix::KeyPrefix;
 use crate::storage::{StorageOptions, StorageUrl};
 
@@ -113,17 +114,5 @@ impl Settings {
 pub(super) fn or_else<T>(said: &mut Option<T>, other: Option<T>) {
     if said.is_none() {
         *said = other;
-    }
-}
-
-/// A deadline; one of no time at all would make every decision an outage.
-fn deadline(
-    what: &'static str,
-    given: Option<Duration>,
-    usual: Duration,
-) -> Result<Duration, ConfigurationError> {
-    match given {
-        Some(Duration::ZERO) => Err(ConfigurationError::ZeroDeadline { what }),
-        given => Ok(given.unwrap_or(usual)),
     }
 }
