@@ -105,6 +105,7 @@ async fn it_waits_while_the_server_is_busy_with_another_list() {
         let mut end = Vec::new();
         while !end.ends_with(b"END\r\n") {
             let length = slow.read(&mut list).unwrap();
+            assert!(length > 0, "the list ended early: {end:?}");
             end.extend_from_slice(&list[..length]);
             end.drain(..end.len().saturating_sub(16));
         }
