@@ -24,7 +24,7 @@ fn an_unknown_scheme_lists_the_known_ones() {
 fn memory_is_nowhere_and_takes_no_option_twice() {
     for url in ["memory://h:1", "memory:///x", "memory://u:p@", "memory://h"] {
         let error = storage::from_url(url, ()).unwrap_err().to_string();
-        assert!(error.contains("it says where"), "{url}: {error}");
+        assert!(error.contains("its address is of no use"), "{url}: {error}");
     }
     let error = storage::from_url("memory://?max_keys=1&max_keys=2", ()).unwrap_err().to_string();
     assert!(error.contains("its query names an option twice"), "{error}");

@@ -385,7 +385,7 @@ pub enum UrlProblem {
     #[error("it names no host")]
     NoHost,
     /// It names a server where there is none.
-    #[error("it says where, and this storage is nowhere but here")]
+    #[error("it names a host, and this storage has none")]
     NoHostHere,
     /// A comma too many, or nothing before a port.
     #[error("one of its hosts is empty")]

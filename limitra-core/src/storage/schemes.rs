@@ -6,7 +6,7 @@ use super::AnyStorage;
 use super::memory::MemoryStorage;
 use super::options::StorageOptions;
 use super::url::StorageUrl;
-use crate::error::ConfigurationError;
+use crate::error::{ConfigurationError, UrlProblem};
 
 /// Opens a storage that limitra brings.
 type Open = fn(&StorageUrl, &mut StorageOptions) -> Result<AnyStorage, ConfigurationError>;
@@ -191,7 +191,8 @@ fn memory(url: &StorageUrl, options: &mut StorageOptions) -> Result<AnyStorage, 
     let _always = options.take("wrap_exceptions");
     let says_where = !url.hosts().is_empty() || !matches!(url.path(), "" | "/") || url.username().is_some();
     if says_where || url.password().is_some() {
-        return Err(url.problem(crate::error::UrlProblem::NoHostHere));
+        let problem = "is of no use: memory is in this process";
+        return Err(url.problem(UrlProblem::Part { part: "address", problem }));
     }
     Ok(match options.take_parsed("max_keys", "a number of keys, at least 1")? {
         Some(max_keys) => MemoryStorage::with_max_keys(max_keys)?.into(),
