@@ -232,8 +232,8 @@ impl LimitraConfig {
             #[cfg(feature = "redis")]
             redis_client: self.redis_client,
         };
-        let remote = given.storage()?;
-        let limitra = Limitra::new(remote, self.default_backend, self.settings);
+        let given = given.storage()?;
+        let limitra = Limitra::new(given, self.default_backend, self.settings);
         // Whether the default backend is there is said now, not by the first limiter.
         limitra.storage_for(self.default_backend)?;
         Ok(limitra)

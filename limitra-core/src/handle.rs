@@ -12,7 +12,6 @@ use crate::config::Settings;
 use crate::decide::Outages;
 use crate::error::{ConfigurationError, Error};
 use crate::limiter::RateLimiter;
-use crate::source::Remote;
 use crate::storage::AnyStorage;
 use crate::storage::memory::MemoryStorage;
 
@@ -29,7 +28,8 @@ struct Shared {
     number: u64,
     /// What `backend = "memory"` means: the storage that was given, if it is one, else one of its own.
     memory: MemoryStorage,
-    remote: Remote,
+    /// What was given to store in, if anything was.
+    given: Option<AnyStorage>,
     default_backend: Option<Backend>,
     settings: Settings,
     outages: Arc<Outages>,
@@ -52,9 +52,9 @@ impl Limitra {
 
     /// The storage that is used where none is said.
     pub fn storage(&self) -> AnyStorage {
-        match (&self.inner.remote, self.inner.default_backend) {
-            (_, Some(Backend::Memory)) | (Remote::None, _) => self.inner.memory.clone().into(),
-            (Remote::Remote(storage), _) => storage.clone(),
+        match (&self.inner.given, self.inner.default_backend) {
+            (_, Some(Backend::Memory)) | (None, _) => self.inner.memory.clone().into(),
+            (Some(storage), _) => storage.clone(),
         }
     }
 
@@ -77,10 +77,10 @@ impl Limitra {
 
     /// The storage for `backend = ".."`, or the default one.
     pub(crate) fn storage_for(&self, backend: Option<Backend>) -> Result<AnyStorage, ConfigurationError> {
-        match (backend, &self.inner.remote) {
+        match (backend, &self.inner.given) {
             (None, _) => Ok(self.storage()),
             (Some(Backend::Memory), _) => Ok(self.inner.memory.clone().into()),
-            (Some(backend), Remote::Remote(storage)) if backend.is_kind_of(storage) => Ok(storage.clone()),
+            (Some(backend), Some(storage)) if backend.is_kind_of(storage) => Ok(storage.clone()),
             (Some(Backend::Redis), _) => Err(ConfigurationError::NoRedisClient),
             (Some(backend), _) => Err(ConfigurationError::NoSuchBackend { backend }),
         }
@@ -97,7 +97,7 @@ impl Limitra {
     /// The process-wide handle. Asking for it settles the configuration: `function` is to blame for a later `init`.
     pub(crate) fn global(function: &str) -> Self {
         let global = GLOBAL.get_or_init(|| Global {
-            limitra: Self::new(Remote::None, None, Settings::default()),
+            limitra: Self::new(None, None, Settings::default()),
             decided_by: Some(function.to_owned()),
         });
         global.limitra.clone()
@@ -114,15 +114,15 @@ impl Limitra {
         }
     }
 
-    pub(crate) fn new(remote: Remote, default_backend: Option<Backend>, settings: Settings) -> Self {
+    pub(crate) fn new(
+        given: Option<AnyStorage>,
+        default_backend: Option<Backend>,
+        settings: Settings,
+    ) -> Self {
         let number = NEXT_HANDLE.fetch_add(1, Ordering::Relaxed);
-        let memory = match &remote {
-            Remote::Remote(storage) => storage.memory().cloned(),
-            Remote::None => None,
-        };
-        let memory = memory.unwrap_or_default();
+        let memory = given.as_ref().and_then(AnyStorage::memory).cloned().unwrap_or_default();
         let outages = Outages::within(None);
-        Self { inner: Arc::new(Shared { number, memory, remote, default_backend, settings, outages }) }
+        Self { inner: Arc::new(Shared { number, memory, given, default_backend, settings, outages }) }
     }
 }
 

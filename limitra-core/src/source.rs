@@ -13,16 +13,9 @@ pub(crate) struct Given {
     pub(crate) redis_client: Option<crate::storage::redis::RedisClient>,
 }
 
-/// What there is besides memory.
-#[derive(Debug)]
-pub(crate) enum Remote {
-    None,
-    /// The storage that was given, by whatever way; a memory storage may be it.
-    Remote(AnyStorage),
-}
-
 impl Given {
-    pub(crate) fn storage(self) -> Result<Remote, ConfigurationError> {
+    /// The storage that was given, by whatever way; a memory storage may be it.
+    pub(crate) fn storage(self) -> Result<Option<AnyStorage>, ConfigurationError> {
         self.is_given_once()?;
         let no_database = |other| match self.redis_db {
             Some(redis_db) => Err(ConfigurationError::RedisDb { redis_db, other }),
@@ -31,16 +24,16 @@ impl Given {
         #[cfg(feature = "redis")]
         if let Some(client) = self.redis_client {
             no_database("a client brings its own database")?;
-            return Ok(Remote::Remote(crate::storage::redis::RedisStorage::new(client).into()));
+            return Ok(Some(crate::storage::redis::RedisStorage::new(client).into()));
         }
         if let Some(url) = self.redis_url {
             return redis_by_url(&url, self.redis_db);
         }
         no_database("there is no `redis_url`")?;
         match (self.storage, self.storage_url) {
-            (Some(storage), _) => Ok(Remote::Remote(storage)),
-            (None, Some(url)) => Ok(Remote::Remote(from_url(&url, ())?)),
-            (None, None) => Ok(Remote::None),
+            (Some(storage), _) => Ok(Some(storage)),
+            (None, Some(url)) => Ok(Some(from_url(&url, ())?)),
+            (None, None) => Ok(None),
         }
     }
 
@@ -64,13 +57,13 @@ impl Given {
 }
 
 #[cfg(feature = "redis")]
-fn redis_by_url(url: &str, redis_db: Option<i64>) -> Result<Remote, ConfigurationError> {
+fn redis_by_url(url: &str, redis_db: Option<i64>) -> Result<Option<AnyStorage>, ConfigurationError> {
     use crate::storage::redis::RedisStorage;
     let storage = RedisStorage::from_url_and_db(url, redis_db)?;
-    Ok(Remote::Remote(storage.into()))
+    Ok(Some(storage.into()))
 }
 
 #[cfg(not(feature = "redis"))]
-fn redis_by_url(_url: &str, _redis_db: Option<i64>) -> Result<Remote, ConfigurationError> {
+fn redis_by_url(_url: &str, _redis_db: Option<i64>) -> Result<Option<AnyStorage>, ConfigurationError> {
     Err(ConfigurationError::FeatureOff { what: "`redis_url`", feature: "redis" })
 }

@@ -88,7 +88,7 @@ fn a_mistake_names_the_setting() {
         ("`a b` cannot be a key_prefix", builder().key_prefix("a b")),
         ("the backend is mongodb but nothing says where it is", MongoDbStorage::builder()),
         ("`create_index` is `maybe`", MongoDbStorage::builder().url("mongodb://h/?create_index=maybe")),
-        ("no option `table_name`", MongoDbStorage::builder().url("mongodb://h/?table_name=x")),
+        ("setting `table_name` is unknown", MongoDbStorage::builder().url("mongodb://h/?table_name=x")),
         // A write that nobody answers for.
         ("setting `w`", MongoDbStorage::builder().url("mongodb://h/?w=0&retryReads=true")),
         ("setting `w`", MongoDbStorage::builder().url("mongodb+srv://h/?w=0")),

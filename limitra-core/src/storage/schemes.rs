@@ -19,8 +19,8 @@ struct Scheme {
     feature: &'static str,
     /// `None` while its feature is off.
     open: Option<Open>,
-    /// The options of limitra in a query that is otherwise another library's; `None` if all of it is ours.
-    own: Option<&'static [&'static str]>,
+    /// Whether the query is its client's as well: it takes its own options out of it itself.
+    shares_query: bool,
 }
 
 impl Scheme {
@@ -40,63 +40,55 @@ macro_rules! opener {
     }};
 }
 
-pub(super) const OWN_OPTIONS: &[&str] = &[
-    "key_prefix",
-    "response_timeout",
-    "connect_timeout",
-    "max_retries",
-    "wrap_exceptions",
-    "database_name",
-    "collection_name",
-    "table_name",
-    "create_table",
-    "create_index",
-];
-
 const SCHEMES: &[Scheme] = &[
-    Scheme { names: &["memory"], feature: "", open: Some(memory), own: None },
+    Scheme { names: &["memory"], feature: "", open: Some(memory), shares_query: false },
     Scheme {
         names: &["redis", "redis+unix", "valkey", "valkey+unix", "unix"],
         feature: "redis",
         open: opener!("redis", super::redis::open),
-        own: None,
+        shares_query: false,
     },
     Scheme {
         names: &["rediss", "valkeys"],
         feature: "redis-tls",
         open: opener!("redis-tls", super::redis::open),
-        own: None,
+        shares_query: false,
     },
     Scheme {
         names: &["redis+cluster", "valkey+cluster"],
         feature: "redis-cluster",
         open: opener!("redis-cluster", super::redis::open_cluster),
-        own: None,
+        shares_query: false,
     },
     Scheme {
         names: &["redis+sentinel", "valkey+sentinel"],
         feature: "redis-sentinel",
         open: opener!("redis-sentinel", super::redis::open_sentinel),
-        own: None,
+        shares_query: false,
     },
     Scheme {
         names: &["memcached"],
         feature: "memcached",
         open: opener!("memcached", super::memcached::open),
-        own: None,
+        shares_query: false,
     },
     Scheme {
         names: &["mongodb", "mongodb+srv"],
         feature: "mongodb",
         open: opener!("mongodb", super::mongodb::open),
-        own: Some(OWN_OPTIONS),
+        shares_query: true,
     },
-    Scheme { names: &["etcd"], feature: "etcd", open: opener!("etcd", super::etcd::open), own: None },
+    Scheme {
+        names: &["etcd"],
+        feature: "etcd",
+        open: opener!("etcd", super::etcd::open),
+        shares_query: false,
+    },
     Scheme {
         names: &["postgres", "postgresql"],
         feature: "postgres",
         open: opener!("postgres", super::postgres::open),
-        own: Some(OWN_OPTIONS),
+        shares_query: true,
     },
 ];
 
@@ -139,7 +131,9 @@ pub fn from_url(url: &str, options: impl Into<StorageOptions>) -> Result<AnyStor
         };
         let open = found.opener(&scheme)?;
         let url: StorageUrl = url.parse()?;
-        options.read_query(&url, found.own)?;
+        if !found.shares_query {
+            options.read_query(&url, None)?;
+        }
         open(&url, &mut options)?
     };
     options.end(&scheme)?;
@@ -225,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_scheme_whose_feature_is_off_names_the_feature() {
-        let off = Scheme { names: &["etcd"], feature: "etcd", open: None, own: None };
+        let off = Scheme { names: &["etcd"], feature: "etcd", open: None, shares_query: false };
         let error = off.opener("etcd").expect_err("it is off");
         let message = "a storage url `etcd://` needs the feature `etcd` of limitra; turn it on in Cargo.toml";
         assert_eq!(error.to_string(), message);

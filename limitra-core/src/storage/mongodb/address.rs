@@ -6,8 +6,19 @@ use ::mongodb::options::{Acknowledgment, ClientOptions, ConnectionString};
 use futures_util::FutureExt as _;
 
 use crate::error::{ConfigurationError, UrlProblem};
-use crate::storage::schemes::OWN_OPTIONS;
 use crate::storage::{Host, StorageUrl};
+
+/// The settings of a URL's query that are limitra's, and not for the driver to see.
+pub(super) const OWN_OPTIONS: &[&str] = &[
+    "key_prefix",
+    "response_timeout",
+    "connect_timeout",
+    "max_retries",
+    "wrap_exceptions",
+    "database_name",
+    "collection_name",
+    "create_index",
+];
 
 /// A URL that the driver has read.
 #[derive(Clone)]

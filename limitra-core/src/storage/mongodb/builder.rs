@@ -6,7 +6,7 @@ use std::time::Duration;
 use ::mongodb::Client;
 
 use super::access::Access;
-use super::address::Address;
+use super::address::{Address, OWN_OPTIONS};
 use super::{
     COLLECTION_NAME, CONNECT_TIMEOUT, DATABASE_NAME, MongoDbStorage, RESPONSE_TIMEOUT, Settings, documents,
 };
@@ -16,7 +16,6 @@ use crate::storage::deadline::deadline;
 use crate::storage::key_prefix::KeyPrefix;
 use crate::storage::options::Flag;
 use crate::storage::register::RegisterStorage;
-use crate::storage::schemes::OWN_OPTIONS;
 use crate::storage::{StorageOptions, StorageUrl};
 
 /// The longest name of a database; a collection's may be longer, but together they have a bound as well.

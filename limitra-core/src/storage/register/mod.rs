@@ -205,7 +205,10 @@ impl RegisterStorage {
 
     async fn decide_now(&self, attempt: &Attempt<'_>, keys: &[Key<'_>]) -> Result<Outcome, StorageError> {
         let mut pause = Pause::default();
-        for _ in 0..self.max_retries {
+        for earlier in 0..self.max_retries {
+            if earlier > 0 {
+                pause.wait().await;
+            }
             let snapshot = self.inner.register.load(keys).await?;
             let Loaded { mut records, versions } = self.read(snapshot.values, keys.len())?;
             let now = match (attempt.clock, snapshot.now) {
@@ -216,7 +219,6 @@ impl RegisterStorage {
             if self.keep(&decided, &records, &versions, keys).await? {
                 return Ok(decided.outcome);
             }
-            pause.wait().await;
         }
         let key = keys.first().map(|key| key.text().into_owned()).unwrap_or_default();
         let contention = ConcurrentUpdateError { key, attempts: self.max_retries };
