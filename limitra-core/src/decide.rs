@@ -26,6 +26,53 @@ pub(crate) type Subjects<'a> = SmallVec<[Subject<'a>; 1]>;
 /// The places of the subjects that are asked, among all that were named.
 type Places = SmallVec<[usize; 4]>;
 
+/// Whether a storage has to be asked.
+enum Case<'a> {
+    Settled(Answer),
+    Open(Question<'a>),
+}
+
+/// What a storage is asked.
+struct Question<'a> {
+    asked: Subjects<'a>,
+    places: Places,
+    clock: Clock,
+    mode: Mode,
+}
+
+/// The same, borrowing nothing.
+struct Owned {
+    asked: Vec<(String, Vec<Rule>, u64)>,
+    places: Places,
+    clock: Clock,
+    mode: Mode,
+}
+
+impl Question<'_> {
+    fn attempt(&self) -> Attempt<'_> {
+        Attempt { subjects: &self.asked, clock: self.clock, mode: self.mode }
+    }
+
+    fn owned(self) -> Owned {
+        let owned =
+            |subject: &Subject<'_>| (subject.key.text().into_owned(), subject.rules.to_vec(), subject.cost);
+        let asked = self.asked.iter().map(owned).collect();
+        Owned { asked, places: self.places, clock: self.clock, mode: self.mode }
+    }
+}
+
+impl Owned {
+    fn question(&self) -> Question<'_> {
+        let asked = self.asked.iter().map(|(key, rules, cost)| Subject {
+            key: Key::from_text(key),
+            rules: Cow::Borrowed(rules),
+            cost: *cost,
+        });
+        let asked = asked.collect();
+        Question { asked, places: self.places.clone(), clock: self.clock, mode: self.mode }
+    }
+}
+
 /// Where a limiter's questions go and what happens when no answer comes.
 #[derive(Clone, Debug)]
 pub(crate) struct Desk {
@@ -67,8 +114,73 @@ impl Desk {
     ///
     /// What is returned borrows nothing of the question.
     pub(crate) fn decide(&self, subjects: &Subjects<'_>, mode: Mode) -> Pending {
+        let question = match self.case(subjects, mode) {
+            Case::Open(question) => question,
+            Case::Settled(answer) => return Pending::ready(answer),
+        };
+        if let Some(memory) = self.storage.memory() {
+            let answer = memory.decide_now(&question.attempt());
+            return Pending::ready(self.answer(&question, answer));
+        }
+        let (owned, desk) = (question.owned(), self.clone());
+        Pending::running(async move {
+            let question = owned.question();
+            let answer = desk.storage.shared().decide(&question.attempt()).await;
+            desk.answer(&question, answer)
+        })
+    }
+
+    /// Decides several questions, each for itself and in their order. Costs what the storage's `decide_many` does.
+    pub(crate) fn decide_many<'a>(
+        &self,
+        questions: impl Iterator<Item = Subjects<'a>>,
+        mode: Mode,
+    ) -> Pending<Vec<Answer>> {
+        let (mut settled, mut open) = (Vec::new(), Vec::new());
+        for subjects in questions {
+            settled.push(match self.case(&subjects, mode) {
+                Case::Settled(answer) => Some(answer),
+                Case::Open(question) => {
+                    open.push(question);
+                    None
+                }
+            });
+        }
+        if let Some(memory) = self.storage.memory() {
+            let attempts: Vec<Attempt<'_>> = open.iter().map(Question::attempt).collect();
+            let outcomes = memory.decide_many_now(&attempts);
+            return Pending::ready(self.answers(settled, &open, outcomes));
+        }
+        let owned: Vec<Owned> = open.into_iter().map(Question::owned).collect();
+        let desk = self.clone();
+        Pending::running(async move {
+            let open: Vec<Question<'_>> = owned.iter().map(Owned::question).collect();
+            let attempts: Vec<Attempt<'_>> = open.iter().map(Question::attempt).collect();
+            let outcomes = desk.storage.shared().decide_many(&attempts).await;
+            desk.answers(settled, &open, outcomes)
+        })
+    }
+
+    /// The answers, in order, where some were settled and the others open; a storage that says too little is malformed.
+    fn answers(
+        &self,
+        settled: Vec<Option<Answer>>,
+        open: &[Question<'_>],
+        outcomes: Vec<Result<Outcome, StorageError>>,
+    ) -> Vec<Answer> {
+        let mut outcomes = outcomes.into_iter();
+        let found = open
+            .iter()
+            .map(|question| self.answer(question, outcomes.next().unwrap_or_else(|| Err(self.malformed()))));
+        let mut found = found.fuse();
+        let answer = |settled: Option<Answer>| settled.or_else(|| found.next());
+        settled.into_iter().filter_map(answer).collect()
+    }
+
+    /// What the storage has to be asked, or the answer where it need not be.
+    fn case<'a>(&self, subjects: &Subjects<'a>, mode: Mode) -> Case<'a> {
         if let Some(answer) = self.settled_without_asking(subjects) {
-            return Pending::ready(answer);
+            return Case::Settled(answer);
         }
         // Subjects without a limit are not asked; a decision still names the others by their place.
         let mut asked = Subjects::new();
@@ -80,38 +192,16 @@ impl Desk {
             }
         }
         if asked.is_empty() {
-            return Pending::ready(Ok(Decision::unlimited()));
+            return Case::Settled(Ok(Decision::unlimited()));
+        }
+        if let Err(mistake) = self.fits(&asked) {
+            return Case::Settled(Err(mistake.into()));
         }
         let costs_nothing = asked.iter().all(|subject| subject.cost == 0);
         let mode = if costs_nothing { Mode::Peek } else { mode };
         let clock =
             self.clock.as_ref().map_or(Clock::Storage, |clock| Clock::At(clock.now().min(latest(&asked))));
-        if let Some(memory) = self.storage.memory() {
-            let attempt = Attempt { subjects: &asked, clock, mode };
-            let answer = memory.decide_now(&attempt);
-            return Pending::ready(self.answer(&asked, &places, answer));
-        }
-        if let Err(mistake) = self.fits(&asked) {
-            return Pending::ready(Err(mistake.into()));
-        }
-        let owned: Vec<(String, Vec<Rule>, u64)> = asked
-            .iter()
-            .map(|subject| (subject.key.text().into_owned(), subject.rules.to_vec(), subject.cost))
-            .collect();
-        let desk = self.clone();
-        Pending(State::Running(Box::pin(async move {
-            let asked: Subjects<'_> = owned
-                .iter()
-                .map(|(key, rules, cost)| Subject {
-                    key: Key::from_text(key),
-                    rules: Cow::Borrowed(rules),
-                    cost: *cost,
-                })
-                .collect();
-            let attempt = Attempt { subjects: &asked, clock, mode };
-            let answer = desk.storage.shared().decide(&attempt).await;
-            desk.answer(&asked, &places, answer)
-        })))
+        Case::Open(Question { asked, places, clock, mode })
     }
 
     /// Removes one record.
@@ -135,6 +225,9 @@ impl Desk {
 
     /// Whether the storage can carry this; what a closure returns is known only now.
     fn fits(&self, asked: &Subjects<'_>) -> Result<(), ConfigurationError> {
+        if self.storage.memory().is_some() {
+            return Ok(());
+        }
         let (name, bounds) = (self.storage.name(), self.storage.bounds());
         bounds.allow(name, asked.len())?;
         asked.iter().try_for_each(|subject| bounds.hold(name, &subject.rules))
@@ -159,14 +252,10 @@ impl Desk {
     }
 
     /// Applies the outage policy.
-    fn answer(
-        &self,
-        asked: &Subjects<'_>,
-        places: &Places,
-        answer: Result<Outcome, StorageError>,
-    ) -> Result<Decision, Error> {
-        let malformed = || StorageError::new(StorageErrorKind::Malformed, self.storage.name(), "decide");
-        let decided = answer.and_then(|outcome| Decision::new(asked, places, &outcome).ok_or_else(malformed));
+    fn answer(&self, question: &Question<'_>, answer: Result<Outcome, StorageError>) -> Answer {
+        let decided = answer.and_then(|outcome| {
+            Decision::new(&question.asked, &question.places, &outcome).ok_or_else(|| self.malformed())
+        });
         match decided {
             Ok(decision) => {
                 if !decision.is_allowed() {
@@ -182,6 +271,10 @@ impl Desk {
             }
             Err(error) => self.undecided(error),
         }
+    }
+
+    fn malformed(&self) -> StorageError {
+        StorageError::new(StorageErrorKind::Malformed, self.storage.name(), "decide")
     }
 
     /// What is answered where no decision could be had.
@@ -218,25 +311,32 @@ fn latest(subjects: &Subjects<'_>) -> Micros {
     Micros::MAX.minus(longest).minus(longest)
 }
 
-/// A decision on its way, already there where the storage is memory.
-pub(crate) struct Pending(State);
+/// An answer on its way, already there where the storage is memory.
+pub(crate) struct Pending<T = Answer>(State<T>);
 
 pub(crate) type Answer = Result<Decision, Error>;
-/// A decision that a storage is asked for once this is polled.
-pub(crate) type Running = Pin<Box<dyn Future<Output = Answer> + Send>>;
+/// An answer that a storage is asked for once this is polled.
+pub(crate) type Running<T = Answer> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-enum State {
-    Ready(Option<Answer>),
-    Running(Running),
+enum State<T> {
+    Ready(Option<T>),
+    Running(Running<T>),
 }
 
-impl Pending {
-    pub(crate) fn ready(answer: Answer) -> Self {
+impl<T> Pending<T> {
+    pub(crate) fn ready(answer: T) -> Self {
         Self(State::Ready(Some(answer)))
     }
 
+    fn running(answer: impl Future<Output = T> + Send + 'static) -> Self {
+        Self(State::Running(Box::pin(answer)))
+    }
+
     /// The answer where it is there already, else what brings it; nothing has been asked of a storage then.
-    pub(crate) fn now(self) -> Result<Answer, Running> {
+    pub(crate) fn now(self) -> Result<T, Running<T>>
+    where
+        T: 'static,
+    {
         match self.0 {
             State::Ready(Some(answer)) => Ok(answer),
             State::Running(running) => Err(running),
@@ -246,10 +346,10 @@ impl Pending {
     }
 }
 
-impl Future for Pending {
-    type Output = Answer;
+impl<T: Unpin> Future for Pending<T> {
+    type Output = T;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer> {
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
         match &mut self.get_mut().0 {
             State::Running(running) => running.as_mut().poll(context),
             State::Ready(answer) => match answer.take() {
@@ -261,7 +361,7 @@ impl Future for Pending {
     }
 }
 
-impl fmt::Debug for Pending {
+impl<T> fmt::Debug for Pending<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Pending")
     }

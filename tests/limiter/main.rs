@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod extremes;
+mod many;
 mod methods;
 mod settings;
 mod several;

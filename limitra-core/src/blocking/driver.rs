@@ -66,6 +66,17 @@ pub(crate) fn answer(desk: &Desk, pending: Pending) -> Answer {
     }
 }
 
+/// The answers of as many decisions, waited for if they are not there; the same outage for each of them.
+pub(crate) fn answers(desk: &Desk, pending: Pending<Vec<Answer>>, count: usize) -> Vec<Answer> {
+    match pending.now() {
+        Ok(answers) => answers,
+        Err(running) => wait(running).unwrap_or_else(|lost| {
+            let error = lost.error(desk.storage.name(), "decide");
+            (0..count).map(|_| desk.undecided(error.clone())).collect()
+        }),
+    }
+}
+
 /// Runs a future on the driver's thread, and waits for what comes of it.
 pub(super) fn wait<T: Send + 'static>(what: impl Future<Output = T> + Send + 'static) -> Result<T, Lost> {
     DRIVER.get_or_try_init(Driver::start)?.wait(what)

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{answer, storage};
+use super::{answer, answers, storage};
 use crate::attempt::Mode;
 use crate::charge::Charge;
 use crate::decision::{Decision, RuleDecision};
@@ -55,6 +55,20 @@ impl RateLimiter {
         cost: u64,
     ) -> Result<Decision, Error> {
         self.decide(identifier.into(), cost, Mode::Hit)
+    }
+
+    /// As [`RateLimiter::check_many`](crate::RateLimiter::check_many).
+    ///
+    /// # Errors
+    /// Each answer has its own: as [`RateLimiter::allow_request`].
+    pub fn check_many<'a, I>(&self, identifiers: impl IntoIterator<Item = I>) -> Vec<Result<Decision, Error>>
+    where
+        I: Into<Identifier<'a>>,
+    {
+        let (desk, mut count) = (&self.0.inner.desk, 0);
+        let counted = identifiers.into_iter().inspect(|_| count += 1);
+        let pending = self.0.ask_many(counted);
+        self.0.all_placed(answers(desk, pending, count))
     }
 
     /// As [`RateLimiter::test`](crate::RateLimiter::test).

@@ -24,6 +24,6 @@ mod storage;
 pub mod strategies;
 
 pub use charge::check_all;
-pub(crate) use driver::answer;
+pub(crate) use driver::{answer, answers};
 pub use limiter::RateLimiter;
 pub use storage::Storage;

@@ -56,6 +56,11 @@ pub(super) const ALL: &[Promise] = &[
         sentence: "clear removes one record and no other",
         check: |storage| Box::pin(clear_removes_one_record(storage)),
     },
+    Promise {
+        number: 11,
+        sentence: "many are decided as one after the other",
+        check: |storage| Box::pin(many_are_decided_as_one_after_the_other(storage)),
+    },
 ];
 
 async fn one_rule_decides_as_its_algorithm_does(storage: Arc<dyn Storage>) -> Result<(), Finding> {
@@ -226,6 +231,53 @@ async fn clear_removes_one_record(storage: Arc<dyn Storage>) -> Result<(), Findi
     } else {
         Err(Finding(format!("the cleared one: {fresh:?}, the other: {full:?}")))
     }
+}
+
+async fn many_are_decided_as_one_after_the_other(storage: Arc<dyn Storage>) -> Result<(), Finding> {
+    let mut numbers = Numbers::from_seed(11);
+    let memory = MemoryStorage::new();
+    let several = storage.bounds().subjects.min(2);
+    let mut records: Vec<(String, Vec<Rule>)> = Vec::new();
+    for algorithm in Algorithm::ALL {
+        for amount in [1, 3] {
+            records.push((fresh_key("many"), vec![minute(*algorithm, amount)?]));
+        }
+        records.push((fresh_key("many"), vec![minute(*algorithm, 2)?, hour(*algorithm, 3)?]));
+    }
+    let mut now = START;
+    for size in [1, 2, 40, 200] {
+        let mut questions: Vec<(Vec<Subject<'_>>, Clock, Mode)> = Vec::new();
+        for _ in 0..size {
+            let mut asked: Vec<Subject<'_>> = Vec::new();
+            for _ in 0..=usize::from(numbers.below(5) == 0) * (several - 1) {
+                let place = usize::try_from(numbers.below(records.len() as u64)).unwrap_or_default();
+                if let Some((key, rules)) = records.get(place)
+                    && asked.iter().all(|subject| subject.key.text() != *key)
+                {
+                    asked.push(Subject { key: Key::from_text(key), rules: Cow::Borrowed(rules), cost: 1 });
+                }
+            }
+            now = now.plus(Micros::new(numbers.below(5_000_000)));
+            questions.push((asked, Clock::At(now), mode(&mut numbers)));
+        }
+        let attempts: Vec<Attempt<'_>> = questions
+            .iter()
+            .map(|(subjects, clock, mode)| Attempt { subjects, clock: *clock, mode: *mode })
+            .collect();
+        let found = storage.decide_many(&attempts).await;
+        if found.len() != attempts.len() {
+            return Err(Finding(format!("{} answers to {} attempts", found.len(), attempts.len())));
+        }
+        for (place, (attempt, found)) in attempts.iter().zip(found).enumerate() {
+            let (found, expected) = (found?, memory.decide_now(attempt)?);
+            if !is_alike(&found, &expected) {
+                return Err(Finding(format!(
+                    "{place} of {size}, {attempt:?}: {found:?}, expected {expected:?}"
+                )));
+            }
+        }
+    }
+    Ok(())
 }
 
 async fn hit(storage: &dyn Storage, key: &str, rules: &[Rule], clock: Clock) -> Result<Outcome, Finding> {

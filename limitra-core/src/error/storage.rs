@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 
 /// No decision could be had from a storage: what a caller may do about it, and why.
 ///
@@ -12,12 +13,13 @@ use std::fmt;
 /// assert_eq!(error.kind(), StorageErrorKind::Timeout);
 /// assert_eq!(error.to_string(), "redis: no answer within the deadline while trying to decide");
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct StorageError {
     kind: StorageErrorKind,
     storage: &'static str,
     operation: &'static str,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    /// Shared, for one failure may be that of many decisions.
+    source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 /// What a caller may do about a [`StorageError`].
@@ -71,7 +73,7 @@ impl StorageError {
 
     /// The same with its cause.
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
+        self.source = Some(source.into().into());
         self
     }
 

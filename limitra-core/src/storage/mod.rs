@@ -80,6 +80,8 @@ pub use url::{Host, StorageUrl};
 /// 9. A failure is a [`StorageError`] within the storage's deadline, never a decision.
 /// 10. `reset` removes every record that this storage wrote, by whatever process, and nothing else; it does not
 ///     keep the server from answering others.
+/// 11. `decide_many` answers each attempt for itself, in their order; those on one key are decided in their order, and
+///     what goes wrong with one is no error of another.
 #[async_trait]
 pub trait Storage: fmt::Debug + Send + Sync + 'static {
     /// A short name for messages: `memory`, `redis`.
@@ -90,6 +92,15 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// [`StorageError`] if no decision could be had.
     async fn decide(&self, attempt: &Attempt<'_>) -> Result<Outcome, StorageError>;
+
+    /// Decides several attempts, each for itself, as if one after the other. See promise 11.
+    async fn decide_many(&self, attempts: &[Attempt<'_>]) -> Vec<Result<Outcome, StorageError>> {
+        let mut outcomes = Vec::with_capacity(attempts.len());
+        for attempt in attempts {
+            outcomes.push(self.decide(attempt).await);
+        }
+        outcomes
+    }
 
     /// Removes the record of one key. See promise 7.
     ///

@@ -130,6 +130,11 @@ impl MemoryStorage {
         }
     }
 
+    /// Decides several, in their order.
+    pub(crate) fn decide_many_now(&self, attempts: &[Attempt<'_>]) -> Vec<Result<Outcome, StorageError>> {
+        attempts.iter().map(|attempt| self.decide_now(attempt)).collect()
+    }
+
     pub(crate) fn clear_now(&self, key: Key<'_>) {
         let fingerprint = self.fingerprint(key);
         self.shard(fingerprint).remove(fingerprint);
@@ -264,6 +269,10 @@ impl Storage for MemoryStorage {
 
     async fn decide(&self, attempt: &Attempt<'_>) -> Result<Outcome, StorageError> {
         self.decide_now(attempt)
+    }
+
+    async fn decide_many(&self, attempts: &[Attempt<'_>]) -> Vec<Result<Outcome, StorageError>> {
+        self.decide_many_now(attempts)
     }
 
     async fn clear(&self, key: Key<'_>) -> Result<(), StorageError> {
