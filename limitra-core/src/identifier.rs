@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Who is asking: a string, bytes or an integer.
+/// Who is asking: a string, bytes or an integer; or `()`, nobody in particular: one counter for all callers.
 ///
 /// What counts is its text: `7`, `"7"` and `b"7"` are the same identifier. Any bytes of any
 /// length are fine; see the key rules in the documentation of [`crate::RateLimiter::key`].
@@ -14,6 +14,7 @@ use std::fmt;
 /// assert_eq!(limiter.key("u1"), "limitra:::user:u1:");
 /// assert_eq!(limiter.key(42_u64), "limitra:::user:42:");
 /// assert_eq!(limiter.key(b"a:b"), "limitra:::user:a%3Ab:");
+/// assert_eq!(limiter.key(()), "limitra:::user::");
 /// # Ok::<(), limitra_core::ConfigurationError>(())
 /// ```
 #[derive(Clone)]
@@ -21,6 +22,7 @@ pub struct Identifier<'a>(Form<'a>);
 
 #[derive(Clone)]
 enum Form<'a> {
+    Absent,
     Borrowed(&'a [u8]),
     Owned(Vec<u8>),
     /// A number's digits, kept in place: an integer identifier allocates nothing.
@@ -28,9 +30,11 @@ enum Form<'a> {
 }
 
 impl Identifier<'_> {
-    /// Its bytes.
+    /// Its bytes; none of `()`.
+    #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
+            Form::Absent => &[],
             Form::Borrowed(bytes) => bytes,
             Form::Owned(bytes) => bytes,
             Form::Digits(digits, length) => digits.get(..usize::from(*length)).unwrap_or_default(),
@@ -38,10 +42,24 @@ impl Identifier<'_> {
     }
 }
 
+impl Identifier<'_> {
+    /// Whether it is `()`.
+    #[inline]
+    pub(crate) fn is_absent(&self) -> bool {
+        matches!(self.0, Form::Absent)
+    }
+}
+
 impl fmt::Debug for Identifier<'_> {
     /// Identifiers are personal data: their text stays out of logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Identifier(..{} bytes)", self.as_bytes().len())
+    }
+}
+
+impl From<()> for Identifier<'_> {
+    fn from((): ()) -> Self {
+        Self(Form::Absent)
     }
 }
 
@@ -95,6 +113,9 @@ impl From<Vec<u8>> for Identifier<'_> {
 
 impl<'a> From<&'a Identifier<'_>> for Identifier<'a> {
     fn from(identifier: &'a Identifier<'_>) -> Self {
+        if identifier.is_absent() {
+            return Self(Form::Absent);
+        }
         Self(Form::Borrowed(identifier.as_bytes()))
     }
 }

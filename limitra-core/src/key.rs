@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
+use std::hash::Hasher as _;
 
 use sha2::{Digest, Sha256};
+use siphasher::sip128::{Hasher128 as _, SipHasher13};
 use smallvec::SmallVec;
 
 use crate::identifier::Identifier;
@@ -14,6 +16,8 @@ const LONGEST_PATH: usize = 1024;
 const KEPT_OF_LONG_PATH: usize = 512;
 /// A field longer than this, escaped, ends in a digest.
 const LONGEST_FIELD: usize = 128;
+/// An identifier of no more bytes than this never ends in a digest, even if all of them are escaped.
+const LONGEST_RAW: usize = LONGEST_FIELD / 3;
 /// How much of a long field stays readable.
 const KEPT_OF_LONG_FIELD: usize = 64;
 
@@ -24,6 +28,8 @@ pub(crate) struct KeySpace {
     head: String,
     /// `:suffix`
     tail: String,
+    /// What stands for both where a key is hashed.
+    digest: [u64; 2],
     hash_identifiers: bool,
 }
 
@@ -51,7 +57,19 @@ impl KeySpace {
         if let Some(suffix) = fields.suffix {
             field_into(suffix.as_bytes(), &mut tail);
         }
-        Self { head, tail, hash_identifiers: fields.hash_identifiers }
+        let digest = digest_of(&head, &tail);
+        Self { head, tail, digest, hash_identifiers: fields.hash_identifiers }
+    }
+
+    fn identifier_into(&self, parts: &[Identifier<'_>], sink: &mut impl FnMut(&str)) {
+        for (index, part) in parts.iter().enumerate() {
+            if index > 0 {
+                sink(",");
+            }
+            if !part.is_absent() {
+                identifier_into(part.as_bytes(), self.hash_identifiers, sink);
+            }
+        }
     }
 
     /// The key of an identifier of these parts; none is the absent identifier.
@@ -76,6 +94,24 @@ impl KeySpace {
 #[derive(Clone, Copy)]
 pub struct Key<'a>(Form<'a>);
 
+/// What tells a key from every other one.
+///
+/// An identifier of one part that cannot be too long for a field is hashed as it is; else its text is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Essence<'a> {
+    /// Prefix, project, function, scope and suffix.
+    pub(crate) space: [u64; 2],
+    /// What the bytes are.
+    pub(crate) kind: u64,
+    pub(crate) bytes: &'a [u8],
+}
+
+impl Essence<'_> {
+    const RAW: u64 = 0;
+    const TEXT: u64 = 1;
+    const ABSENT: u64 = 2;
+}
+
 #[derive(Clone, Copy)]
 enum Form<'a> {
     Text(&'a str),
@@ -98,18 +134,50 @@ impl<'a> Key<'a> {
         Cow::Owned(text)
     }
 
+    /// What tells it from every other key, for those who hash keys and keep none: without making its text where that
+    /// can be helped. The same for a key and for one from its text.
+    #[inline]
+    pub(crate) fn essence<T>(&self, hash: impl FnOnce(Essence<'_>) -> T) -> T {
+        let Form::Parts { space, parts } = self.0 else {
+            return Self::essence_of_text(&self.text(), hash);
+        };
+        match parts {
+            [] => hash(Essence { space: space.digest, kind: Essence::ABSENT, bytes: &[] }),
+            [part] if part.as_bytes().len() <= LONGEST_RAW && !space.hash_identifiers => {
+                let kind = if part.is_absent() { Essence::ABSENT } else { Essence::RAW };
+                hash(Essence { space: space.digest, kind, bytes: part.as_bytes() })
+            }
+            parts => {
+                let mut text: SmallVec<[u8; 256]> = SmallVec::new();
+                space.identifier_into(parts, &mut |piece| text.extend_from_slice(piece.as_bytes()));
+                hash(Essence { space: space.digest, kind: Essence::TEXT, bytes: &text })
+            }
+        }
+    }
+
+    #[cold]
+    fn essence_of_text<T>(text: &str, hash: impl FnOnce(Essence<'_>) -> T) -> T {
+        // Only a key of six fields has a space; whatever else is one text.
+        let mut colons = text.match_indices(':').map(|(at, _)| at);
+        let (Some(head), Some(tail), None) = (colons.nth(3), colons.next(), colons.next()) else {
+            return hash(Essence { space: [0; 2], kind: Essence::TEXT, bytes: text.as_bytes() });
+        };
+        let space = digest_of(&text[..=head], &text[tail..]);
+        let identifier = &text[head + 1..tail];
+        match raw(identifier) {
+            _ if identifier.is_empty() => hash(Essence { space, kind: Essence::ABSENT, bytes: &[] }),
+            Some(bytes) => hash(Essence { space, kind: Essence::RAW, bytes: &bytes }),
+            None => hash(Essence { space, kind: Essence::TEXT, bytes: identifier.as_bytes() }),
+        }
+    }
+
     /// Hands the text to `sink` piece by piece, without an allocation for ordinary identifiers.
     pub fn pieces(&self, sink: &mut impl FnMut(&str)) {
         match self.0 {
             Form::Text(text) => sink(text),
             Form::Parts { space, parts } => {
                 sink(&space.head);
-                for (index, part) in parts.iter().enumerate() {
-                    if index > 0 {
-                        sink(",");
-                    }
-                    identifier_into(part.as_bytes(), space.hash_identifiers, sink);
-                }
+                space.identifier_into(parts, sink);
                 sink(&space.tail);
             }
         }
@@ -127,6 +195,40 @@ impl fmt::Debug for Key<'_> {
             None => write!(f, "Key({}/..)", text.split('/').next().unwrap_or_default()),
         }
     }
+}
+
+/// SipHash 1-3 of 128 bits of what surrounds an identifier; the fields hold no line break.
+fn digest_of(head: &str, tail: &str) -> [u64; 2] {
+    let mut hasher = SipHasher13::new();
+    hasher.write(head.as_bytes());
+    hasher.write(b"\n");
+    hasher.write(tail.as_bytes());
+    let hash = hasher.finish128();
+    [hash.h1, hash.h2]
+}
+
+/// The identifier of one part that stands as this text in a key, if it is short.
+fn raw(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if text != "%empty" {
+        let mut rest = text.as_bytes();
+        while let Some((byte, after)) = rest.split_first() {
+            let escaped = if *byte == b'%' { after.split_at_checked(2) } else { None };
+            rest = after;
+            match escaped {
+                Some((digits, after)) => {
+                    let digits = std::str::from_utf8(digits).ok()?;
+                    bytes.push(u8::from_str_radix(digits, 16).ok()?);
+                    rest = after;
+                }
+                None => bytes.push(*byte),
+            }
+        }
+    }
+    // Only what limitra itself writes is the text of an identifier.
+    let mut canonical = String::new();
+    identifier_into(&bytes, false, &mut |piece| canonical.push_str(piece));
+    (bytes.len() <= LONGEST_RAW && canonical == text).then_some(bytes)
 }
 
 fn identifier_into(bytes: &[u8], hashed: bool, sink: &mut impl FnMut(&str)) {

@@ -80,7 +80,7 @@ pub use storage::etcd::{EtcdStorage, EtcdStorageBuilder};
 #[cfg(feature = "memcached")]
 #[cfg_attr(docsrs, doc(cfg(feature = "memcached")))]
 pub use storage::memcached::{MemcachedStorage, MemcachedStorageBuilder};
-pub use storage::memory::MemoryStorage;
+pub use storage::memory::{MemoryStorage, MemoryStorageBuilder};
 #[cfg(feature = "mongodb")]
 #[cfg_attr(docsrs, doc(cfg(feature = "mongodb")))]
 pub use storage::mongodb::{MongoDbStorage, MongoDbStorageBuilder};

@@ -15,10 +15,11 @@ pub use limitra_core::{
     ConcurrentUpdateError, ConfigurationError, Decided, Decision, Error, FixedWindowAlignedRateLimiter,
     FixedWindowElasticExpiryRateLimiter, FixedWindowRateLimiter, FromError, GcraLimiter, Granularity,
     Identifier, Key, LeakyBucketLimiter, Limit, LimiterConfig, Limitra, LimitraConfig, ManualClock,
-    MemoryStorage, Micros, Mode, MovingWindowRateLimiter, NotationError, NotationProblem, Number, Outcome,
-    RateLimit, RateLimitExceeded, RateLimiter, RateLimiterBuilder, Record, RegisteredGranularity, Rule,
-    RuleDecision, RuleOutcome, Seconds, SlidingWindowRateLimiter, Span, State, Status, Storage, StorageError,
-    StorageErrorKind, Subject, TokenBucketLimiter, UrlProblem, Usage, check_all, parse, parse_many,
+    MemoryStorage, MemoryStorageBuilder, Micros, Mode, MovingWindowRateLimiter, NotationError,
+    NotationProblem, Number, Outcome, RateLimit, RateLimitExceeded, RateLimiter, RateLimiterBuilder, Record,
+    RegisteredGranularity, Rule, RuleDecision, RuleOutcome, Seconds, SlidingWindowRateLimiter, Span, State,
+    Status, Storage, StorageError, StorageErrorKind, Subject, TokenBucketLimiter, UrlProblem, Usage,
+    check_all, parse, parse_many,
 };
 #[cfg(feature = "etcd")]
 #[cfg_attr(docsrs, doc(cfg(feature = "etcd")))]

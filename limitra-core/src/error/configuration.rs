@@ -335,6 +335,18 @@ pub enum ConfigurationError {
     /// A bound on the number of keys that is none.
     #[error("max_keys must be at least 1, not 0")]
     ZeroMaxKeys,
+    /// A coarse clock that would be no use, or too coarse.
+    #[error("a coarse clock's resolution is 100 µs to 1 s, not {resolution:?}")]
+    ClockResolutionOutOfRange {
+        /// What was given.
+        resolution: Duration,
+    },
+    /// The thread of a coarse clock cannot be started.
+    #[error("the thread limitra-clock cannot be started ({kind}); leave coarse_clock out")]
+    ClockNotStarted {
+        /// Why not.
+        kind: std::io::ErrorKind,
+    },
     /// A TLS certificate that cannot be used.
     #[error("the CA certificate cannot be used; give PEM text that starts with -----BEGIN CERTIFICATE-----")]
     Certificate,

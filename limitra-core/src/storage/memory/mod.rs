@@ -1,36 +1,56 @@
 //! The embedded storage: sharded, bounded, without a thread of its own.
 
+mod builder;
+mod class;
+mod clock;
+mod fingerprint;
 mod queue;
 mod shard;
+mod table;
+mod word;
 
 use std::fmt;
-use std::hash::Hasher as _;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Instant, SystemTime};
+use std::hint::black_box;
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use siphasher::sip128::{Hasher128 as _, SipHasher13};
 use smallvec::SmallVec;
 
 use crate::attempt::{Attempt, Mode, Outcome, RuleOutcome, Subject};
 use crate::error::{ConfigurationError, StorageError, StorageErrorKind};
 use crate::key::Key;
 use crate::record::{Record, Steps};
+use crate::rule::Rule;
+use crate::state::State;
 use crate::storage::Storage;
 use crate::time::{Clock, Micros};
-use shard::{Fingerprint, Shard};
+use builder::DEFAULT_MAX_KEYS;
+pub use builder::MemoryStorageBuilder;
+use class::{Class, Classes};
+use clock::OwnClock;
+use fingerprint::{Fingerprint, Seeds};
+use shard::{Locked, Shard};
+use table::Slot;
+use word::{Arrival, Word};
 
-/// How many keys a memory storage holds by default.
-const DEFAULT_MAX_KEYS: usize = 1_000_000;
 /// Fewer keys than this for each shard would make the bound a matter of luck.
 const KEYS_OF_A_SHARD: usize = 4096;
-const MOST_SHARDS: usize = 256;
+/// As many as the fingerprint's bits for them can name.
+const MOST_SHARDS: usize = 1 << 16;
+/// How many of several decisions are looked up side by side.
+const SIDE_BY_SIDE: usize = 32;
 
 /// The embedded storage: decides at once, in this process, without a server.
 ///
-/// Clones share the same records. Records are found by a 128-bit fingerprint of their key (`SipHash`
-/// 1-3, seeded at random for each process): the odds that any two of a million keys share a counter
-/// are below 10<sup>-26</sup>. Nothing of an identifier is kept.
+/// Clones share the same records. Records are found by a 128-bit fingerprint of their key (two independent hashes, foldhash,
+/// seeded at random for each storage): the odds that any two of a million keys share a counter are about 10<sup>-27</sup>,
+/// n<sup>2</sup> / 2<sup>129</sup> for n keys. Nothing of an identifier is kept.
+///
+/// What has a single rule of the bucket family (token bucket, leaky bucket, GCRA) is kept in 24 bytes, some 32 with the room that a
+/// table needs, and decided by one compare-and-swap without a lock; a refusal writes nothing at all. Other algorithms,
+/// several rules, and rates whose emission interval is no multiple of 1/256 µs are records behind one of
+/// many locks. The storage chooses, and changes the form where other rules are asked for the same key; nobody can tell
+/// but by the clock.
 ///
 /// It holds at most `max_keys` records (default: 1,000,000; each shard its part). Every new
 /// key sweeps a few old ones, so expired records go without a thread and without a pause; a
@@ -40,8 +60,8 @@ const MOST_SHARDS: usize = 256;
 /// gets a [`StorageErrorKind::Full`] error.
 ///
 /// A single-rule decision on an existing key allocates nothing, the moving window's log aside.
-/// Its clock is the process's: it starts at the system's time and then runs with the monotonic
-/// clock, so it never goes back.
+/// Its clock is the process's: it starts at the system's time and then runs with the processor's steady counter, so it
+/// never goes back; [`MemoryStorage::builder`] has others.
 ///
 /// ```
 /// use limitra_core::{MemoryStorage, RateLimiter};
@@ -57,16 +77,25 @@ pub struct MemoryStorage {
 }
 
 struct Inner {
-    shards: Box<[Mutex<Shard>]>,
-    seed: SipHasher13,
-    started: (Micros, Instant),
+    shards: Box<[Shard]>,
+    seeds: Seeds,
+    classes: Classes,
+    clock: OwnClock,
     max_keys: usize,
+}
+
+/// What came of one rule of one subject.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Single {
+    pub(crate) now: Micros,
+    pub(crate) allowed: bool,
+    pub(crate) state: State,
 }
 
 impl MemoryStorage {
     /// An empty storage of at most 1,000,000 keys.
     pub fn new() -> Self {
-        Self::of(DEFAULT_MAX_KEYS)
+        Self::of(DEFAULT_MAX_KEYS, OwnClock::precise())
     }
 
     /// An empty storage of at most `max_keys` keys.
@@ -74,23 +103,28 @@ impl MemoryStorage {
     /// # Errors
     /// [`ConfigurationError`] if that is 0.
     pub fn with_max_keys(max_keys: usize) -> Result<Self, ConfigurationError> {
-        if max_keys == 0 { Err(ConfigurationError::ZeroMaxKeys) } else { Ok(Self::of(max_keys)) }
+        Self::builder().max_keys(max_keys).build()
     }
 
-    fn of(max_keys: usize) -> Self {
+    /// The settings of a storage.
+    pub fn builder() -> MemoryStorageBuilder {
+        MemoryStorageBuilder::new()
+    }
+
+    fn of(max_keys: usize, clock: OwnClock) -> Self {
         let wanted = (max_keys / KEYS_OF_A_SHARD).clamp(1, MOST_SHARDS);
         // A power of two, so that a few bits of the fingerprint name the shard.
         let count = if wanted.is_power_of_two() { wanted } else { wanted.next_power_of_two() / 2 };
         // What is left over by the division goes to the first shards, a key each.
         let keys_of = |shard: usize| max_keys / count + usize::from(shard < max_keys % count);
-        let shards = (0..count).map(|shard| Mutex::new(Shard::new(keys_of(shard)))).collect();
-        let started = (Micros::from_system_time(SystemTime::now()), Instant::now());
-        Self { inner: Arc::new(Inner { shards, seed: random_seed(), started, max_keys }) }
+        let shards = (0..count).map(|shard| Shard::new(keys_of(shard))).collect();
+        let (seeds, classes) = (Seeds::random(), Classes::new());
+        Self { inner: Arc::new(Inner { shards, seeds, classes, clock, max_keys }) }
     }
 
     /// How many records it holds, expired ones that were not swept yet included.
     pub fn len(&self) -> usize {
-        self.inner.shards.iter().map(|shard| lock(shard).len()).sum()
+        self.all_locked().map(|shard| shard.len()).sum()
     }
 
     /// Whether it holds none.
@@ -109,13 +143,13 @@ impl MemoryStorage {
     /// storage's own clock, not by a [`ManualClock`](crate::ManualClock). Each shard (at most
     /// some thousand records) is locked for itself.
     pub fn sweep(&self) -> usize {
-        let now = self.now();
-        self.inner.shards.iter().map(|shard| lock(shard).sweep_all(now)).sum()
+        let now = self.inner.clock.now();
+        self.all_locked().map(|mut shard| shard.sweep_all(now)).sum()
     }
 
     /// Forgets every record; returns how many there were, expired ones that were not swept yet included.
     pub fn reset(&self) -> usize {
-        self.inner.shards.iter().map(|shard| lock(shard).reset()).sum()
+        self.all_locked().map(|mut shard| shard.reset()).sum()
     }
 
     pub(crate) fn is_same(&self, other: &Self) -> bool {
@@ -125,25 +159,162 @@ impl MemoryStorage {
     /// Decides one attempt. It never waits for anything but another decision on the same shard.
     pub(crate) fn decide_now(&self, attempt: &Attempt<'_>) -> Result<Outcome, StorageError> {
         match attempt.subjects {
-            [subject] => self.decide_one(attempt, subject),
+            [subject] => match (&*subject.rules, attempt.clock) {
+                ([rule], Clock::Storage) if subject.cost > 0 => {
+                    let single = self.decide_single(subject.key, rule, subject.cost, attempt.mode)?;
+                    let rules = [RuleOutcome { allowed: single.allowed, state: single.state }];
+                    Ok(Outcome { now: single.now, rules: rules.into() })
+                }
+                _ => self.decide_one(attempt, subject, self.fingerprint(subject.key)),
+            },
             subjects => self.decide_all(attempt, subjects),
         }
     }
 
+    /// Decides one rule of one subject by the storage's clock; the cost is not 0.
+    #[inline]
+    pub(crate) fn decide_single(
+        &self,
+        key: Key<'_>,
+        rule: &Rule,
+        cost: u64,
+        mode: Mode,
+    ) -> Result<Single, StorageError> {
+        let fingerprint = self.fingerprint(key);
+        if let Some((number, class)) = self.inner.classes.of(rule) {
+            let asked = InClass { number, class, cost, mode, now: self.inner.clock.elapsed() };
+            if let Some(slot) = self.shard_of(fingerprint).table.find(fingerprint)
+                && let Some(single) = self.charge(slot, &asked)
+            {
+                return Ok(single);
+            }
+            return self.decide_in_class(key, fingerprint, &asked);
+        }
+        self.decide_as_record(key, fingerprint, rule, cost, mode)
+    }
+
     /// Decides several, in their order.
     pub(crate) fn decide_many_now(&self, attempts: &[Attempt<'_>]) -> Vec<Result<Outcome, StorageError>> {
-        attempts.iter().map(|attempt| self.decide_now(attempt)).collect()
+        let mut outcomes = Vec::with_capacity(attempts.len());
+        for side_by_side in attempts.chunks(SIDE_BY_SIDE) {
+            self.touch(side_by_side.iter().flat_map(|attempt| attempt.subjects).map(|subject| subject.key));
+            outcomes.extend(side_by_side.iter().map(|attempt| self.decide_now(attempt)));
+        }
+        outcomes
     }
 
     pub(crate) fn clear_now(&self, key: Key<'_>) {
         let fingerprint = self.fingerprint(key);
-        self.shard(fingerprint).remove(fingerprint);
+        self.lock(self.shard_of(fingerprint)).remove(fingerprint);
     }
 
-    fn decide_one(&self, attempt: &Attempt<'_>, subject: &Subject<'_>) -> Result<Outcome, StorageError> {
-        let fingerprint = self.fingerprint(subject.key);
+    /// Reads where these keys are, all at once: waiting for memory side by side takes hardly longer than waiting once.
+    fn touch<'k>(&self, keys: impl Iterator<Item = Key<'k>>) {
+        let touched = keys.map(|key| {
+            let fingerprint = self.fingerprint(key);
+            self.shard_of(fingerprint).table.touch(fingerprint)
+        });
+        black_box(touched.fold(0_u64, u64::wrapping_add));
+    }
+
+    /// Charges or looks at a word where it stands, without a lock. `None` if it is not this class's, or cannot hold what
+    /// that leaves.
+    #[inline]
+    fn charge(&self, slot: Slot<'_>, asked: &InClass<'_>) -> Option<Single> {
+        loop {
+            let word = slot.read()?;
+            if word.class() != u64::from(asked.number) {
+                return None;
+            }
+            let answer = asked.class.ask(word.arrival(), asked.now, asked.cost)?;
+            let is_charged = answer.allowed && asked.mode == Mode::Hit;
+            let kept = if is_charged { answer.charged } else { word.arrival() };
+            let is_done = if is_charged {
+                slot.swap(word, Word::new(kept, asked.number))
+            } else {
+                slot.still_keeps(word)
+            };
+            if is_done {
+                return Some(self.single(asked, answer.allowed, kept));
+            }
+        }
+    }
+
+    #[inline]
+    fn single(&self, asked: &InClass<'_>, allowed: bool, arrival: Arrival) -> Single {
+        let began = self.inner.clock.began();
+        let now = began.plus(Micros::new(asked.now));
+        Single { now, allowed, state: asked.class.state(arrival, began, now) }
+    }
+
+    /// The same under the lock: for a key that is new, or whose word is of another class.
+    #[cold]
+    #[inline(never)]
+    fn decide_in_class(
+        &self,
+        key: Key<'_>,
+        fingerprint: Fingerprint,
+        asked: &InClass<'_>,
+    ) -> Result<Single, StorageError> {
+        let shard = self.shard_of(fingerprint);
+        let mut locked = self.lock(shard);
+        let fresh = asked.class.ask(Arrival::at(asked.now), asked.now, asked.cost);
+        match (shard.table.find(fingerprint), fresh) {
+            // Somebody else was faster.
+            (Some(slot), _) => {
+                if let Some(single) = self.charge(slot, asked) {
+                    return Ok(single);
+                }
+            }
+            (None, Some(fresh)) if !locked.has_record(fingerprint) => {
+                if asked.mode == Mode::Peek {
+                    return Ok(self.untouched(asked, fresh.allowed));
+                }
+                let now = self.inner.clock.began().plus(Micros::new(asked.now));
+                let word = Word::new(fresh.charged, asked.number);
+                if locked.insert_word(fingerprint, word, now).ok_or_else(full)? {
+                    return Ok(self.single(asked, fresh.allowed, fresh.charged));
+                }
+            }
+            (None, _) => {}
+        }
+        drop(locked);
+        self.decide_as_record(key, fingerprint, asked.class.rule(), asked.cost, asked.mode)
+    }
+
+    /// What a peek at a key that is not there finds.
+    fn untouched(&self, asked: &InClass<'_>, allowed: bool) -> Single {
+        let now = self.inner.clock.began().plus(Micros::new(asked.now));
+        Single { now, allowed, state: State::default() }
+    }
+
+    /// Decides one rule that no word holds.
+    fn decide_as_record(
+        &self,
+        key: Key<'_>,
+        fingerprint: Fingerprint,
+        rule: &Rule,
+        cost: u64,
+        mode: Mode,
+    ) -> Result<Single, StorageError> {
+        let rules = std::slice::from_ref(rule);
+        let subjects = [Subject { key, rules: rules.into(), cost }];
+        let attempt = Attempt { subjects: &subjects, clock: Clock::Storage, mode };
+        let outcome = self.decide_one(&attempt, &subjects[0], fingerprint)?;
+        let malformed = || StorageError::new(StorageErrorKind::Malformed, "memory", "decide");
+        let rule = outcome.rules.first().ok_or_else(malformed)?;
+        Ok(Single { now: outcome.now, allowed: rule.allowed, state: rule.state })
+    }
+
+    fn decide_one(
+        &self,
+        attempt: &Attempt<'_>,
+        subject: &Subject<'_>,
+        fingerprint: Fingerprint,
+    ) -> Result<Outcome, StorageError> {
         let now = self.instant(attempt.clock);
-        let mut shard = self.shard(fingerprint);
+        let mut shard = self.lock(self.shard_of(fingerprint));
+        shard.promote(fingerprint);
         let steps = ask(shard.find(fingerprint), subject, now);
         let allowed = steps.iter().all(|step| step.allowed);
         if attempt.mode == Mode::Hit {
@@ -158,6 +329,12 @@ impl MemoryStorage {
             subjects.iter().map(|subject| self.fingerprint(subject.key)).collect();
         let mut shards = self.locked_in_order(&fingerprints);
         let now = self.instant(attempt.clock);
+        for fingerprint in &fingerprints {
+            let index = self.shard_index(*fingerprint);
+            if let Some((_, shard)) = shards.iter_mut().find(|(at, _)| *at == index) {
+                shard.promote(*fingerprint);
+            }
+        }
         let (mut all, mut has_room): (SmallVec<[Steps; 4]>, bool) = (SmallVec::new(), true);
         for (subject, fingerprint) in subjects.iter().zip(&fingerprints) {
             let index = self.shard_index(*fingerprint);
@@ -192,7 +369,7 @@ impl MemoryStorage {
     /// Makes sure that every new key of an attempt will find room, before any of them is charged.
     fn make_room_for_all(
         &self,
-        shards: &mut [(usize, MutexGuard<'_, Shard>)],
+        shards: &mut [(usize, Locked<'_>)],
         fingerprints: &[Fingerprint],
         now: Micros,
     ) -> Result<(), StorageError> {
@@ -208,42 +385,54 @@ impl MemoryStorage {
     }
 
     /// Locks every shard that the fingerprints lie in, once each and in the order of their numbers.
-    fn locked_in_order(&self, fingerprints: &[Fingerprint]) -> SmallVec<[(usize, MutexGuard<'_, Shard>); 4]> {
+    fn locked_in_order(&self, fingerprints: &[Fingerprint]) -> SmallVec<[(usize, Locked<'_>); 4]> {
         let mut indices: SmallVec<[usize; 4]> =
             fingerprints.iter().map(|fingerprint| self.shard_index(*fingerprint)).collect();
         indices.sort_unstable();
         indices.dedup();
-        indices.iter().filter_map(|&index| Some((index, lock(self.inner.shards.get(index)?)))).collect()
+        indices.iter().filter_map(|&index| Some((index, self.lock(self.inner.shards.get(index)?)))).collect()
     }
 
-    fn shard(&self, fingerprint: Fingerprint) -> MutexGuard<'_, Shard> {
-        lock(&self.inner.shards[self.shard_index(fingerprint)])
+    fn all_locked(&self) -> impl Iterator<Item = Locked<'_>> {
+        self.inner.shards.iter().map(|shard| self.lock(shard))
     }
 
+    fn lock<'a>(&'a self, shard: &'a Shard) -> Locked<'a> {
+        shard.lock(&self.inner.classes, &self.inner.clock)
+    }
+
+    #[inline]
+    fn shard_of(&self, fingerprint: Fingerprint) -> &Shard {
+        &self.inner.shards[self.shard_index(fingerprint)]
+    }
+
+    #[inline]
     fn shard_index(&self, fingerprint: Fingerprint) -> usize {
         // The count is a power of two, so the mask keeps the index within the shards.
-        fingerprint.shard_bits() & (self.inner.shards.len() - 1)
+        usize::try_from(fingerprint.high >> 48).unwrap_or_default() & (self.inner.shards.len() - 1)
     }
 
+    #[inline]
     fn fingerprint(&self, key: Key<'_>) -> Fingerprint {
-        let mut hasher = self.inner.seed;
-        key.pieces(&mut |piece| hasher.write(piece.as_bytes()));
-        let hash = hasher.finish128();
-        Fingerprint::new(hash.h1, hash.h2)
+        self.inner.seeds.fingerprint(key)
     }
 
     fn instant(&self, clock: Clock) -> Micros {
         match clock {
-            Clock::Storage => self.now(),
+            Clock::Storage => self.inner.clock.now(),
             Clock::At(instant) => instant,
         }
     }
+}
 
-    fn now(&self) -> Micros {
-        let (at, since) = self.inner.started;
-        let elapsed = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
-        at.plus(Micros::new(elapsed))
-    }
+/// A question that a word can answer.
+struct InClass<'a> {
+    number: u8,
+    class: &'a Class,
+    cost: u64,
+    mode: Mode,
+    /// Microseconds since the storage's clock began.
+    now: u64,
 }
 
 impl Default for MemoryStorage {
@@ -295,7 +484,7 @@ fn ask(record: Option<&Record>, subject: &Subject<'_>, now: Micros) -> Steps {
 
 /// Keeps what the steps left; an allowed hit may need room for its record.
 fn settle(
-    shard: &mut Shard,
+    shard: &mut Locked<'_>,
     fingerprint: Fingerprint,
     subject: &Subject<'_>,
     steps: &Steps,
@@ -318,16 +507,4 @@ fn settle(
 
 fn full() -> StorageError {
     StorageError::new(StorageErrorKind::Full, "memory", "decide")
-}
-
-/// A shard whose lock is poisoned is whole all the same: nothing is written to it in part.
-fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
-    shard.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A hasher seeded by the operating system's randomness, through the standard library.
-fn random_seed() -> SipHasher13 {
-    use std::hash::BuildHasher as _;
-    let [one, other] = [(); 2].map(|()| std::hash::RandomState::new().hash_one(0_u64));
-    SipHasher13::new_with_keys(one, other)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::shard::Fingerprint;
+use super::fingerprint::Fingerprint;
 use crate::time::Micros;
 
 /// More new keys than this without an eviction among them, and a queue is not worth keeping up.

@@ -1,101 +1,170 @@
-//! A part of the memory storage, under one lock.
+//! A part of the memory storage.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use smallvec::SmallVec;
 
+use super::class::Classes;
+use super::clock::OwnClock;
+use super::fingerprint::Fingerprint;
 use super::queue::Queue;
+use super::table::{Put, Table};
+use super::word::Word;
 use crate::record::Record;
 use crate::time::Micros;
 
 /// How many slots a new key looks at for expired records.
 const SWEPT_BY_A_NEW_KEY: usize = 8;
+/// How many rows of the table a new key looks at.
+const ROWS_SWEPT_BY_A_NEW_KEY: usize = 2;
 /// When a shard is full, this part of it is queued for eviction in one look.
 const PART_IN_QUEUE: usize = 8;
 /// Below this many slots a table is not worth shrinking.
 const SMALL_TABLE: usize = 64;
 
-/// A seeded 128-bit hash that stands for a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Fingerprint {
-    high: u64,
-    low: u64,
-}
-
-impl Fingerprint {
-    pub(super) fn new(high: u64, low: u64) -> Self {
-        Self { high, low }
-    }
-
-    /// Bits for the choice of a shard, others than the table uses.
-    pub(super) fn shard_bits(self) -> usize {
-        usize::try_from(self.high >> 48).unwrap_or_default()
-    }
-
-    fn hash(self) -> u64 {
-        self.low
-    }
-}
-
-/// A part of the records, at most `max_keys` of them.
+/// A part of the records, at most `max_keys` of them: buckets of single rules in an open table, whatever else under a lock.
+///
+/// A key is in one of both, never in both.
+#[derive(Debug)]
+#[repr(align(128))]
 pub(super) struct Shard {
-    slots: HashTable<Slot>,
+    /// Found and charged by everybody; changed in any other way only under the lock.
+    pub(super) table: Table,
+    kept: Locking,
+}
+
+/// Apart from what everybody reads, so that taking the lock disturbs nobody.
+#[derive(Debug)]
+#[repr(align(128))]
+struct Locking(Mutex<Kept>);
+
+/// What is under a shard's lock.
+#[derive(Debug)]
+struct Kept {
+    records: HashTable<Keyed>,
+    in_table: usize,
     max_keys: usize,
     /// Where the sweep goes on.
     cursor: usize,
+    row_cursor: usize,
     /// What goes next when there is no more room.
     queue: Queue,
 }
 
-struct Slot {
+#[derive(Debug)]
+struct Keyed {
     fingerprint: Fingerprint,
     record: Record,
 }
 
+/// A shard that nobody else changes.
+#[derive(Debug)]
+pub(super) struct Locked<'a> {
+    table: &'a Table,
+    kept: MutexGuard<'a, Kept>,
+    classes: &'a Classes,
+    clock: &'a OwnClock,
+}
+
+/// What the order of eviction goes by.
+struct Seen {
+    until: Micros,
+    may_go: bool,
+    may_go_from: Micros,
+}
+
+impl Seen {
+    fn of(record: &Record, now: Micros) -> Self {
+        let may_go = record.may_go(now);
+        let may_go_from = if may_go { now } else { record.may_go_from(now) };
+        Self { until: record.until(), may_go, may_go_from }
+    }
+}
+
 impl Shard {
     pub(super) fn new(max_keys: usize) -> Self {
-        Self { slots: HashTable::new(), max_keys, cursor: 0, queue: Queue::default() }
+        Self { table: Table::new(max_keys), kept: Locking(Mutex::new(Kept::new(max_keys))) }
     }
 
+    /// A shard whose lock is poisoned is whole all the same: nothing is written to it in part.
+    pub(super) fn lock<'a>(&'a self, classes: &'a Classes, clock: &'a OwnClock) -> Locked<'a> {
+        let kept = self.kept.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Locked { table: &self.table, kept, classes, clock }
+    }
+}
+
+impl Kept {
+    fn new(max_keys: usize) -> Self {
+        let (records, queue) = (HashTable::new(), Queue::default());
+        Self { records, in_table: 0, max_keys, cursor: 0, row_cursor: 0, queue }
+    }
+}
+
+impl Locked<'_> {
     pub(super) fn len(&self) -> usize {
-        self.slots.len()
+        self.kept.records.len() + self.kept.in_table
+    }
+
+    /// Whether the key has a record under the lock.
+    pub(super) fn has_record(&self, fingerprint: Fingerprint) -> bool {
+        self.find(fingerprint).is_some()
     }
 
     pub(super) fn find(&self, fingerprint: Fingerprint) -> Option<&Record> {
-        let slot = self.slots.find(fingerprint.hash(), |slot| slot.fingerprint == fingerprint);
-        slot.map(|slot| &slot.record)
+        let kept = self.kept.records.find(fingerprint.low, |kept| kept.fingerprint == fingerprint);
+        kept.map(|kept| &kept.record)
     }
 
     pub(super) fn find_mut(&mut self, fingerprint: Fingerprint) -> Option<&mut Record> {
-        let slot = self.slots.find_mut(fingerprint.hash(), |slot| slot.fingerprint == fingerprint);
-        slot.map(|slot| &mut slot.record)
+        let kept = self.kept.records.find_mut(fingerprint.low, |kept| kept.fingerprint == fingerprint);
+        kept.map(|kept| &mut kept.record)
+    }
+
+    /// Makes a key's word a record, for rules or instants that a word knows nothing of.
+    pub(super) fn promote(&mut self, fingerprint: Fingerprint) {
+        let Some(slot) = self.table.find(fingerprint) else {
+            return;
+        };
+        let word = slot.vacate();
+        self.kept.in_table -= 1;
+        if !word.is_over(self.clock.elapsed()) {
+            self.keep(fingerprint, word);
+        }
     }
 
     /// The record of a key, a fresh one if there is none; `None` if there is no room for it.
     pub(super) fn find_or_insert(&mut self, fingerprint: Fingerprint, now: Micros) -> Option<&mut Record> {
-        if self.find(fingerprint).is_none() {
-            self.sweep_some(now);
-            if !self.make_room(1, &[], now) {
-                return None;
-            }
-            self.queue.join(fingerprint);
+        if !self.has_record(fingerprint) && !self.admit(fingerprint, now) {
+            return None;
         }
-        let found = self.slots.entry(
-            fingerprint.hash(),
-            |slot| slot.fingerprint == fingerprint,
-            |slot| slot.fingerprint.hash(),
-        );
-        let slot = match found {
-            Entry::Occupied(occupied) => occupied.into_mut(),
-            Entry::Vacant(vacant) => {
-                vacant.insert(Slot { fingerprint, record: Record::default() }).into_mut()
-            }
-        };
-        Some(&mut slot.record)
+        Some(self.entry(fingerprint))
+    }
+
+    /// Puts a key that is new into the table; `None` if there is no room for it, `false` if only as a record.
+    pub(super) fn insert_word(&mut self, fingerprint: Fingerprint, word: Word, now: Micros) -> Option<bool> {
+        let elapsed = self.clock.elapsed();
+        if !self.admit(fingerprint, now) {
+            return None;
+        }
+        if self.kept.in_table >= self.table.comfortable() {
+            self.grow(elapsed);
+        }
+        let mut put = self.table.put(fingerprint, word, elapsed);
+        if put == Put::NoSlot && self.grow(elapsed) {
+            put = self.table.put(fingerprint, word, elapsed);
+        }
+        self.kept.in_table += usize::from(put == Put::Inserted);
+        Some(put != Put::NoSlot)
     }
 
     pub(super) fn remove(&mut self, fingerprint: Fingerprint) {
-        let found = self.slots.find_entry(fingerprint.hash(), |slot| slot.fingerprint == fingerprint);
+        if let Some(slot) = self.table.find(fingerprint) {
+            slot.vacate();
+            self.kept.in_table -= 1;
+        }
+        let found = self.kept.records.find_entry(fingerprint.low, |kept| kept.fingerprint == fingerprint);
         if let Ok(occupied) = found {
             occupied.remove();
         }
@@ -103,17 +172,18 @@ impl Shard {
 
     pub(super) fn reset(&mut self) -> usize {
         let count = self.len();
-        *self = Self::new(self.max_keys);
+        self.table.clear();
+        *self.kept = Kept::new(self.kept.max_keys);
         count
     }
 
-    /// Sees to it that `new` more keys fit, without touching those in `kept`.
-    pub(super) fn make_room(&mut self, new: usize, kept: &[Fingerprint], now: Micros) -> bool {
-        if new > self.max_keys {
+    /// Sees to it that `new` more keys fit, without touching those in `spared`.
+    pub(super) fn make_room(&mut self, new: usize, spared: &[Fingerprint], now: Micros) -> bool {
+        if new > self.kept.max_keys {
             return false;
         }
-        while self.slots.len() + new > self.max_keys {
-            if !self.evict_one(kept, now) {
+        while self.len() + new > self.kept.max_keys {
+            if !self.evict_one(spared, now) {
                 return false;
             }
         }
@@ -122,42 +192,101 @@ impl Shard {
 
     /// Forgets every expired record and gives memory back.
     pub(super) fn sweep_all(&mut self, now: Micros) -> usize {
-        let before = self.slots.len();
-        self.slots.retain(|slot| slot.record.until() > now);
-        self.slots.shrink_to_fit(|slot| slot.fingerprint.hash());
-        self.queue = Queue::default();
-        before - self.slots.len()
+        let before = self.len();
+        self.kept.records.retain(|kept| kept.record.until() > now);
+        self.kept.records.shrink_to_fit(|kept| kept.fingerprint.low);
+        let elapsed = self.clock.elapsed();
+        let swept: usize = (0..self.table.rows()).map(|row| self.table.sweep_row(row, elapsed)).sum();
+        self.kept.in_table -= swept;
+        self.kept.queue = Queue::default();
+        before - self.len()
+    }
+
+    /// Room for a new key.
+    fn admit(&mut self, fingerprint: Fingerprint, now: Micros) -> bool {
+        self.sweep_some(now);
+        let admitted = self.make_room(1, &[], now);
+        if admitted {
+            self.kept.queue.join(fingerprint);
+        }
+        admitted
+    }
+
+    fn entry(&mut self, fingerprint: Fingerprint) -> &mut Record {
+        let found = self.kept.records.entry(
+            fingerprint.low,
+            |kept| kept.fingerprint == fingerprint,
+            |kept| kept.fingerprint.low,
+        );
+        let kept = match found {
+            Entry::Occupied(occupied) => occupied.into_mut(),
+            Entry::Vacant(vacant) => {
+                vacant.insert(Keyed { fingerprint, record: Record::default() }).into_mut()
+            }
+        };
+        &mut kept.record
+    }
+
+    /// Keeps a word as a record.
+    fn keep(&mut self, fingerprint: Fingerprint, word: Word) {
+        if let Some(class) = self.classes.numbered(word.class()) {
+            let record = class.record(word, self.clock.began(), self.clock.now());
+            *self.entry(fingerprint) = record;
+        }
+    }
+
+    /// Doubles the table if it can; whether there is more room now.
+    fn grow(&mut self, elapsed: u64) -> bool {
+        if !self.table.can_double() {
+            return false;
+        }
+        let mut homeless = Vec::new();
+        self.kept.in_table =
+            self.table.double(elapsed, |fingerprint, word| homeless.push((fingerprint, word)));
+        for (fingerprint, word) in homeless {
+            self.keep(fingerprint, word);
+        }
+        true
     }
 
     /// Looks at the next few slots for expired records: each new key pays for a few old ones.
     fn sweep_some(&mut self, now: Micros) {
-        for _ in 0..SWEPT_BY_A_NEW_KEY {
-            if self.cursor >= self.slots.num_buckets() {
-                self.cursor = 0;
+        for _ in 0..SWEPT_BY_A_NEW_KEY.min(self.kept.records.num_buckets()) {
+            if self.kept.cursor >= self.kept.records.num_buckets() {
+                self.kept.cursor = 0;
                 self.shrink_if_sparse();
             }
-            if self.slots.get_bucket(self.cursor).is_some_and(|slot| slot.record.until() <= now)
-                && let Ok(occupied) = self.slots.get_bucket_entry(self.cursor)
+            let cursor = self.kept.cursor;
+            if self.kept.records.get_bucket(cursor).is_some_and(|kept| kept.record.until() <= now)
+                && let Ok(occupied) = self.kept.records.get_bucket_entry(cursor)
             {
                 occupied.remove();
             }
-            self.cursor += 1;
+            self.kept.cursor += 1;
+        }
+        if self.kept.in_table > 0 {
+            let elapsed = self.clock.elapsed();
+            for _ in 0..ROWS_SWEPT_BY_A_NEW_KEY {
+                self.kept.row_cursor = (self.kept.row_cursor + 1) % self.table.rows();
+                self.kept.in_table -= self.table.sweep_row(self.kept.row_cursor, elapsed);
+            }
         }
     }
 
-    /// After a flood has expired the table is given back, at most a quarter full each time.
+    /// After a flood has expired the records' table is given back, at most a quarter full each time.
     fn shrink_if_sparse(&mut self) {
-        if self.slots.num_buckets() > SMALL_TABLE && self.slots.len() * 8 < self.slots.num_buckets() {
-            self.slots.shrink_to(self.slots.len() * 2, |slot| slot.fingerprint.hash());
+        let records = &mut self.kept.records;
+        if records.num_buckets() > SMALL_TABLE && records.len() * 8 < records.num_buckets() {
+            records.shrink_to(records.len() * 2, |kept| kept.fingerprint.low);
         }
     }
 
     /// Forgets one record: an expired one, else the unexceeded one with the nearest expiry.
-    fn evict_one(&mut self, kept: &[Fingerprint], now: Micros) -> bool {
+    fn evict_one(&mut self, spared: &[Fingerprint], now: Micros) -> bool {
         let mut aside: SmallVec<[(Micros, Fingerprint); 4]> = SmallVec::new();
-        let gone = self.next_to_go(kept, &mut aside, now);
+        let gone = self.next_to_go(spared, &mut aside, now);
         for (until, fingerprint) in aside.into_iter().rev() {
-            self.queue.put_back(until, fingerprint);
+            self.kept.queue.put_back(until, fingerprint);
         }
         if let Some(fingerprint) = gone {
             self.remove(fingerprint);
@@ -165,30 +294,30 @@ impl Shard {
         gone.is_some()
     }
 
-    /// The record whose turn it is; those in `kept` that came before it go to `aside`.
+    /// The record whose turn it is; those in `spared` that came before it go to `aside`.
     fn next_to_go(
         &mut self,
-        kept: &[Fingerprint],
+        spared: &[Fingerprint],
         aside: &mut SmallVec<[(Micros, Fingerprint); 4]>,
         now: Micros,
     ) -> Option<Fingerprint> {
         loop {
-            if self.queue.needs_a_look(now) && !self.look(kept, now) {
+            if self.kept.queue.needs_a_look(now) && !self.look(spared, now) {
                 return None;
             }
-            while let Some(fingerprint) = self.queue.unsettled(now) {
+            while let Some(fingerprint) = self.kept.queue.unsettled(now) {
                 self.settle(fingerprint, now);
             }
-            let Some((until, fingerprint)) = self.queue.pop() else {
-                if self.queue.needs_a_look(now) {
+            let Some((until, fingerprint)) = self.kept.queue.pop() else {
+                if self.kept.queue.needs_a_look(now) {
                     continue;
                 }
                 return None;
             };
             // Since it was queued it may have been removed, used or exceeded.
-            if self.find(fingerprint).is_none_or(|record| record.until() != until || !record.may_go(now)) {
+            if self.seen(fingerprint, now).is_none_or(|seen| seen.until != until || !seen.may_go) {
                 self.settle(fingerprint, now);
-            } else if kept.contains(&fingerprint) {
+            } else if spared.contains(&fingerprint) {
                 aside.push((until, fingerprint));
             } else {
                 return Some(fingerprint);
@@ -198,30 +327,46 @@ impl Shard {
 
     /// Gives a record its place in the queue, or lets it sleep.
     fn settle(&mut self, fingerprint: Fingerprint, now: Micros) {
-        let found = self.slots.find(fingerprint.hash(), |slot| slot.fingerprint == fingerprint);
-        match found.map(|slot| &slot.record) {
-            Some(record) if record.may_go(now) => self.queue.place(record.until(), fingerprint),
-            Some(record) => self.queue.lull(record.may_go_from(now), fingerprint),
+        match self.seen(fingerprint, now) {
+            Some(seen) if seen.may_go => self.kept.queue.place(seen.until, fingerprint),
+            Some(seen) => self.kept.queue.lull(seen.may_go_from, fingerprint),
             None => {}
         }
     }
 
-    /// Queues the part of the shard with the nearest expiry; whether anything but `kept` may go.
-    fn look(&mut self, kept: &[Fingerprint], now: Micros) -> bool {
-        let (mut free, mut exceeded, mut spared) = (Vec::new(), Vec::new(), Vec::new());
-        for Slot { fingerprint, record } in &self.slots {
-            if !record.may_go(now) {
-                exceeded.push((record.may_go_from(now), *fingerprint, record.until()));
-            } else if kept.contains(fingerprint) {
-                spared.push(*fingerprint);
+    fn seen(&self, fingerprint: Fingerprint, now: Micros) -> Option<Seen> {
+        if let Some(record) = self.find(fingerprint) {
+            return Some(Seen::of(record, now));
+        }
+        self.seen_in_table(self.table.find(fingerprint)?.read()?, now)
+    }
+
+    fn seen_in_table(&self, word: Word, now: Micros) -> Option<Seen> {
+        let record = self.classes.numbered(word.class())?.record(word, self.clock.began(), now);
+        Some(Seen::of(&record, now))
+    }
+
+    /// Queues the part of the shard with the nearest expiry; whether anything but `spared` may go.
+    fn look(&mut self, spared: &[Fingerprint], now: Micros) -> bool {
+        let (mut free, mut exceeded, mut held) = (Vec::new(), Vec::new(), Vec::new());
+        let records = self.kept.records.iter().map(|kept| (kept.fingerprint, Seen::of(&kept.record, now)));
+        let words = self
+            .table
+            .iter()
+            .filter_map(|(fingerprint, word)| Some((fingerprint, self.seen_in_table(word, now)?)));
+        for (fingerprint, seen) in records.chain(words) {
+            if !seen.may_go {
+                exceeded.push((seen.may_go_from, fingerprint, seen.until));
+            } else if spared.contains(&fingerprint) {
+                held.push(fingerprint);
             } else {
-                free.push((record.until(), *fingerprint));
+                free.push((seen.until, fingerprint));
             }
         }
         let any = !free.is_empty();
-        self.queue = Queue::of(free, exceeded, self.slots.len().div_ceil(PART_IN_QUEUE), now);
-        for fingerprint in spared {
-            self.queue.join(fingerprint);
+        self.kept.queue = Queue::of(free, exceeded, self.len().div_ceil(PART_IN_QUEUE), now);
+        for fingerprint in held {
+            self.kept.queue.join(fingerprint);
         }
         any
     }

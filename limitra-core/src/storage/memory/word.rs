@@ -1,0 +1,109 @@
+//! A bucket's state in one word.
+
+/// Bits of an arrival below its whole microseconds.
+const FRACTION_BITS: u32 = 8;
+/// Bits of a word below its arrival.
+const CLASS_BITS: u32 = 8;
+const BYTE: u64 = 0xFF;
+/// Whole microseconds that a word holds: 8.9 years since its storage began.
+const MOST_MICROS: u64 = (1 << 48) - 1;
+
+/// The most parts of a microsecond that a fraction can count.
+pub(super) const MOST_PARTS: u64 = 1 << FRACTION_BITS;
+
+/// A theoretical arrival time: microseconds since the storage began, and the parts of one beyond.
+///
+/// Arrivals compare as instants whatever the parts are, for a fraction is always less than a microsecond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Arrival(u64);
+
+impl Arrival {
+    /// A whole instant.
+    pub(super) const fn at(micros: u64) -> Self {
+        Self(micros << FRACTION_BITS)
+    }
+
+    /// An instant and `parts` (fewer than [`MOST_PARTS`]) of a microsecond; `None` beyond what a word holds.
+    pub(super) const fn new(micros: u64, parts: u64) -> Option<Self> {
+        if micros > MOST_MICROS || parts >= MOST_PARTS {
+            return None;
+        }
+        Some(Self(micros << FRACTION_BITS | parts))
+    }
+
+    pub(super) const fn micros(self) -> u64 {
+        self.0 >> FRACTION_BITS
+    }
+
+    pub(super) const fn parts(self) -> u64 {
+        self.0 & BYTE
+    }
+}
+
+/// An arrival and the number of the class that it was counted in: what one compare-and-swap replaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Word(u64);
+
+impl Word {
+    /// No class: nothing is kept here, or it is being moved.
+    pub(super) const VACANT: Self = Self(0);
+
+    pub(super) const fn new(arrival: Arrival, class: u8) -> Self {
+        Self(arrival.0 << CLASS_BITS | class as u64)
+    }
+
+    pub(super) const fn of_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    pub(super) const fn bits(self) -> u64 {
+        self.0
+    }
+
+    pub(super) const fn class(self) -> u64 {
+        self.0 & BYTE
+    }
+
+    pub(super) const fn arrival(self) -> Arrival {
+        Arrival(self.0 >> CLASS_BITS)
+    }
+
+    pub(super) const fn is_vacant(self) -> bool {
+        self.class() == 0
+    }
+
+    /// Whether it says no more at `now` than a fresh bucket does.
+    pub(super) fn is_over(self, now: u64) -> bool {
+        self.arrival() <= Arrival::at(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_keeps_its_arrival_and_its_class() {
+        for (micros, parts, class) in [(0, 0, 1), (MOST_MICROS, 255, 255), (1 << 40, 7, 3)] {
+            let arrival = Arrival::new(micros, parts).expect("it fits");
+            let word = Word::of_bits(Word::new(arrival, class).bits());
+            assert_eq!((word.arrival().micros(), word.arrival().parts()), (micros, parts));
+            assert_eq!(word.class(), u64::from(class));
+            assert!(!word.is_vacant());
+        }
+    }
+
+    #[test]
+    fn what_a_word_cannot_hold_is_no_arrival() {
+        assert_eq!(Arrival::new(MOST_MICROS + 1, 0), None);
+        assert_eq!(Arrival::new(0, MOST_PARTS), None);
+    }
+
+    #[test]
+    fn a_bucket_is_in_use_within_its_last_microsecond() {
+        let arrival = Arrival::new(100, 1).expect("it fits");
+        assert!(!Word::new(arrival, 1).is_over(100));
+        assert!(Word::new(arrival, 1).is_over(101));
+        assert!(Word::new(Arrival::at(100), 1).is_over(100));
+    }
+}
