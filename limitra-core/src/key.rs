@@ -61,6 +61,11 @@ impl KeySpace {
         Self { head, tail, digest, hash_identifiers: fields.hash_identifiers }
     }
 
+    /// What stands for prefix, project, function, scope and suffix where identifiers are hashed as they are.
+    pub(crate) fn digest(&self) -> Option<[u64; 2]> {
+        (!self.hash_identifiers).then_some(self.digest)
+    }
+
     fn identifier_into(&self, parts: &[Identifier<'_>], sink: &mut impl FnMut(&str)) {
         for (index, part) in parts.iter().enumerate() {
             if index > 0 {
@@ -143,9 +148,9 @@ impl<'a> Key<'a> {
         };
         match parts {
             [] => hash(Essence { space: space.digest, kind: Essence::ABSENT, bytes: &[] }),
-            [part] if part.as_bytes().len() <= LONGEST_RAW && !space.hash_identifiers => {
-                let kind = if part.is_absent() { Essence::ABSENT } else { Essence::RAW };
-                hash(Essence { space: space.digest, kind, bytes: part.as_bytes() })
+            [part] if !space.hash_identifiers && short(part).is_some() => {
+                let (kind, bytes) = short(part).unwrap_or_default();
+                hash(Essence { space: space.digest, kind, bytes })
             }
             parts => {
                 let mut text: SmallVec<[u8; 256]> = SmallVec::new();
@@ -197,7 +202,15 @@ impl fmt::Debug for Key<'_> {
     }
 }
 
-/// SipHash 1-3 of 128 bits of what surrounds an identifier; the fields hold no line break.
+/// An identifier that is hashed as it is: what kind it is of, and its bytes.
+#[inline]
+pub(crate) fn short<'i>(identifier: &'i Identifier<'_>) -> Option<(u64, &'i [u8])> {
+    let (kind, bytes) =
+        (if identifier.is_absent() { Essence::ABSENT } else { Essence::RAW }, identifier.as_bytes());
+    (bytes.len() <= LONGEST_RAW).then_some((kind, bytes))
+}
+
+/// `SipHash` 1-3 of 128 bits of what surrounds an identifier; the fields hold no line break.
 fn digest_of(head: &str, tail: &str) -> [u64; 2] {
     let mut hasher = SipHasher13::new();
     hasher.write(head.as_bytes());

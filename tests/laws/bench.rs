@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use limitra::{AnyStorage, MemoryStorage};
+use limitra::{AnyStorage, ManualClock, MemoryStorage, RateLimiterBuilder};
 use limitra_tests::{patient_storage, shared};
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, TestCaseResult, TestRunner};
@@ -11,6 +11,46 @@ use tokio::runtime::Runtime;
 pub(crate) struct Bench {
     runtime: Runtime,
     redis: Option<Redis>,
+    by_its_own_clock: bool,
+}
+
+/// What a world stands on.
+#[derive(Clone)]
+pub(crate) enum Ground {
+    /// A storage whose limiters bring their clock.
+    Storage(AnyStorage),
+    /// A memory storage of the world's own, whose clock is the world's: buckets of single rules are words there.
+    OwnClock,
+}
+
+impl Ground {
+    /// A storage for limiters that are built by hand.
+    pub(crate) fn storage(&self) -> AnyStorage {
+        match self {
+            Self::Storage(storage) => storage.clone(),
+            Self::OwnClock => panic!("this law brings its own clock"),
+        }
+    }
+
+    /// The storage, and what gives a limiter the time.
+    pub(crate) fn lay(
+        &self,
+        clock: &ManualClock,
+    ) -> (AnyStorage, impl Fn(RateLimiterBuilder) -> RateLimiterBuilder + use<>) {
+        let (storage, bring) = match self {
+            Self::Storage(storage) => (storage.clone(), Some(clock.clone())),
+            Self::OwnClock => (MemoryStorage::builder().clock(clock.clone()).build().unwrap().into(), None),
+        };
+        let timed = move |builder: RateLimiterBuilder| match &bring {
+            Some(clock) => builder.clock(clock.clone()),
+            None => builder,
+        };
+        (storage, timed)
+    }
+
+    pub(crate) fn may_go_back(&self) -> bool {
+        matches!(self, Self::Storage(_))
+    }
 }
 
 struct Redis {
@@ -21,7 +61,12 @@ struct Redis {
 
 impl Bench {
     pub(crate) fn memory() -> Self {
-        Self { runtime: runtime(), redis: None }
+        Self { runtime: runtime(), redis: None, by_its_own_clock: false }
+    }
+
+    /// Memory whose own clock is set, and never goes back.
+    pub(crate) fn memory_by_its_own_clock() -> Self {
+        Self { by_its_own_clock: true, ..Self::memory() }
     }
 
     pub(crate) fn redis() -> Self {
@@ -29,7 +74,7 @@ impl Bench {
         let client = redis::Client::open(url.as_str()).unwrap();
         let connection = RefCell::new(client.get_connection().unwrap());
         let storage = patient_storage(&url).into();
-        Self { runtime: runtime(), redis: Some(Redis { storage, connection }) }
+        Self { runtime: runtime(), redis: Some(Redis { storage, connection }), by_its_own_clock: false }
     }
 
     pub(crate) fn runtime(&self) -> &Runtime {
@@ -37,10 +82,11 @@ impl Bench {
     }
 
     /// An empty memory storage, or the one Redis.
-    pub(crate) fn storage(&self) -> AnyStorage {
+    pub(crate) fn ground(&self) -> Ground {
         match &self.redis {
-            Some(redis) => redis.storage.clone(),
-            None => MemoryStorage::new().into(),
+            Some(redis) => Ground::Storage(redis.storage.clone()),
+            None if self.by_its_own_clock => Ground::OwnClock,
+            None => Ground::Storage(MemoryStorage::new().into()),
         }
     }
 
@@ -49,7 +95,7 @@ impl Bench {
         &self,
         cases: u32,
         strategy: S,
-        law: impl AsyncFn(S::Value, AnyStorage) -> TestCaseResult,
+        law: impl AsyncFn(S::Value, Ground) -> TestCaseResult,
     ) {
         let cases = if self.redis.is_some() { cases.div_ceil(4) } else { cases };
         let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
@@ -61,7 +107,7 @@ impl Bench {
             ..Config::default()
         };
         let tried =
-            TestRunner::new(config).run(&strategy, |case| self.runtime.block_on(law(case, self.storage())));
+            TestRunner::new(config).run(&strategy, |case| self.runtime.block_on(law(case, self.ground())));
         if let Err(failure) = tried {
             panic!("{failure}");
         }

@@ -38,6 +38,31 @@ macro_rules! on_every_storage {
     };
 }
 
+/// Memory decides buckets of single rules by its own clock in a word each: the laws that do not bring a clock of their own.
+macro_rules! on_memory_by_its_own_clock {
+    ($($law:ident)*) => {
+        mod on_memory_by_its_own_clock {
+            $(#[test]
+            fn $law() {
+                super::$law(&crate::bench::Bench::memory_by_its_own_clock());
+            })*
+        }
+    };
+}
+
+on_memory_by_its_own_clock! {
+    every_decision_is_that_of_the_reference_limiter
+    every_decision_is_that_of_the_reference_limiter_wherever_the_clock_goes
+    a_refused_hit_changes_no_later_answer
+    a_test_changes_no_later_answer
+    a_test_predicts_the_hit
+    retry_after_is_exact_and_never_zero
+    all_rules_of_all_subjects_are_charged_or_none
+    no_algorithm_admits_more_than_its_bound
+    token_bucket_leaky_bucket_and_gcra_decide_alike
+    a_cost_above_the_limit_is_an_error_at_once_and_leaves_no_record
+}
+
 on_every_storage! {
     every_decision_is_that_of_the_reference_limiter
     every_decision_is_that_of_the_reference_limiter_wherever_the_clock_goes
@@ -93,7 +118,7 @@ fn every_decision_is_that_of_the_reference_limiter_wherever_the_clock_goes(bench
 /// tests at the end, has to be the same.
 async fn can_be_left_out(
     plan: Plan,
-    storage: &limitra::AnyStorage,
+    storage: &bench::Ground,
     is_left_out: impl Fn(Ask, Option<&Answer>) -> bool,
 ) -> TestCaseResult {
     let mut world = World::new(&plan, storage);
@@ -330,7 +355,7 @@ fn token_bucket_leaky_bucket_and_gcra_decide_alike(bench: &Bench) {
         let mut worlds: Vec<World> = [Algorithm::Gcra, Algorithm::TokenBucket, Algorithm::LeakyBucket]
             .map(|algorithm| {
                 let limiters = vec![LimiterPlan { algorithm, ..limiter.clone() }];
-                World::new(&Plan { start, limiters, steps: Vec::new() }, &bench.storage())
+                World::new(&Plan { start, limiters, steps: Vec::new() }, &bench.ground())
             })
             .into();
         for step in steps {
@@ -381,7 +406,7 @@ fn two_limiters_with_one_key_keep_their_counts_apart(bench: &Bench) {
         let mut world = World::new(&plan, &storage);
         let build = |plan: &LimiterPlan, clock: &limitra::ManualClock, prefix: &str| {
             let limiter = RateLimiter::builder().algorithm(plan.algorithm);
-            let limiter = limiter.limits(plan.limits.iter().copied()).storage(&storage);
+            let limiter = limiter.limits(plan.limits.iter().copied()).storage(storage.storage());
             limiter.clock(clock.clone()).prefix(prefix).build().unwrap()
         };
         let prefix = limitra_tests::fresh_prefix();
@@ -404,7 +429,7 @@ fn per_millisecond(bench: &Bench, algorithm: Algorithm, amount: u64) -> World {
     let limits = vec![Limit::new(amount, Duration::from_millis(1)).unwrap()];
     let limiter = LimiterPlan { algorithm, revised: limits.clone(), limits };
     let start = 1_700_000_000_000_000;
-    World::new(&Plan { start, limiters: vec![limiter], steps: Vec::new() }, &bench.storage())
+    World::new(&Plan { start, limiters: vec![limiter], steps: Vec::new() }, &bench.ground())
 }
 
 fn units_that_left_do_not_come_back_with_the_clock(bench: &Bench) {
@@ -420,10 +445,10 @@ fn units_that_left_do_not_come_back_with_the_clock(bench: &Bench) {
 
 fn a_bucket_that_drains_within_a_microsecond_is_not_forgotten_before(bench: &Bench) {
     let world = per_millisecond(bench, Algorithm::Gcra, 1001);
-    let storage = bench.storage();
+    let storage = bench.ground();
     let build = |algorithm: &str, scope: &str| {
         let limiter = RateLimiter::builder().algorithm(algorithm).requests(1001).window(0.001);
-        limiter.storage(&storage).scope(scope).clock(world.clock.clone()).build().unwrap()
+        limiter.storage(storage.storage()).scope(scope).clock(world.clock.clone()).build().unwrap()
     };
     let scope = limitra_tests::fresh_prefix();
     // Two algorithms in one record, so that a charge of one looks at what is left of the other.
@@ -544,7 +569,7 @@ mod in_redis {
 fn memory_and_redis_decide_alike_bit_for_bit() {
     let (memory, redis) = (Bench::memory(), Bench::redis());
     redis.for_all(60, traffic::one_subject_any_time(40), async |plan, storage| {
-        let mut worlds = [World::new(&plan, &memory.storage()), World::new(&plan, &storage)];
+        let mut worlds = [World::new(&plan, &memory.ground()), World::new(&plan, &storage)];
         for step in plan.steps {
             let mut answers = Vec::new();
             for world in &mut worlds {
@@ -632,7 +657,7 @@ fn a_manual_clock_far_in_the_future_does_not_overflow() {
             let limiter = RateLimiter::builder()
                 .algorithm(*algorithm)
                 .limit(Limit::new(1, Limit::MAX_WINDOW).unwrap())
-                .storage(bench.storage())
+                .storage(bench.ground().storage())
                 .scope(algorithm.name())
                 .clock(clock)
                 .build()

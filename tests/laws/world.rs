@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use limitra::{AnyStorage, Decision, Error, Limit, ManualClock, Micros, RateLimiter, check_all};
+use limitra::{Decision, Error, Limit, ManualClock, Micros, RateLimiter, check_all};
 use limitra_tests::{
     CostAboveLimit, Reference, ReferenceDecision, ReferenceRule, ReferenceSubject, fresh_prefix,
 };
 use proptest::test_runner::TestCaseError;
 
+use crate::bench::Ground;
 use crate::traffic::{Advance, Ask, LimiterPlan, Plan, Step, Target, share};
 
 /// No instant of a test is later, so that two of the longest windows still fit.
@@ -24,6 +25,7 @@ pub(crate) struct World {
     pub(crate) seats: Vec<Seat>,
     retry_after: u64,
     reset_after: u64,
+    may_go_back: bool,
 }
 
 /// One limiter of the plan, in both of its versions.
@@ -80,16 +82,16 @@ fn numbers(decision: &Decision) -> ReferenceDecision {
 
 impl World {
     /// Limiters as planned, under keys that nobody else uses.
-    pub(crate) fn new(plan: &Plan, storage: &AnyStorage) -> Self {
+    pub(crate) fn new(plan: &Plan, ground: &Ground) -> Self {
         let clock = ManualClock::at(Micros::new(plan.start));
         let prefix = fresh_prefix();
+        let (storage, timed) = ground.lay(&clock);
         let seats = plan.limiters.iter().enumerate().map(|(index, plan)| {
             let build = |limits: &[Limit]| {
-                RateLimiter::builder()
+                timed(RateLimiter::builder())
                     .algorithm(plan.algorithm)
                     .limits(limits.iter().copied())
-                    .storage(storage)
-                    .clock(clock.clone())
+                    .storage(&storage)
                     .prefix(prefix.clone())
                     .scope(format!("seat{index}"))
                     .build()
@@ -98,7 +100,14 @@ impl World {
             Seat { limiter: build(&plan.limits), revised: build(&plan.revised), plan: plan.clone() }
         });
         let seats = seats.collect();
-        Self { clock, reference: Reference::default(), seats, retry_after: 0, reset_after: 0 }
+        Self {
+            clock,
+            reference: Reference::default(),
+            seats,
+            retry_after: 0,
+            reset_after: 0,
+            may_go_back: ground.may_go_back(),
+        }
     }
 
     pub(crate) fn now(&self) -> u64 {
@@ -106,7 +115,9 @@ impl World {
     }
 
     pub(crate) fn set(&self, instant: u64) {
-        self.clock.set(Micros::new(instant));
+        if self.may_go_back || instant >= self.now() {
+            self.clock.set(Micros::new(instant));
+        }
     }
 
     pub(crate) fn seat(&self, limiter: usize) -> &Seat {

@@ -19,7 +19,7 @@ const DEEPEST: u64 = 1 << 47;
 ///
 /// An increment is always a multiple of `gcd(window, amount) / amount` microseconds, so where `amount / gcd` is at most
 /// 256, a byte keeps the fraction exactly.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Class {
     rule: Rule,
     /// Parts of a microsecond.
@@ -175,7 +175,7 @@ fn first_place(rule: &Rule) -> usize {
     let mixed = (rule.window().get() ^ limit.amount().rotate_left(24) ^ limit.capacity().rotate_left(44))
         .wrapping_add(u64::from(rule.algorithm().number()))
         .wrapping_mul(ODD);
-    usize::try_from((mixed >> 32) * 255 >> 32).unwrap_or_default()
+    usize::try_from(((mixed >> 32) * 255) >> 32).unwrap_or_default()
 }
 
 fn greatest_common_divisor(mut one: u64, mut other: u64) -> u64 {

@@ -79,18 +79,26 @@ impl fmt::Debug for Source {
 struct Precise {
     clock: quanta::Clock,
     began: u64,
+    /// Microseconds of a tick, over 2^64.
+    scale: u64,
 }
 
 impl Precise {
     fn new() -> Self {
+        /// A day or two, so that the scale is exact to some 2^-50.
+        const TICKS: u32 = 48;
         let clock = PROCESS.get_or_init(quanta::Clock::new).clone();
+        let nanos = u128::from(clock.delta_as_nanos(0, 1 << TICKS));
+        // A tick that takes longer than a microsecond would not fit; there is no such clock.
+        let scale = u64::try_from((nanos << (64 - TICKS)) / 1000).unwrap_or(u64::MAX);
         let began = clock.raw();
-        Self { clock, began }
+        Self { clock, began, scale }
     }
 
     #[inline]
     fn elapsed(&self) -> u64 {
-        self.clock.delta_as_nanos(self.began, self.clock.raw()) / 1000
+        let ticks = self.clock.raw().saturating_sub(self.began);
+        u64::try_from((u128::from(ticks) * u128::from(self.scale)) >> 64).unwrap_or_default()
     }
 }
 

@@ -31,18 +31,23 @@ impl Seeds {
 
     #[inline]
     pub(super) fn fingerprint(&self, key: Key<'_>) -> Fingerprint {
-        key.essence(|essence| self.hash(essence))
+        key.essence(|Essence { space, kind, bytes }| self.of(self.seed(space), kind, bytes))
     }
 
+    /// What a space comes to in the secret: no identifier can make up for another space.
     #[inline]
-    fn hash(&self, essence: Essence<'_>) -> Fingerprint {
-        let [one, other] = essence.space;
-        // Which space it is goes through the secret first, so that no identifier can make up for another space.
-        let seed = folded(one ^ self.space[0], other ^ self.space[1]) ^ essence.kind;
+    pub(super) fn seed(&self, space: [u64; 2]) -> u64 {
+        folded(space[0] ^ self.space[0], space[1] ^ self.space[1])
+    }
+
+    /// The fingerprint of what has this seed.
+    #[inline]
+    pub(super) fn of(&self, seed: u64, kind: u64, bytes: &[u8]) -> Fingerprint {
+        let seed = seed ^ kind;
         let mut high = FoldHasher::with_seed(seed, &self.high);
         let mut low = FoldHasher::with_seed(!seed, &self.low);
-        high.write(essence.bytes);
-        low.write(essence.bytes);
+        high.write(bytes);
+        low.write(bytes);
         Fingerprint { high: high.finish(), low: low.finish() }
     }
 }

@@ -18,7 +18,8 @@ use smallvec::SmallVec;
 
 use crate::attempt::{Attempt, Mode, Outcome, RuleOutcome, Subject};
 use crate::error::{ConfigurationError, StorageError, StorageErrorKind};
-use crate::key::Key;
+use crate::identifier::Identifier;
+use crate::key::{self, Key, KeySpace};
 use crate::record::{Record, Steps};
 use crate::rule::Rule;
 use crate::state::State;
@@ -161,7 +162,8 @@ impl MemoryStorage {
         match attempt.subjects {
             [subject] => match (&*subject.rules, attempt.clock) {
                 ([rule], Clock::Storage) if subject.cost > 0 => {
-                    let single = self.decide_single(subject.key, rule, subject.cost, attempt.mode)?;
+                    let fingerprint = self.fingerprint(subject.key);
+                    let single = self.decide_single(fingerprint, rule, subject.cost, attempt.mode)?;
                     let rules = [RuleOutcome { allowed: single.allowed, state: single.state }];
                     Ok(Outcome { now: single.now, rules: rules.into() })
                 }
@@ -171,26 +173,57 @@ impl MemoryStorage {
         }
     }
 
-    /// Decides one rule of one subject by the storage's clock; the cost is not 0.
+    /// Works out once what a limiter of one rule asks of this storage at each call; `None` if no word can answer it.
+    pub(crate) fn prepare(&self, space: &KeySpace, rule: &Rule) -> Option<Prepared> {
+        let (number, class) = self.inner.classes.of(rule)?;
+        let seed = self.inner.seeds.seed(space.digest()?);
+        let nobody = Identifier::from(());
+        let (kind, bytes) = key::short(&nobody)?;
+        let absent = self.inner.seeds.of(seed, kind, bytes);
+        Some(Prepared { seed, absent, number, class: class.clone() })
+    }
+
+    /// Decides where an identifier has a word and that can answer; else `None`, and nothing has happened.
+    ///
+    /// The short way: no lock, and nothing is written where it is refused.
     #[inline]
-    pub(crate) fn decide_single(
+    pub(crate) fn decide_prepared(
         &self,
-        key: Key<'_>,
+        prepared: &Prepared,
+        identifier: &Identifier<'_>,
+        cost: u64,
+        mode: Mode,
+    ) -> Option<Single> {
+        // The clock takes longest, and nothing waits for it until the word is there.
+        let now = self.inner.clock.elapsed();
+        let fingerprint = if identifier.is_absent() {
+            prepared.absent
+        } else {
+            let (kind, bytes) = key::short(identifier)?;
+            self.inner.seeds.of(prepared.seed, kind, bytes)
+        };
+        let slot = self.shard_of(fingerprint).table.find(fingerprint)?;
+        let Prepared { number, class, .. } = prepared;
+        self.charge(slot, &InClass { number: *number, class, cost, mode, now })
+    }
+
+    /// Decides one rule of one subject by the storage's clock; the cost is not 0.
+    fn decide_single(
+        &self,
+        fingerprint: Fingerprint,
         rule: &Rule,
         cost: u64,
         mode: Mode,
     ) -> Result<Single, StorageError> {
-        let fingerprint = self.fingerprint(key);
-        if let Some((number, class)) = self.inner.classes.of(rule) {
-            let asked = InClass { number, class, cost, mode, now: self.inner.clock.elapsed() };
-            if let Some(slot) = self.shard_of(fingerprint).table.find(fingerprint)
-                && let Some(single) = self.charge(slot, &asked)
-            {
-                return Ok(single);
-            }
-            return self.decide_in_class(key, fingerprint, &asked);
+        let Some((number, class)) = self.inner.classes.of(rule) else {
+            return self.decide_as_record(fingerprint, rule, cost, mode);
+        };
+        let asked = InClass { number, class, cost, mode, now: self.inner.clock.elapsed() };
+        let slot = self.shard_of(fingerprint).table.find(fingerprint);
+        match slot.and_then(|slot| self.charge(slot, &asked)) {
+            Some(single) => Ok(single),
+            None => self.decide_in_class(fingerprint, &asked),
         }
-        self.decide_as_record(key, fingerprint, rule, cost, mode)
     }
 
     /// Decides several, in their order.
@@ -250,12 +283,7 @@ impl MemoryStorage {
     /// The same under the lock: for a key that is new, or whose word is of another class.
     #[cold]
     #[inline(never)]
-    fn decide_in_class(
-        &self,
-        key: Key<'_>,
-        fingerprint: Fingerprint,
-        asked: &InClass<'_>,
-    ) -> Result<Single, StorageError> {
+    fn decide_in_class(&self, fingerprint: Fingerprint, asked: &InClass<'_>) -> Result<Single, StorageError> {
         let shard = self.shard_of(fingerprint);
         let mut locked = self.lock(shard);
         let fresh = asked.class.ask(Arrival::at(asked.now), asked.now, asked.cost);
@@ -279,7 +307,7 @@ impl MemoryStorage {
             (None, _) => {}
         }
         drop(locked);
-        self.decide_as_record(key, fingerprint, asked.class.rule(), asked.cost, asked.mode)
+        self.decide_as_record(fingerprint, asked.class.rule(), asked.cost, asked.mode)
     }
 
     /// What a peek at a key that is not there finds.
@@ -291,14 +319,14 @@ impl MemoryStorage {
     /// Decides one rule that no word holds.
     fn decide_as_record(
         &self,
-        key: Key<'_>,
         fingerprint: Fingerprint,
         rule: &Rule,
         cost: u64,
         mode: Mode,
     ) -> Result<Single, StorageError> {
         let rules = std::slice::from_ref(rule);
-        let subjects = [Subject { key, rules: rules.into(), cost }];
+        // Its fingerprint stands for its key.
+        let subjects = [Subject { key: Key::from_text(""), rules: rules.into(), cost }];
         let attempt = Attempt { subjects: &subjects, clock: Clock::Storage, mode };
         let outcome = self.decide_one(&attempt, &subjects[0], fingerprint)?;
         let malformed = || StorageError::new(StorageErrorKind::Malformed, "memory", "decide");
@@ -423,6 +451,16 @@ impl MemoryStorage {
             Clock::At(instant) => instant,
         }
     }
+}
+
+/// What a limiter of one rule asks at each call.
+#[derive(Clone, Debug)]
+pub(crate) struct Prepared {
+    seed: u64,
+    /// The fingerprint of nobody in particular.
+    absent: Fingerprint,
+    number: u8,
+    class: Class,
 }
 
 /// A question that a word can answer.

@@ -17,8 +17,6 @@ use crate::time::Micros;
 
 /// How many slots a new key looks at for expired records.
 const SWEPT_BY_A_NEW_KEY: usize = 8;
-/// How many rows of the table a new key looks at.
-const ROWS_SWEPT_BY_A_NEW_KEY: usize = 2;
 /// When a shard is full, this part of it is queued for eviction in one look.
 const PART_IN_QUEUE: usize = 8;
 /// Below this many slots a table is not worth shrinking.
@@ -48,7 +46,6 @@ struct Kept {
     max_keys: usize,
     /// Where the sweep goes on.
     cursor: usize,
-    row_cursor: usize,
     /// What goes next when there is no more room.
     queue: Queue,
 }
@@ -98,7 +95,7 @@ impl Shard {
 impl Kept {
     fn new(max_keys: usize) -> Self {
         let (records, queue) = (HashTable::new(), Queue::default());
-        Self { records, in_table: 0, max_keys, cursor: 0, row_cursor: 0, queue }
+        Self { records, in_table: 0, max_keys, cursor: 0, queue }
     }
 }
 
@@ -149,7 +146,7 @@ impl Locked<'_> {
             return None;
         }
         if self.kept.in_table >= self.table.comfortable() {
-            self.grow(elapsed);
+            self.widen(elapsed);
         }
         let mut put = self.table.put(fingerprint, word, elapsed);
         if put == Put::NoSlot && self.grow(elapsed) {
@@ -195,9 +192,7 @@ impl Locked<'_> {
         let before = self.len();
         self.kept.records.retain(|kept| kept.record.until() > now);
         self.kept.records.shrink_to_fit(|kept| kept.fingerprint.low);
-        let elapsed = self.clock.elapsed();
-        let swept: usize = (0..self.table.rows()).map(|row| self.table.sweep_row(row, elapsed)).sum();
-        self.kept.in_table -= swept;
+        self.sweep_table(self.clock.elapsed());
         self.kept.queue = Queue::default();
         before - self.len()
     }
@@ -235,6 +230,22 @@ impl Locked<'_> {
         }
     }
 
+    /// Makes the table less full where it can: by forgetting what is over, if that is half of it, else by doubling it. Words
+    /// that are over are left alone until then: who comes back finds its slot, and a new key may take it.
+    fn widen(&mut self, elapsed: u64) {
+        if self.table.can_double() {
+            self.sweep_table(elapsed);
+            if self.kept.in_table * 2 > self.table.comfortable() {
+                self.grow(elapsed);
+            }
+        }
+    }
+
+    fn sweep_table(&mut self, elapsed: u64) {
+        let swept: usize = (0..self.table.rows()).map(|row| self.table.sweep_row(row, elapsed)).sum();
+        self.kept.in_table -= swept;
+    }
+
     /// Doubles the table if it can; whether there is more room now.
     fn grow(&mut self, elapsed: u64) -> bool {
         if !self.table.can_double() {
@@ -263,13 +274,6 @@ impl Locked<'_> {
                 occupied.remove();
             }
             self.kept.cursor += 1;
-        }
-        if self.kept.in_table > 0 {
-            let elapsed = self.clock.elapsed();
-            for _ in 0..ROWS_SWEPT_BY_A_NEW_KEY {
-                self.kept.row_cursor = (self.kept.row_cursor + 1) % self.table.rows();
-                self.kept.in_table -= self.table.sweep_row(self.kept.row_cursor, elapsed);
-            }
         }
     }
 

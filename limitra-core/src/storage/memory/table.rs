@@ -35,20 +35,24 @@ pub(super) struct Table {
 #[derive(Debug, Default)]
 #[repr(C, align(128))]
 struct Row {
-    high: [AtomicU64; SLOTS],
-    low: [AtomicU64; SLOTS],
-    words: [AtomicU64; SLOTS],
+    places: [Place; SLOTS],
     /// How many rows after this one its keys have been put.
     reach: AtomicU64,
+}
+
+/// One key and its word.
+#[derive(Debug, Default)]
+struct Place {
+    high: AtomicU64,
+    low: AtomicU64,
+    word: AtomicU64,
 }
 
 /// Where a key stood when it was found.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Slot<'a> {
     fingerprint: Fingerprint,
-    high: &'a AtomicU64,
-    low: &'a AtomicU64,
-    word: &'a AtomicU64,
+    place: &'a Place,
 }
 
 impl Slot<'_> {
@@ -57,37 +61,37 @@ impl Slot<'_> {
     pub(super) fn read(&self) -> Option<Word> {
         // A slot changes hands only while its word is vacant, and the word is written after the key: who has read the
         // new owner's word reads the new owner's key.
-        let word = Word::of_bits(self.word.load(Ordering::Acquire));
-        let is_own = self.high.load(Ordering::Relaxed) == self.fingerprint.high
-            && self.low.load(Ordering::Relaxed) == self.fingerprint.low;
+        let word = Word::of_bits(self.place.word.load(Ordering::Acquire));
+        let is_own = self.place.high.load(Ordering::Relaxed) == self.fingerprint.high
+            && self.place.low.load(Ordering::Relaxed) == self.fingerprint.low;
         (is_own && !word.is_vacant()).then_some(word)
     }
 
     /// Whether nothing has changed since it was read.
     #[inline]
     pub(super) fn still_keeps(&self, word: Word) -> bool {
-        self.word.load(Ordering::Acquire) == word.bits()
+        self.place.word.load(Ordering::Acquire) == word.bits()
     }
 
     /// Replaces what it keeps, unless that has changed.
     #[inline]
     pub(super) fn swap(&self, from: Word, to: Word) -> bool {
-        self.word.compare_exchange(from.bits(), to.bits(), Ordering::AcqRel, Ordering::Acquire).is_ok()
+        self.place.word.compare_exchange(from.bits(), to.bits(), Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
     /// Takes the word away, and the key. Only under the shard's lock.
     pub(super) fn vacate(&self) -> Word {
-        let word = Word::of_bits(self.word.swap(Word::VACANT.bits(), Ordering::AcqRel));
-        self.high.store(0, Ordering::Relaxed);
-        self.low.store(0, Ordering::Relaxed);
+        let word = Word::of_bits(self.place.word.swap(Word::VACANT.bits(), Ordering::AcqRel));
+        self.place.high.store(0, Ordering::Relaxed);
+        self.place.low.store(0, Ordering::Relaxed);
         word
     }
 
     /// Puts a key here. Only under the shard's lock, and where there is none.
     fn fill(&self, fingerprint: Fingerprint, word: Word) {
-        self.high.store(fingerprint.high, Ordering::Relaxed);
-        self.low.store(fingerprint.low, Ordering::Relaxed);
-        self.word.store(word.bits(), Ordering::Release);
+        self.place.high.store(fingerprint.high, Ordering::Relaxed);
+        self.place.low.store(fingerprint.low, Ordering::Relaxed);
+        self.place.word.store(word.bits(), Ordering::Release);
     }
 }
 
@@ -147,7 +151,7 @@ impl Table {
     pub(super) fn touch(&self, fingerprint: Fingerprint) -> u64 {
         let (group, column) = self.home(fingerprint, self.doublings.load(Ordering::Acquire));
         self.row(group, column).map_or(0, |row| {
-            row.high[0].load(Ordering::Relaxed).wrapping_add(row.words[SLOTS - 1].load(Ordering::Relaxed))
+            row.places[0].high.load(Ordering::Relaxed).wrapping_add(row.reach.load(Ordering::Relaxed))
         })
     }
 
@@ -162,22 +166,17 @@ impl Table {
         let Some(own) = self.row(group, column) else {
             return Put::NoSlot;
         };
-        for step in 0..=FARTHEST.min(self.columns - 1) {
-            let Some(row) = self.row(group, (column + step) % self.columns) else {
-                continue;
-            };
-            for slot in row.slots() {
-                let found = Word::of_bits(slot.word.load(Ordering::Acquire));
-                let put = if found.is_vacant() {
-                    Put::Inserted
-                } else if found.is_over(now) && slot.swap(found, Word::VACANT) {
-                    Put::Replaced
-                } else {
+        // Who comes back finds its slot again as long as there is another for the new key.
+        for wanted in [Put::Inserted, Put::Replaced] {
+            for step in 0..=FARTHEST.min(self.columns - 1) {
+                let Some(row) = self.row(group, (column + step) % self.columns) else {
                     continue;
                 };
-                slot.fill(fingerprint, word);
-                own.reach.fetch_max(u64::try_from(step).unwrap_or_default(), Ordering::Relaxed);
-                return put;
+                if let Some(slot) = row.slots().find(|slot| slot.is_free(wanted, now)) {
+                    slot.fill(fingerprint, word);
+                    own.reach.fetch_max(u64::try_from(step).unwrap_or_default(), Ordering::Relaxed);
+                    return wanted;
+                }
             }
         }
         Put::NoSlot
@@ -271,14 +270,13 @@ impl Row {
     fn find(&self, fingerprint: Fingerprint) -> Option<Slot<'_>> {
         // Without a branch for each slot: which of them it is cannot be guessed.
         let mut alike = 0_u32;
-        for (place, high) in self.high.iter().enumerate() {
-            alike |= u32::from(high.load(Ordering::Relaxed) == fingerprint.high) << place;
+        for (at, place) in self.places.iter().enumerate() {
+            alike |= u32::from(place.high.load(Ordering::Relaxed) == fingerprint.high) << at;
         }
         while alike != 0 {
-            let place = usize::try_from(alike.trailing_zeros()).ok()?;
-            let (high, low) = (self.high.get(place)?, self.low.get(place)?);
-            if low.load(Ordering::Relaxed) == fingerprint.low {
-                return Some(Slot { fingerprint, high, low, word: self.words.get(place)? });
+            let place = self.places.get(usize::try_from(alike.trailing_zeros()).ok()?)?;
+            if place.low.load(Ordering::Relaxed) == fingerprint.low {
+                return Some(Slot { fingerprint, place });
             }
             alike &= alike - 1;
         }
@@ -287,10 +285,9 @@ impl Row {
 
     /// Every slot, with the key that stands there.
     fn slots(&self) -> impl Iterator<Item = Slot<'_>> {
-        self.high.iter().zip(&self.low).zip(&self.words).map(|((high, low), word)| {
-            let fingerprint =
-                Fingerprint { high: high.load(Ordering::Relaxed), low: low.load(Ordering::Relaxed) };
-            Slot { fingerprint, high, low, word }
+        self.places.iter().map(|place| {
+            let [high, low] = [&place.high, &place.low].map(|half| half.load(Ordering::Relaxed));
+            Slot { fingerprint: Fingerprint { high, low }, place }
         })
     }
 }
@@ -302,8 +299,18 @@ impl Slot<'_> {
         (!word.is_vacant() && !word.is_over(now)).then_some((self.fingerprint, word))
     }
 
+    /// Whether a key may be put here: there is none, or (and then it is gone) one whose time is over.
+    fn is_free(&self, wanted: Put, now: u64) -> bool {
+        let found = Word::of_bits(self.place.word.load(Ordering::Acquire));
+        match wanted {
+            Put::Inserted => found.is_vacant(),
+            Put::Replaced => found.is_over(now) && self.swap(found, Word::VACANT),
+            Put::NoSlot => false,
+        }
+    }
+
     fn forget_if_over(&self, now: u64) -> bool {
-        let word = Word::of_bits(self.word.load(Ordering::Acquire));
+        let word = Word::of_bits(self.place.word.load(Ordering::Acquire));
         let is_over = !word.is_vacant() && word.is_over(now) && self.swap(word, Word::VACANT);
         if is_over {
             self.vacate();
