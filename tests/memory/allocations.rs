@@ -165,3 +165,18 @@ fn a_record_of_one_rule_is_small() {
     let each = used.bytes_current / 100_000;
     assert!(each < 400, "{each} bytes for each key");
 }
+
+#[test]
+fn a_bucket_of_a_single_rule_takes_less_than_48_bytes_whatever_its_identifier() {
+    for length in [12, 200] {
+        let storage = MemoryStorage::with_max_keys(250_000).unwrap();
+        let limiter = RateLimiter::builder().algorithm("gcra").requests(5).window(3600);
+        let limiter = limiter.storage(&storage).build().unwrap();
+        let identifier = |number: u32| format!("{number:0length$}");
+        let used =
+            measure(|| (0..200_000).for_each(|number| drop(at_once(limiter.check(&identifier(number))))));
+        let each = used.bytes_current / 200_000;
+        assert_eq!(storage.len(), 200_000);
+        assert!(each < 48, "{each} bytes for each key");
+    }
+}

@@ -5,6 +5,7 @@ mod bound;
 mod eviction;
 mod sweep;
 mod waiting;
+mod words;
 
 use std::time::Duration;
 

@@ -11,7 +11,7 @@ use crate::World;
 
 /// What a future is worth at its first poll, with nobody to wake.
 #[track_caller]
-fn at_once<F: Future>(future: F) -> F::Output {
+pub(crate) fn at_once<F: Future>(future: F) -> F::Output {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,
         Poll::Pending => panic!("it waits"),
