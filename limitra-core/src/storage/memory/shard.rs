@@ -142,6 +142,10 @@ impl Locked<'_> {
     /// Puts a key that is new into the table; `None` if there is no room for it, `false` if only as a record.
     pub(super) fn insert_word(&mut self, fingerprint: Fingerprint, word: Word, now: Micros) -> Option<bool> {
         let elapsed = self.clock.elapsed();
+        if self.len() >= self.kept.max_keys && self.table.replace(fingerprint, word, elapsed) {
+            self.kept.queue.join(fingerprint);
+            return Some(true);
+        }
         if !self.admit(fingerprint, now) {
             return None;
         }

@@ -157,17 +157,24 @@ impl Table {
 
     /// Puts a key that is not here; one whose time is over by `now` may make room.
     pub(super) fn put(&self, fingerprint: Fingerprint, word: Word, now: u64) -> Put {
-        self.put_after(self.doublings.load(Ordering::Acquire), fingerprint, word, now)
+        // Who comes back finds its slot again as long as there is another for the new key.
+        let ways = [Put::Inserted, Put::Replaced];
+        self.put_after(self.doublings.load(Ordering::Acquire), &ways, fingerprint, word, now)
     }
 
-    fn put_after(&self, doublings: u32, fingerprint: Fingerprint, word: Word, now: u64) -> Put {
+    /// Puts a key that is not here where the time of another is over; whether there was one.
+    pub(super) fn replace(&self, fingerprint: Fingerprint, word: Word, now: u64) -> bool {
+        let doublings = self.doublings.load(Ordering::Acquire);
+        self.put_after(doublings, &[Put::Replaced], fingerprint, word, now) == Put::Replaced
+    }
+
+    fn put_after(&self, doublings: u32, ways: &[Put], fingerprint: Fingerprint, word: Word, now: u64) -> Put {
         let (group, column) = self.home(fingerprint, doublings);
         self.segments[0].get_or_init(|| rows(self.columns));
         let Some(own) = self.row(group, column) else {
             return Put::NoSlot;
         };
-        // Who comes back finds its slot again as long as there is another for the new key.
-        for wanted in [Put::Inserted, Put::Replaced] {
+        for &wanted in ways {
             for step in 0..=FARTHEST.min(self.columns - 1) {
                 let Some(row) = self.row(group, (column + step) % self.columns) else {
                     continue;
@@ -209,7 +216,7 @@ impl Table {
                 }
             }
             for (fingerprint, word) in moving.drain(..) {
-                if self.put_after(doublings + 1, fingerprint, word, now) == Put::NoSlot {
+                if self.put_after(doublings + 1, &[Put::Inserted], fingerprint, word, now) == Put::NoSlot {
                     homeless(fingerprint, word);
                 } else {
                     kept += 1;
@@ -304,7 +311,7 @@ impl Slot<'_> {
         let found = Word::of_bits(self.place.word.load(Ordering::Acquire));
         match wanted {
             Put::Inserted => found.is_vacant(),
-            Put::Replaced => found.is_over(now) && self.swap(found, Word::VACANT),
+            Put::Replaced => !found.is_vacant() && found.is_over(now) && self.swap(found, Word::VACANT),
             Put::NoSlot => false,
         }
     }
