@@ -196,15 +196,50 @@ impl MemoryStorage {
     ) -> Option<Single> {
         // The clock takes longest, and nothing waits for it until the word is there.
         let now = self.inner.clock.elapsed();
-        let fingerprint = if identifier.is_absent() {
-            prepared.absent
-        } else {
-            let (kind, bytes) = key::short(identifier)?;
-            self.inner.seeds.of(prepared.seed, kind, bytes)
-        };
+        let fingerprint = self.prepared_fingerprint(prepared, identifier)?;
         let slot = self.shard_of(fingerprint).table.find(fingerprint)?;
         let Prepared { number, class, .. } = prepared;
         self.charge(slot, &InClass { number: *number, class, cost, mode, now })
+    }
+
+    /// The same for many, in their order: `answer` is told of each, and may go the general way before the next.
+    ///
+    /// Where they are is read for all of them at once: waiting for memory side by side takes hardly longer than once.
+    pub(crate) fn decide_many_prepared<'i, 'a>(
+        &self,
+        prepared: &Prepared,
+        identifiers: &'i [Identifier<'a>],
+        mode: Mode,
+        mut answer: impl FnMut(&'i Identifier<'a>, Option<Single>),
+    ) {
+        let Prepared { number, class, .. } = prepared;
+        for side_by_side in identifiers.chunks(SIDE_BY_SIDE) {
+            let mut touched = 0_u64;
+            let mut fingerprints: SmallVec<[Option<Fingerprint>; SIDE_BY_SIDE]> = SmallVec::new();
+            for identifier in side_by_side {
+                let fingerprint = self.prepared_fingerprint(prepared, identifier);
+                if let Some(fingerprint) = fingerprint {
+                    touched = touched.wrapping_add(self.shard_of(fingerprint).table.touch(fingerprint));
+                }
+                fingerprints.push(fingerprint);
+            }
+            black_box(touched);
+            let asked = InClass { number: *number, class, cost: 1, mode, now: self.inner.clock.elapsed() };
+            for (identifier, fingerprint) in side_by_side.iter().zip(fingerprints) {
+                let slot =
+                    fingerprint.and_then(|fingerprint| self.shard_of(fingerprint).table.find(fingerprint));
+                answer(identifier, slot.and_then(|slot| self.charge(slot, &asked)));
+            }
+        }
+    }
+
+    #[inline]
+    fn prepared_fingerprint(&self, prepared: &Prepared, identifier: &Identifier<'_>) -> Option<Fingerprint> {
+        if identifier.is_absent() {
+            return Some(prepared.absent);
+        }
+        let (kind, bytes) = key::short(identifier)?;
+        Some(self.inner.seeds.of(prepared.seed, kind, bytes))
     }
 
     /// Decides one rule of one subject by the storage's clock; the cost is not 0.
@@ -228,26 +263,12 @@ impl MemoryStorage {
 
     /// Decides several, in their order.
     pub(crate) fn decide_many_now(&self, attempts: &[Attempt<'_>]) -> Vec<Result<Outcome, StorageError>> {
-        let mut outcomes = Vec::with_capacity(attempts.len());
-        for side_by_side in attempts.chunks(SIDE_BY_SIDE) {
-            self.touch(side_by_side.iter().flat_map(|attempt| attempt.subjects).map(|subject| subject.key));
-            outcomes.extend(side_by_side.iter().map(|attempt| self.decide_now(attempt)));
-        }
-        outcomes
+        attempts.iter().map(|attempt| self.decide_now(attempt)).collect()
     }
 
     pub(crate) fn clear_now(&self, key: Key<'_>) {
         let fingerprint = self.fingerprint(key);
         self.lock(self.shard_of(fingerprint)).remove(fingerprint);
-    }
-
-    /// Reads where these keys are, all at once: waiting for memory side by side takes hardly longer than waiting once.
-    fn touch<'k>(&self, keys: impl Iterator<Item = Key<'k>>) {
-        let touched = keys.map(|key| {
-            let fingerprint = self.fingerprint(key);
-            self.shard_of(fingerprint).table.touch(fingerprint)
-        });
-        black_box(touched.fold(0_u64, u64::wrapping_add));
     }
 
     /// Charges or looks at a word where it stands, without a lock. `None` if it is not this class's, or cannot hold what
