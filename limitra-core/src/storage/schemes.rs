@@ -188,10 +188,14 @@ fn memory(url: &StorageUrl, options: &mut StorageOptions) -> Result<AnyStorage, 
         let problem = "is of no use: memory is in this process";
         return Err(url.problem(UrlProblem::Part { part: "address", problem }));
     }
-    Ok(match options.take_parsed("max_keys", "a number of keys, at least 1")? {
-        Some(max_keys) => MemoryStorage::with_max_keys(max_keys)?.into(),
-        None => MemoryStorage::new().into(),
-    })
+    let mut builder = MemoryStorage::builder();
+    if let Some(max_keys) = options.take_parsed("max_keys", "a number of keys, at least 1")? {
+        builder = builder.max_keys(max_keys);
+    }
+    if let Some(resolution) = options.take_duration("coarse_clock")? {
+        builder = builder.coarse_clock(resolution);
+    }
+    Ok(builder.build()?.into())
 }
 
 /// The scheme in lower case, without `async+`.
