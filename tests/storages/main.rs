@@ -124,6 +124,15 @@ async fn a_configuration_takes_any_storages_url_and_its_backend_by_name() {
 }
 
 #[tokio::test]
+async fn the_clock_of_memory_may_be_coarse() {
+    let storage = storage::from_url("memory://?coarse_clock=10ms", ()).unwrap();
+    assert!(format!("{storage:?}").contains("coarse"));
+    assert!(!format!("{:?}", storage::from_url("memory://", ()).unwrap()).contains("coarse"));
+    let error = storage::from_url("memory://", [("coarse_clock", "2s")]).unwrap_err().to_string();
+    assert_eq!(error, "a coarse clock's resolution is 100 µs to 1 s, not 2s");
+}
+
+#[tokio::test]
 async fn a_memory_storage_takes_its_bound() {
     let storage = storage::from_url("memory://?max_keys=2", ()).unwrap();
     let limiter = RateLimiter::builder().requests(1).window(60).storage(storage).build().unwrap();

@@ -13,7 +13,6 @@ use crate::time::Micros;
 static PROCESS: OnceLock<quanta::Clock> = OnceLock::new();
 
 /// Microseconds since it began.
-#[derive(Debug)]
 pub(super) struct OwnClock {
     began: Micros,
     source: Source,
@@ -66,12 +65,12 @@ impl OwnClock {
     }
 }
 
-impl fmt::Debug for Source {
+impl fmt::Debug for OwnClock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Precise(_) => "precise",
-            Self::Coarse(_) => "coarse",
-            Self::Manual(..) => "manual",
+        f.write_str(match self.source {
+            Source::Precise(_) => "precise",
+            Source::Coarse(_) => "coarse",
+            Source::Manual(..) => "manual",
         })
     }
 }

@@ -505,6 +505,7 @@ impl fmt::Debug for MemoryStorage {
         f.debug_struct("MemoryStorage")
             .field("keys", &self.len())
             .field("max_keys", &self.inner.max_keys)
+            .field("clock", &self.inner.clock)
             .finish_non_exhaustive()
     }
 }
