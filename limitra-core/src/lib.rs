@@ -34,6 +34,8 @@ mod number;
 mod rate_limit;
 mod record;
 mod rule;
+mod rule_decision;
+mod scope;
 mod seed;
 mod source;
 mod state;
@@ -50,7 +52,7 @@ pub use builder::RateLimiterBuilder;
 pub use charge::{Charge, check_all};
 pub use clock::ManualClock;
 pub use config::LimitraConfig;
-pub use decision::{Decision, RuleDecision};
+pub use decision::Decision;
 pub use error::{
     ConcurrentUpdateError, ConfigurationError, Error, NotationError, NotationProblem, Number, StorageError,
     StorageErrorKind, UrlProblem,
@@ -68,6 +70,7 @@ pub use number::{Amount, Seconds};
 pub use rate_limit::RateLimit;
 pub use record::Record;
 pub use rule::{Rule, Span};
+pub use rule_decision::RuleDecision;
 pub use seed::{
     FixedWindowAlignedRateLimiter, FixedWindowElasticExpiryRateLimiter, FixedWindowRateLimiter, GcraLimiter,
     LeakyBucketLimiter, MovingWindowRateLimiter, SlidingWindowRateLimiter, TokenBucketLimiter,

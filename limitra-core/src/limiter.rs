@@ -18,6 +18,8 @@ use crate::identifier::Identifier;
 use crate::key::KeySpace;
 use crate::limiter_config::LimiterConfig;
 use crate::rule::Rule;
+use crate::rule_decision::RuleDecision;
+use crate::scope::Scope;
 use crate::status::{Status, Usage};
 
 /// A limiter of any algorithm over any storage, with one or several limits. Clones share it.
@@ -154,7 +156,7 @@ impl RateLimiter {
     #[doc(alias = "get_status")]
     pub async fn status(&self, identifier: impl Into<Identifier<'_>>) -> Result<Option<Status>, Error> {
         let decision = self.test(identifier).await?;
-        Ok(decision.binding().map(crate::decision::RuleDecision::status))
+        Ok(decision.binding().map(RuleDecision::status))
     }
 
     /// What stands against an identifier, alike for all algorithms, for the limit that binds.
@@ -252,7 +254,7 @@ impl RateLimiter {
 
     /// A decision that knows the scope that it was taken in.
     pub(crate) fn placed(&self, decision: Decision) -> Decision {
-        decision.of_scopes(iter::once_with(|| Arc::clone(&self.inner.desk.label)))
+        decision.of_scopes(iter::once_with(|| Scope::of(&self.inner.desk.label)))
     }
 }
 

@@ -6,10 +6,11 @@ use std::time::Duration;
 use super::{answer, answers, storage};
 use crate::attempt::Mode;
 use crate::charge::Charge;
-use crate::decision::{Decision, RuleDecision};
+use crate::decision::Decision;
 use crate::error::Error;
 use crate::identifier::Identifier;
 use crate::limiter_config::LimiterConfig;
+use crate::rule_decision::RuleDecision;
 use crate::status::{Status, Usage};
 
 /// [`RateLimiter`](crate::RateLimiter) for code without an async runtime. Clones share it, also with the limiter

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::iter;
 use std::sync::Arc;
 
 use smallvec::smallvec;
@@ -17,6 +18,7 @@ use crate::key::{self, Key};
 use crate::limit::Limit;
 use crate::rate_limit::RateLimit;
 use crate::rule::Rule;
+use crate::scope::Scope;
 use crate::storage::AnyStorage;
 
 /// The names of all strategies: what [`by_name`] takes.
@@ -238,7 +240,7 @@ impl Strategy {
 
     /// A decision that knows in which strategy it was taken.
     pub(crate) fn placed(&self, decision: Decision) -> Decision {
-        decision.of_scopes([Arc::clone(&self.desk.label)])
+        decision.of_scopes(iter::once_with(|| Scope::of(&self.desk.label)))
     }
 }
 
