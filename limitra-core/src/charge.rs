@@ -1,6 +1,7 @@
 //! Decisions on several subjects at once.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 
@@ -10,7 +11,6 @@ use crate::decision::Decision;
 use crate::error::{ConfigurationError, Error};
 use crate::identifier::Identifier;
 use crate::limiter::RateLimiter;
-use crate::scope::Scope;
 
 /// One subject of a decision of several: a limiter, an identifier and a cost. See [`check_all`].
 #[derive(Clone, Debug)]
@@ -113,7 +113,7 @@ impl Charges<'_> {
     }
 
     /// The scopes of the subjects, in their order.
-    pub(crate) fn scopes(&self) -> impl Iterator<Item = Scope> + '_ {
-        self.0.iter().map(|charge| Scope::of(&charge.limiter.inner.desk.label))
+    pub(crate) fn scopes(&self) -> impl Iterator<Item = Arc<str>> + '_ {
+        self.0.iter().map(|charge| Arc::clone(&charge.limiter.inner.desk.label))
     }
 }

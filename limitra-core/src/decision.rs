@@ -2,14 +2,14 @@
 
 use std::fmt;
 use std::slice;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::attempt::{Outcome, Subject};
 use crate::exceeded::RateLimitExceeded;
 use crate::limit::Limit;
-use crate::rule::Rule;
 use crate::rule_decision::RuleDecision;
-use crate::scope::Scope;
+use crate::scope::ShortScope;
 use crate::state::State;
 use crate::time::Micros;
 
@@ -34,42 +34,91 @@ use crate::time::Micros;
 /// # Ok::<(), limitra_core::ConfigurationError>(())
 /// ```
 #[derive(Clone)]
-pub struct Decision(Form);
+pub struct Decision {
+    kind: Kind,
+    /// The only one. Else only whether it allows the hit has a meaning: that of all of them.
+    rule: RuleDecision,
+    /// That of the only rule, where it was refused and is short.
+    scope: ShortScope,
+    more: Shared,
+}
 
-#[derive(Clone)]
-enum Form {
+/// What is not kept in place, if there is any.
+#[derive(Clone, Debug, Default)]
+struct Shared(Option<Arc<More>>);
+
+impl Drop for Shared {
+    /// Nothing to do nearly always: said so that the compiler needs no address of a decision to drop it.
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(more) = self.0.take() {
+            let_go(more);
+        }
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn let_go(more: Arc<More>) {
+    drop(more);
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
     /// No limit applied.
     Unlimited,
     /// Let through because an outage policy says so.
     Degraded,
-    /// One rule, and the scope of its subject where it was refused.
-    One(RuleDecision, Scope),
-    Several(Box<Several>),
+    /// One rule: nearly always.
+    One,
+    Several,
 }
 
-#[derive(Clone)]
-struct Several {
-    allowed: bool,
+/// What is not kept in place: several rules, or the long scope of one.
+#[derive(Clone, Debug, Default)]
+struct More {
     rules: Vec<RuleDecision>,
     /// The scopes of the subjects, where it was refused.
-    scopes: Vec<Scope>,
+    scopes: Vec<Arc<str>>,
+}
+
+/// The scope that the refusals of a limiter tell of: ready, so that telling it costs little.
+#[derive(Clone, Debug)]
+pub(crate) struct Scope {
+    short: ShortScope,
+    long: Shared,
+}
+
+impl Scope {
+    pub(crate) fn of(text: &Arc<str>) -> Self {
+        let more = || More { rules: Vec::new(), scopes: vec![Arc::clone(text)] };
+        match ShortScope::of(text) {
+            Some(short) => Self { short, long: Shared(None) },
+            None => Self { short: ShortScope::NONE, long: Shared(Some(Arc::new(more()))) },
+        }
+    }
 }
 
 impl Decision {
     /// No limit applied.
     pub(crate) const fn unlimited() -> Self {
-        Self(Form::Unlimited)
+        Self { kind: Kind::Unlimited, rule: RuleDecision::NONE, scope: ShortScope::NONE, more: Shared(None) }
     }
 
     /// Let through because an outage policy says so.
     pub(crate) const fn degraded() -> Self {
-        Self(Form::Degraded)
+        let mut decision = Self::unlimited();
+        decision.kind = Kind::Degraded;
+        decision
     }
 
-    /// What one rule of one subject came to.
+    /// What one rule came to, and the scope of its subject, which only a refusal tells.
     #[inline]
-    pub(crate) const fn single(rule: &Rule, state: State, now: Micros, cost: u64, allowed: bool) -> Self {
-        Self(Form::One(RuleDecision::new(rule, state, now, cost, allowed), Scope::Unsaid))
+    pub(crate) fn of_one(rule: RuleDecision, scope: &Scope) -> Self {
+        let is_allowed = rule.is_allowed();
+        let short = if is_allowed { ShortScope::NONE } else { scope.short };
+        let more = if is_allowed { Shared(None) } else { scope.long.clone() };
+        Self { kind: Kind::One, rule, scope: short, more }
     }
 
     /// Refused without asking: one of the limits holds nothing at all.
@@ -84,7 +133,7 @@ impl Decision {
         let state = State::default();
         let rules = pairs
             .map(|(place, cost, rule)| RuleDecision::new(rule, state, now, cost, false).of_subject(place));
-        Self::of(rules, false)
+        Self::of(rules)
     }
 
     /// What a storage found; `None` if it has not answered for every rule.
@@ -100,30 +149,32 @@ impl Decision {
         let rules = asked.zip(&outcome.rules).map(|((place, rule, cost), found)| {
             RuleDecision::new(rule, found.state, outcome.now, cost, found.allowed).of_subject(place)
         });
-        Some(Self::of(rules, outcome.is_allowed()))
+        Some(Self::of(rules))
     }
 
-    fn of(mut rules: impl Iterator<Item = RuleDecision>, allowed: bool) -> Self {
-        let (first, second) = (rules.next(), rules.next());
-        match (first, second) {
-            (None, _) => Self::unlimited(),
-            (Some(rule), None) => Self(Form::One(rule, Scope::Unsaid)),
-            (first, second) => {
-                let rules = first.into_iter().chain(second).chain(rules).collect();
-                Self(Form::Several(Box::new(Several { allowed, rules, scopes: Vec::new() })))
-            }
+    fn of(mut rules: impl Iterator<Item = RuleDecision>) -> Self {
+        let (Some(rule), second) = (rules.next(), rules.next()) else {
+            return Self::unlimited();
+        };
+        let one = Self { kind: Kind::One, rule, ..Self::unlimited() };
+        if second.is_none() {
+            return one;
         }
+        let rules: Vec<RuleDecision> = [rule].into_iter().chain(second).chain(rules).collect();
+        let rule = rule.and(rules.iter().all(RuleDecision::is_allowed));
+        let more = Shared(Some(Arc::new(More { rules, scopes: Vec::new() })));
+        Self { kind: Kind::Several, rule, more, ..one }
     }
 
     /// The same, knowing the scopes of its subjects: only a refusal tells them.
-    #[inline]
-    pub(crate) fn of_scopes(mut self, scopes: impl IntoIterator<Item = Scope>) -> Self {
-        match &mut self.0 {
-            Form::One(rule, scope) if !rule.is_allowed() => {
-                *scope = scopes.into_iter().nth(rule.subject()).unwrap_or_default();
-            }
-            Form::Several(several) if !several.allowed => several.scopes = scopes.into_iter().collect(),
-            _ => {}
+    pub(crate) fn of_scopes(mut self, scopes: impl IntoIterator<Item = Arc<str>>) -> Self {
+        if self.is_allowed() {
+            return self;
+        }
+        if let Some(more) = &mut self.more.0 {
+            Arc::make_mut(more).scopes = scopes.into_iter().collect();
+        } else if let Some(scope) = scopes.into_iter().nth(self.rule.subject()) {
+            return Self::of_one(self.rule, &Scope::of(&scope));
         }
         self
     }
@@ -131,16 +182,12 @@ impl Decision {
     /// Whether the hit was allowed (or, for a test, would be).
     #[inline]
     pub const fn is_allowed(&self) -> bool {
-        match &self.0 {
-            Form::Unlimited | Form::Degraded => true,
-            Form::One(rule, _) => rule.is_allowed(),
-            Form::Several(several) => several.allowed,
-        }
+        self.rule.is_allowed()
     }
 
     /// Whether it was let through by an outage policy, without knowing any count.
     pub const fn is_degraded(&self) -> bool {
-        matches!(self.0, Form::Degraded)
+        matches!(self.kind, Kind::Degraded)
     }
 
     /// The limit that binds: on a refusal the one with the longest wait, else the one with the
@@ -167,39 +214,39 @@ impl Decision {
 
     /// The same for each rule, in the order of the subjects and their limits.
     pub fn rules(&self) -> &[RuleDecision] {
-        match &self.0 {
-            Form::Unlimited | Form::Degraded => &[],
-            Form::One(rule, _) => slice::from_ref(rule),
-            Form::Several(several) => &several.rules,
+        match (self.kind, &self.more.0) {
+            (Kind::One, _) => slice::from_ref(&self.rule),
+            (Kind::Several, Some(more)) => &more.rules,
+            _ => &[],
         }
     }
 
     /// The rule that binds; see [`Decision::limit`].
     pub fn binding(&self) -> Option<&RuleDecision> {
-        match &self.0 {
-            Form::Unlimited | Form::Degraded => None,
-            Form::One(rule, _) => Some(rule),
-            Form::Several(several) if several.allowed => {
-                several.rules.iter().min_by_key(|rule| rule.remaining())
-            }
+        if self.is_allowed() {
+            self.rules().iter().min_by_key(|rule| rule.remaining())
+        } else {
             // The first of the longest, so that the order of the limits settles ties.
-            Form::Several(several) => several.rules.iter().rev().max_by_key(|rule| rule.retry_after()),
+            self.rules().iter().rev().max_by_key(|rule| rule.retry_after())
         }
     }
 
-    /// The error that says so, if it was refused. Costs an allocation for the scope.
+    /// The error that says so, if it was refused. Costs an allocation, for the scope.
+    #[inline]
     pub fn exceeded(&self) -> Option<RateLimitExceeded> {
-        if self.is_allowed() {
-            return None;
-        }
+        if self.is_allowed() { None } else { self.refusal() }
+    }
+
+    #[cold]
+    fn refusal(&self) -> Option<RateLimitExceeded> {
         let rule = self.binding()?;
-        let scope = match &self.0 {
-            Form::One(_, scope) => Some(scope),
-            Form::Several(several) => several.scopes.get(rule.subject()),
-            Form::Unlimited | Form::Degraded => None,
+        let scope = match (&self.more.0, self.kind) {
+            (Some(more), Kind::One) => more.scopes.first().map(|scope| scope.to_string()),
+            (Some(more), _) => more.scopes.get(rule.subject()).map(|scope| scope.to_string()),
+            (None, _) => Some(self.scope.text()),
         };
-        let exceeded = RateLimitExceeded::new(rule.limit(), self.retry_after());
-        Some(exceeded.in_function(scope.map(Scope::text).unwrap_or_default(), ""))
+        let exceeded = RateLimitExceeded::new(rule.limit(), rule.retry_after());
+        Some(exceeded.in_function(scope.unwrap_or_default(), ""))
     }
 }
 

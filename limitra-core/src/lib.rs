@@ -17,6 +17,7 @@ mod config;
 #[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
 pub mod conformance;
 mod decide;
+mod deciding;
 mod decision;
 mod environment;
 mod error;
@@ -41,6 +42,7 @@ mod source;
 mod state;
 mod status;
 pub mod storage;
+mod straight;
 pub mod strategies;
 mod time;
 

@@ -24,7 +24,7 @@ use crate::time::Micros;
 /// assert_eq!(remaining, [4, 99]);
 /// # Ok::<(), limitra_core::ConfigurationError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct RuleDecision {
     limit: Limit,
     state: State,
@@ -36,6 +36,17 @@ pub struct RuleDecision {
 }
 
 impl RuleDecision {
+    /// Where there is no rule.
+    pub(crate) const NONE: Self = Self {
+        limit: Limit::UNLIMITED,
+        state: State { until: Micros::ZERO, a: 0, b: 0, c: 0 },
+        now: Micros::ZERO,
+        cost: 0,
+        subject: 0,
+        algorithm: Algorithm::SlidingWindow,
+        allowed: true,
+    };
+
     /// What a rule of the first subject came to.
     #[inline]
     pub(crate) const fn new(rule: &Rule, state: State, now: Micros, cost: u64, allowed: bool) -> Self {
@@ -45,6 +56,11 @@ impl RuleDecision {
     /// The same of another subject.
     pub(crate) fn of_subject(self, subject: usize) -> Self {
         Self { subject: u32::try_from(subject).unwrap_or(u32::MAX), ..self }
+    }
+
+    /// The same where all rules together allow the hit, or do not.
+    pub(crate) const fn and(self, allowed: bool) -> Self {
+        Self { allowed, ..self }
     }
 
     /// The rule.
@@ -63,6 +79,7 @@ impl RuleDecision {
     }
 
     /// Whether this rule alone allows it.
+    #[inline]
     pub const fn is_allowed(&self) -> bool {
         self.allowed
     }

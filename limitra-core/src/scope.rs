@@ -1,51 +1,42 @@
 //! The scope that a refusal tells of.
 
-use std::borrow::Cow;
-use std::sync::Arc;
+use std::fmt;
 
-/// The longest scope that is kept in place, in bytes.
-const SHORT: usize = 22;
+/// The longest text that is kept in place, in bytes.
+const LONGEST: usize = 15;
 
-/// The scope that a refusal tells of, kept so that telling it writes nothing that threads share.
+/// The scope that a refusal tells of, in place.
 ///
-/// A count of references would be one word that every refusal of a limiter has to write, from whatever thread. So
-/// a scope of up to 22 bytes is copied instead; only a longer one is counted.
-#[derive(Clone, Debug, Default)]
-pub(crate) enum Scope {
-    /// Not known, or not worth telling.
-    #[default]
-    Unsaid,
-    /// Its length and its bytes, in place.
-    Short(u8, [u8; SHORT]),
-    Long(Arc<str>),
-    /// That of an attributed function.
-    Static(&'static str),
-}
+/// A count of references would be one word that every refusal of a limiter has to write, from whatever thread; this is
+/// copied instead.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct ShortScope([u8; LONGEST + 1]);
 
-impl Scope {
-    pub(crate) fn of(text: &Arc<str>) -> Self {
-        let mut short = [0; SHORT];
-        match (short.get_mut(..text.len()), u8::try_from(text.len())) {
-            (Some(place), Ok(length)) => {
-                place.copy_from_slice(text.as_bytes());
-                Self::Short(length, short)
-            }
-            _ => Self::Long(Arc::clone(text)),
+impl ShortScope {
+    /// The empty one.
+    pub(crate) const NONE: Self = Self([0; LONGEST + 1]);
+
+    /// Of this text, if it is short enough: at most 15 bytes.
+    pub(crate) fn of(text: &str) -> Option<Self> {
+        let mut bytes = [0; LONGEST + 1];
+        if text.len() > LONGEST {
+            return None;
         }
+        bytes.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
+        // The last byte is the length.
+        *bytes.last_mut()? = u8::try_from(text.len()).ok()?;
+        Some(Self(bytes))
     }
 
-    /// Its text; that of an attributed function is not copied.
-    pub(crate) fn text(&self) -> Cow<'static, str> {
-        match self {
-            Self::Unsaid => Cow::Borrowed(""),
-            Self::Short(length, bytes) => {
-                let bytes = bytes.get(..usize::from(*length)).unwrap_or_default();
-                // It was text when it was copied.
-                Cow::Owned(String::from_utf8_lossy(bytes).into_owned())
-            }
-            Self::Long(text) => Cow::Owned(text.to_string()),
-            Self::Static(text) => Cow::Borrowed(text),
-        }
+    pub(crate) fn text(&self) -> String {
+        let length = self.0.last().copied().map_or(0, usize::from);
+        String::from_utf8_lossy(self.0.get(..length).unwrap_or_default()).into_owned()
+    }
+}
+
+impl fmt::Debug for ShortScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.text().fmt(f)
     }
 }
 
@@ -54,11 +45,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_scope_of_any_length_is_told_as_it_is() {
-        for length in [0, 1, SHORT - 1, SHORT, SHORT + 1, 300] {
-            let text: Arc<str> = "ä".repeat(length / 2).into();
-            assert_eq!(Scope::of(&text).text(), *text);
-            assert_eq!(matches!(Scope::of(&text), Scope::Long(_)), text.len() > SHORT);
+    fn a_short_scope_is_told_as_it_is() {
+        for text in ["", "u", "user", "fifteen bytes..", "sechs \u{e4}\u{f6}\u{fc}"] {
+            assert_eq!(ShortScope::of(text).map(|scope| scope.text()).as_deref(), Some(text));
         }
+        assert_eq!(ShortScope::of("sixteen bytes..."), None);
     }
 }

@@ -151,7 +151,10 @@ impl RateLimiter {
     }
 
     fn decide(&self, identifier: Identifier<'_>, cost: u64, mode: Mode) -> Result<Decision, Error> {
-        let pending = self.0.ask(identifier, cost, mode);
+        if let Some(answer) = self.0.at_once(&identifier, cost, mode) {
+            return answer;
+        }
+        let pending = self.0.ask(&identifier, cost, mode);
         Ok(self.0.placed(answer(&self.0.inner.desk, pending)?))
     }
 }

@@ -18,7 +18,6 @@ use crate::key::{self, Key};
 use crate::limit::Limit;
 use crate::rate_limit::RateLimit;
 use crate::rule::Rule;
-use crate::scope::Scope;
 use crate::storage::AnyStorage;
 
 /// The names of all strategies: what [`by_name`] takes.
@@ -240,7 +239,7 @@ impl Strategy {
 
     /// A decision that knows in which strategy it was taken.
     pub(crate) fn placed(&self, decision: Decision) -> Decision {
-        decision.of_scopes(iter::once_with(|| Scope::of(&self.desk.label)))
+        decision.of_scopes(iter::once_with(|| Arc::clone(&self.desk.label)))
     }
 }
 

@@ -3,8 +3,10 @@
 mod queue;
 mod shard;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::hash::Hasher as _;
+use std::slice;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
 
@@ -16,6 +18,8 @@ use crate::attempt::{Attempt, Mode, Outcome, RuleOutcome, Subject};
 use crate::error::{ConfigurationError, StorageError, StorageErrorKind};
 use crate::key::Key;
 use crate::record::{Record, Steps};
+use crate::rule::Rule;
+use crate::state::State;
 use crate::storage::Storage;
 use crate::time::{Clock, Micros};
 use shard::{Fingerprint, Shard};
@@ -54,6 +58,14 @@ const MOST_SHARDS: usize = 256;
 #[derive(Clone)]
 pub struct MemoryStorage {
     inner: Arc<Inner>,
+}
+
+/// What one rule of one subject came to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Single {
+    pub(crate) now: Micros,
+    pub(crate) allowed: bool,
+    pub(crate) state: State,
 }
 
 struct Inner {
@@ -127,6 +139,25 @@ impl MemoryStorage {
         match attempt.subjects {
             [subject] => self.decide_one(attempt, subject),
             subjects => self.decide_all(attempt, subjects),
+        }
+    }
+
+    /// Decides one rule of one subject at the storage's own clock.
+    #[inline]
+    pub(crate) fn decide_single(
+        &self,
+        key: Key<'_>,
+        rule: &Rule,
+        cost: u64,
+        mode: Mode,
+    ) -> Result<Single, StorageError> {
+        let subject = Subject { key, rules: Cow::Borrowed(slice::from_ref(rule)), cost };
+        let subjects = slice::from_ref(&subject);
+        let outcome = self.decide_one(&Attempt { subjects, clock: Clock::Storage, mode }, &subject)?;
+        match outcome.rules.first() {
+            Some(&RuleOutcome { allowed, state }) => Ok(Single { now: outcome.now, allowed, state }),
+            // It answers for every rule that it is asked of.
+            None => Err(StorageError::new(StorageErrorKind::Malformed, "memory", "decide")),
         }
     }
 
