@@ -6,6 +6,7 @@ use crate::algorithm::{Algorithm, AlgorithmName};
 use crate::backend::{Backend, BackendName};
 use crate::clock::ManualClock;
 use crate::decide::{Desk, Outages};
+use crate::decision::Scope;
 use crate::error::{ConfigurationError, Number};
 use crate::handle::Limitra;
 use crate::key::{KeyFields, KeySpace};
@@ -17,6 +18,7 @@ use crate::number::{self, Amount, Seconds};
 use crate::rule::rules_of;
 use crate::storage::AnyStorage;
 use crate::storage::memory::MemoryStorage;
+use crate::straight::Straight;
 
 /// The settings of a [`RateLimiter`], chained and ended by [`RateLimiterBuilder::build`].
 ///
@@ -254,6 +256,8 @@ impl RateLimiterBuilder {
         let backend = storage.name();
         let outages = Outages::within(handle.as_ref().map(Limitra::outage_counter));
         let desk = Desk { storage, clock, fail_open, outages, label: scope.as_str().into() };
+        let enabled = defaults.is_none_or(|settings| settings.enabled);
+        let straight = Straight::new(&desk, &space, &rules, Scope::of(&desk.label)).filter(|_| enabled);
         let (capacity, fill_rate) = seed_settings(algorithm, limits.first());
         let config = LimiterConfig {
             algorithm,
@@ -267,8 +271,7 @@ impl RateLimiterBuilder {
             suffix,
             fail_open,
         };
-        let enabled = defaults.is_none_or(|settings| settings.enabled);
-        Ok(RateLimiter::from_inner(Inner { rules, space, desk, config, enabled }))
+        Ok(RateLimiter::from_inner(Inner { straight, rules, space, desk, config, enabled }))
     }
 
     fn take_limits(&mut self, algorithm: Algorithm) -> Result<Vec<Limit>, ConfigurationError> {

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use smallvec::SmallVec;
 
@@ -16,6 +16,7 @@ use crate::clock::ManualClock;
 use crate::decision::Decision;
 use crate::error::{ConfigurationError, Error, StorageError, StorageErrorKind};
 use crate::key::Key;
+use crate::limit::Limit;
 use crate::rule::Rule;
 use crate::storage::AnyStorage;
 use crate::time::{Clock, Micros};
@@ -259,13 +260,7 @@ impl Desk {
         match decided {
             Ok(decision) => {
                 if !decision.is_allowed() {
-                    tracing::debug!(
-                        target: "limitra",
-                        of = &*self.label,
-                        limit = decision.limit().map(tracing::field::display),
-                        retry_after = ?decision.retry_after(),
-                        "rate limit exceeded"
-                    );
+                    log_refusal(&self.label, || (decision.limit(), decision.retry_after()));
                 }
                 Ok(decision)
             }
@@ -278,6 +273,7 @@ impl Desk {
     }
 
     /// What is answered where no decision could be had.
+    #[cold]
     pub(crate) fn undecided(&self, error: StorageError) -> Result<Decision, Error> {
         self.outages.add_one();
         let policy = if self.fail_open { "fail_open" } else { "error" };
@@ -290,6 +286,18 @@ impl Desk {
         );
         if self.fail_open { Ok(Decision::degraded()) } else { Err(error.into()) }
     }
+}
+
+/// Tells of a refusal; its limit and how long to wait are worked out where somebody listens.
+#[inline]
+pub(crate) fn log_refusal(of: &str, what: impl Fn() -> (Option<Limit>, Duration)) {
+    tracing::debug!(
+        target: "limitra",
+        of,
+        limit = what().0.map(tracing::field::display),
+        retry_after = ?what().1,
+        "rate limit exceeded"
+    );
 }
 
 /// The subject without its unlimited rules, which need no storage; `None` if nothing is left.

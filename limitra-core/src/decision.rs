@@ -1,22 +1,23 @@
 //! The answer of a limiter.
 
+use std::fmt;
+use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
-
-use smallvec::SmallVec;
 
 use crate::attempt::{Outcome, Subject};
 use crate::exceeded::RateLimitExceeded;
 use crate::limit::Limit;
-use crate::rule::Rule;
+use crate::rule_decision::RuleDecision;
+use crate::scope::ShortScope;
 use crate::state::State;
-use crate::status::Status;
 use crate::time::Micros;
 
 /// The answer to a hit or a test: allowed or not, and what that leaves.
 ///
 /// The figures are worked out when they are asked for, from the state that the decision left; no
-/// second look at the storage is taken.
+/// second look at the storage is taken. That of one rule is kept in place, in about a hundred bytes; those of several
+/// cost an allocation.
 ///
 /// ```
 /// use limitra_core::{Algorithm, RateLimiter};
@@ -32,53 +33,107 @@ use crate::time::Micros;
 /// assert!(decision.retry_after().is_zero());
 /// # Ok::<(), limitra_core::ConfigurationError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Decision {
-    allowed: bool,
-    degraded: bool,
-    rules: SmallVec<[RuleDecision; 1]>,
-    /// The scopes of the subjects, where it was refused.
-    scopes: SmallVec<[Arc<str>; 1]>,
+    kind: Kind,
+    /// The only one. Else only whether it allows the hit has a meaning: that of all of them.
+    rule: RuleDecision,
+    /// That of the only rule, where it was refused and is short.
+    scope: ShortScope,
+    more: Shared,
 }
 
-/// What one rule of a [`Decision`] says.
+/// What is not kept in place, if there is any.
+#[derive(Clone, Debug, Default)]
+struct Shared(Option<Arc<More>>);
+
+impl Drop for Shared {
+    /// Nothing to do nearly always: said so that the compiler needs no address of a decision to drop it.
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(more) = self.0.take() {
+            let_go(more);
+        }
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn let_go(more: Arc<More>) {
+    drop(more);
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// No limit applied.
+    Unlimited,
+    /// Let through because an outage policy says so.
+    Degraded,
+    /// One rule: nearly always.
+    One,
+    Several,
+}
+
+/// What is not kept in place: several rules, or the long scope of one.
+#[derive(Clone, Debug, Default)]
+struct More {
+    rules: Vec<RuleDecision>,
+    /// The scopes of the subjects, where it was refused.
+    scopes: Vec<Arc<str>>,
+}
+
+/// The scope that the refusals of a limiter tell of: ready, so that telling it costs little.
 #[derive(Clone, Debug)]
-pub struct RuleDecision {
-    rule: Rule,
-    state: State,
-    now: Micros,
-    cost: u64,
-    subject: usize,
-    allowed: bool,
+pub(crate) struct Scope {
+    short: ShortScope,
+    long: Shared,
+}
+
+impl Scope {
+    pub(crate) fn of(text: &Arc<str>) -> Self {
+        let more = || More { rules: Vec::new(), scopes: vec![Arc::clone(text)] };
+        match ShortScope::of(text) {
+            Some(short) => Self { short, long: Shared(None) },
+            None => Self { short: ShortScope::NONE, long: Shared(Some(Arc::new(more()))) },
+        }
+    }
 }
 
 impl Decision {
     /// No limit applied.
-    pub(crate) fn unlimited() -> Self {
-        Self { allowed: true, degraded: false, rules: SmallVec::new(), scopes: SmallVec::new() }
+    pub(crate) const fn unlimited() -> Self {
+        Self { kind: Kind::Unlimited, rule: RuleDecision::NONE, scope: ShortScope::NONE, more: Shared(None) }
     }
 
     /// Let through because an outage policy says so.
-    pub(crate) fn degraded() -> Self {
-        Self { degraded: true, ..Self::unlimited() }
+    pub(crate) const fn degraded() -> Self {
+        let mut decision = Self::unlimited();
+        decision.kind = Kind::Degraded;
+        decision
+    }
+
+    /// What one rule came to, and the scope of its subject, which only a refusal tells.
+    #[inline]
+    pub(crate) fn of_one(rule: RuleDecision, scope: &Scope) -> Self {
+        let is_allowed = rule.is_allowed();
+        let short = if is_allowed { ShortScope::NONE } else { scope.short };
+        let more = if is_allowed { Shared(None) } else { scope.long.clone() };
+        Self { kind: Kind::One, rule, scope: short, more }
     }
 
     /// Refused without asking: one of the limits holds nothing at all.
     pub(crate) fn closed(subjects: &[Subject<'_>], now: Micros) -> Self {
-        let mut rules = SmallVec::new();
-        for (index, subject) in subjects.iter().enumerate() {
-            for rule in subject.rules.iter().filter(|rule| rule.amount() == 0) {
-                rules.push(RuleDecision {
-                    rule: *rule,
-                    state: State::default(),
-                    now,
-                    cost: subject.cost,
-                    subject: index,
-                    allowed: false,
-                });
-            }
-        }
-        Self { allowed: false, rules, ..Self::unlimited() }
+        let pairs = subjects.iter().enumerate().flat_map(|(place, subject)| {
+            subject
+                .rules
+                .iter()
+                .filter(|rule| rule.amount() == 0)
+                .map(move |rule| (place, subject.cost, rule))
+        });
+        let state = State::default();
+        let rules = pairs
+            .map(|(place, cost, rule)| RuleDecision::new(rule, state, now, cost, false).of_subject(place));
+        Self::of(rules)
     }
 
     /// What a storage found; `None` if it has not answered for every rule.
@@ -90,34 +145,49 @@ impl Decision {
         let asked = subjects
             .iter()
             .zip(places)
-            .flat_map(|(subject, &index)| subject.rules.iter().map(move |rule| (index, *rule, subject.cost)));
-        let rules = asked.zip(&outcome.rules).map(|((subject, rule, cost), found)| RuleDecision {
-            rule,
-            state: found.state,
-            now: outcome.now,
-            cost,
-            subject,
-            allowed: found.allowed,
+            .flat_map(|(subject, &place)| subject.rules.iter().map(move |rule| (place, rule, subject.cost)));
+        let rules = asked.zip(&outcome.rules).map(|((place, rule, cost), found)| {
+            RuleDecision::new(rule, found.state, outcome.now, cost, found.allowed).of_subject(place)
         });
-        Some(Self { allowed: outcome.is_allowed(), rules: rules.collect(), ..Self::unlimited() })
+        Some(Self::of(rules))
+    }
+
+    fn of(mut rules: impl Iterator<Item = RuleDecision>) -> Self {
+        let (Some(rule), second) = (rules.next(), rules.next()) else {
+            return Self::unlimited();
+        };
+        let one = Self { kind: Kind::One, rule, ..Self::unlimited() };
+        if second.is_none() {
+            return one;
+        }
+        let rules: Vec<RuleDecision> = [rule].into_iter().chain(second).chain(rules).collect();
+        let rule = rule.and(rules.iter().all(RuleDecision::is_allowed));
+        let more = Shared(Some(Arc::new(More { rules, scopes: Vec::new() })));
+        Self { kind: Kind::Several, rule, more, ..one }
     }
 
     /// The same, knowing the scopes of its subjects: only a refusal tells them.
     pub(crate) fn of_scopes(mut self, scopes: impl IntoIterator<Item = Arc<str>>) -> Self {
-        if !self.allowed {
-            self.scopes = scopes.into_iter().collect();
+        if self.is_allowed() {
+            return self;
+        }
+        if let Some(more) = &mut self.more.0 {
+            Arc::make_mut(more).scopes = scopes.into_iter().collect();
+        } else if let Some(scope) = scopes.into_iter().nth(self.rule.subject()) {
+            return Self::of_one(self.rule, &Scope::of(&scope));
         }
         self
     }
 
     /// Whether the hit was allowed (or, for a test, would be).
+    #[inline]
     pub const fn is_allowed(&self) -> bool {
-        self.allowed
+        self.rule.is_allowed()
     }
 
     /// Whether it was let through by an outage policy, without knowing any count.
     pub const fn is_degraded(&self) -> bool {
-        self.degraded
+        matches!(self.kind, Kind::Degraded)
     }
 
     /// The limit that binds: on a refusal the one with the longest wait, else the one with the
@@ -128,99 +198,64 @@ impl Decision {
 
     /// What is left of the limits, the least of them; [`u64::MAX`] if no limit applied.
     pub fn remaining(&self) -> u64 {
-        self.rules.iter().map(RuleDecision::remaining).min().unwrap_or(u64::MAX)
+        self.rules().iter().map(RuleDecision::remaining).min().unwrap_or(u64::MAX)
     }
 
     /// How long until the same cost is allowed if nobody else asks: exact to the microsecond of
     /// the storage's clock, the longest of all rules, never zero on a refusal. Zero if allowed.
     pub fn retry_after(&self) -> Duration {
-        self.rules.iter().map(RuleDecision::retry_after).max().unwrap_or_default()
+        self.rules().iter().map(RuleDecision::retry_after).max().unwrap_or_default()
     }
 
     /// How long until every limit is whole again if nobody asks: the longest of all rules.
     pub fn reset_after(&self) -> Duration {
-        self.rules.iter().map(RuleDecision::reset_after).max().unwrap_or_default()
+        self.rules().iter().map(RuleDecision::reset_after).max().unwrap_or_default()
     }
 
     /// The same for each rule, in the order of the subjects and their limits.
     pub fn rules(&self) -> &[RuleDecision] {
-        &self.rules
+        match (self.kind, &self.more.0) {
+            (Kind::One, _) => slice::from_ref(&self.rule),
+            (Kind::Several, Some(more)) => &more.rules,
+            _ => &[],
+        }
     }
 
     /// The rule that binds; see [`Decision::limit`].
     pub fn binding(&self) -> Option<&RuleDecision> {
-        if self.allowed {
-            self.rules.iter().min_by_key(|rule| rule.remaining())
+        if self.is_allowed() {
+            self.rules().iter().min_by_key(|rule| rule.remaining())
         } else {
             // The first of the longest, so that the order of the limits settles ties.
-            self.rules.iter().rev().max_by_key(|rule| rule.retry_after())
+            self.rules().iter().rev().max_by_key(|rule| rule.retry_after())
         }
     }
 
-    /// The error that says so, if it was refused.
+    /// The error that says so, if it was refused. Costs an allocation, for the scope.
+    #[inline]
     pub fn exceeded(&self) -> Option<RateLimitExceeded> {
-        if self.allowed {
-            return None;
-        }
+        if self.is_allowed() { None } else { self.refusal() }
+    }
+
+    #[cold]
+    fn refusal(&self) -> Option<RateLimitExceeded> {
         let rule = self.binding()?;
-        let exceeded = RateLimitExceeded::new(rule.limit(), self.retry_after());
-        let scope = self.scopes.get(rule.subject()).map_or("", |scope| scope);
-        Some(exceeded.in_function(scope, ""))
+        let scope = match (&self.more.0, self.kind) {
+            (Some(more), Kind::One) => more.scopes.first().map(|scope| scope.to_string()),
+            (Some(more), _) => more.scopes.get(rule.subject()).map(|scope| scope.to_string()),
+            (None, _) => Some(self.scope.text()),
+        };
+        let exceeded = RateLimitExceeded::new(rule.limit(), rule.retry_after());
+        Some(exceeded.in_function(scope.unwrap_or_default(), ""))
     }
 }
 
-impl RuleDecision {
-    /// The rule.
-    pub const fn rule(&self) -> Rule {
-        self.rule
-    }
-
-    /// The limit.
-    pub const fn limit(&self) -> Limit {
-        self.rule.limit()
-    }
-
-    /// Which of the subjects it belongs to, counted from 0.
-    pub const fn subject(&self) -> usize {
-        self.subject
-    }
-
-    /// Whether this rule alone allows it.
-    pub const fn is_allowed(&self) -> bool {
-        self.allowed
-    }
-
-    /// Whole units left.
-    pub fn remaining(&self) -> u64 {
-        self.rule.algorithm().remaining(&self.rule.limit(), &self.state, self.now)
-    }
-
-    /// How long until this rule allows the same cost; zero if it does.
-    pub fn retry_after(&self) -> Duration {
-        if self.allowed {
-            return Duration::ZERO;
-        }
-        let limit = self.rule.limit();
-        if limit.amount() == 0 {
-            return limit.window();
-        }
-        let allowed_at = self.rule.algorithm().allowed_at(&limit, &self.state, self.now, self.cost);
-        allowed_at.minus(self.now).max(Micros::new(1)).to_duration()
-    }
-
-    /// How long until the whole limit is there again.
-    pub fn reset_after(&self) -> Duration {
-        let reset_at = self.rule.algorithm().reset_at(&self.rule.limit(), &self.state, self.now);
-        reset_at.minus(self.now).to_duration()
-    }
-
-    /// The first instant at which more remains; that of a test, which has charged nothing.
-    pub(crate) fn frees_at(&self) -> Micros {
-        self.rule.algorithm().frees_at(&self.rule.limit(), &self.state, self.now)
-    }
-
-    /// What the algorithm's own words for this are.
-    pub fn status(&self) -> Status {
-        Status::new(&self.rule, &self.state, self.now)
+impl fmt::Debug for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decision")
+            .field("allowed", &self.is_allowed())
+            .field("degraded", &self.is_degraded())
+            .field("rules", &self.rules())
+            .finish_non_exhaustive()
     }
 }

@@ -1,5 +1,6 @@
 //! The error of a refused call.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -28,9 +29,9 @@ pub struct RateLimitExceeded {
     /// What is left: 0.
     pub remaining: u64,
     /// The scope of the limit that binds.
-    pub scope: String,
+    pub scope: Cow<'static, str>,
     /// The attributed function, or empty for a limiter called by hand.
-    pub function: String,
+    pub function: Cow<'static, str>,
 }
 
 impl RateLimitExceeded {
@@ -41,13 +42,17 @@ impl RateLimitExceeded {
             window: limit.window(),
             retry_after,
             remaining: 0,
-            scope: String::new(),
-            function: String::new(),
+            scope: Cow::Borrowed(""),
+            function: Cow::Borrowed(""),
         }
     }
 
     /// The same with the scope and the function that it happened in.
-    pub fn in_function(mut self, scope: impl Into<String>, function: impl Into<String>) -> Self {
+    pub fn in_function(
+        mut self,
+        scope: impl Into<Cow<'static, str>>,
+        function: impl Into<Cow<'static, str>>,
+    ) -> Self {
         self.scope = scope.into();
         self.function = function.into();
         self

@@ -61,9 +61,9 @@ impl KeySpace {
         Self { head, tail, digest, hash_identifiers: fields.hash_identifiers }
     }
 
-    /// What stands for prefix, project, function, scope and suffix where identifiers are hashed as they are.
-    pub(crate) fn digest(&self) -> Option<[u64; 2]> {
-        (!self.hash_identifiers).then_some(self.digest)
+    /// What stands for prefix, project, function, scope and suffix where keys are hashed.
+    pub(crate) const fn digest(&self) -> [u64; 2] {
+        self.digest
     }
 
     fn identifier_into(&self, parts: &[Identifier<'_>], sink: &mut impl FnMut(&str)) {
@@ -112,9 +112,32 @@ pub(crate) struct Essence<'a> {
 }
 
 impl Essence<'_> {
-    const RAW: u64 = 0;
     const TEXT: u64 = 1;
-    const ABSENT: u64 = 2;
+}
+
+/// An identifier that is hashed as it is: of one part, and not so long that it might end in a digest; or none.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Short<'a> {
+    Absent,
+    Raw(&'a [u8]),
+}
+
+impl<'a> Short<'a> {
+    #[inline]
+    pub(crate) const fn kind(self) -> u64 {
+        match self {
+            Self::Raw(_) => 0,
+            Self::Absent => 2,
+        }
+    }
+
+    #[inline]
+    const fn bytes(self) -> &'a [u8] {
+        match self {
+            Self::Raw(bytes) => bytes,
+            Self::Absent => &[],
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -146,17 +169,25 @@ impl<'a> Key<'a> {
         let Form::Parts { space, parts } = self.0 else {
             return Self::essence_of_text(&self.text(), hash);
         };
-        match parts {
-            [] => hash(Essence { space: space.digest, kind: Essence::ABSENT, bytes: &[] }),
-            [part] if !space.hash_identifiers && short(part).is_some() => {
-                let (kind, bytes) = short(part).unwrap_or_default();
-                hash(Essence { space: space.digest, kind, bytes })
+        if let Some(short) = self.short() {
+            return hash(Essence { space: space.digest, kind: short.kind(), bytes: short.bytes() });
+        }
+        let mut text: SmallVec<[u8; 256]> = SmallVec::new();
+        space.identifier_into(parts, &mut |piece| text.extend_from_slice(piece.as_bytes()));
+        hash(Essence { space: space.digest, kind: Essence::TEXT, bytes: &text })
+    }
+
+    /// Its identifier, if that is hashed as it is.
+    #[inline]
+    pub(crate) fn short(&self) -> Option<Short<'a>> {
+        match self.0 {
+            Form::Parts { parts: [], .. } => Some(Short::Absent),
+            Form::Parts { parts: [part], .. } if part.is_absent() => Some(Short::Absent),
+            Form::Parts { space, parts: [part] } => {
+                let bytes = part.as_bytes();
+                (bytes.len() <= LONGEST_RAW && !space.hash_identifiers).then_some(Short::Raw(bytes))
             }
-            parts => {
-                let mut text: SmallVec<[u8; 256]> = SmallVec::new();
-                space.identifier_into(parts, &mut |piece| text.extend_from_slice(piece.as_bytes()));
-                hash(Essence { space: space.digest, kind: Essence::TEXT, bytes: &text })
-            }
+            _ => None,
         }
     }
 
@@ -170,8 +201,8 @@ impl<'a> Key<'a> {
         let space = digest_of(&text[..=head], &text[tail..]);
         let identifier = &text[head + 1..tail];
         match raw(identifier) {
-            _ if identifier.is_empty() => hash(Essence { space, kind: Essence::ABSENT, bytes: &[] }),
-            Some(bytes) => hash(Essence { space, kind: Essence::RAW, bytes: &bytes }),
+            _ if identifier.is_empty() => hash(Essence { space, kind: Short::Absent.kind(), bytes: &[] }),
+            Some(bytes) => hash(Essence { space, kind: Short::Raw(&bytes).kind(), bytes: &bytes }),
             None => hash(Essence { space, kind: Essence::TEXT, bytes: identifier.as_bytes() }),
         }
     }
@@ -200,14 +231,6 @@ impl fmt::Debug for Key<'_> {
             None => write!(f, "Key({}/..)", text.split('/').next().unwrap_or_default()),
         }
     }
-}
-
-/// An identifier that is hashed as it is: what kind it is of, and its bytes.
-#[inline]
-pub(crate) fn short<'i>(identifier: &'i Identifier<'_>) -> Option<(u64, &'i [u8])> {
-    let (kind, bytes) =
-        (if identifier.is_absent() { Essence::ABSENT } else { Essence::RAW }, identifier.as_bytes());
-    (bytes.len() <= LONGEST_RAW).then_some((kind, bytes))
 }
 
 /// `SipHash` 1-3 of 128 bits of what surrounds an identifier; the fields hold no line break.

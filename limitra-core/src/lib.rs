@@ -17,6 +17,7 @@ mod config;
 #[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
 pub mod conformance;
 mod decide;
+mod deciding;
 mod decision;
 mod environment;
 mod error;
@@ -34,11 +35,14 @@ mod number;
 mod rate_limit;
 mod record;
 mod rule;
+mod rule_decision;
+mod scope;
 mod seed;
 mod source;
 mod state;
 mod status;
 pub mod storage;
+mod straight;
 pub mod strategies;
 mod time;
 
@@ -50,7 +54,7 @@ pub use builder::RateLimiterBuilder;
 pub use charge::{Charge, check_all};
 pub use clock::ManualClock;
 pub use config::LimitraConfig;
-pub use decision::{Decision, RuleDecision};
+pub use decision::Decision;
 pub use error::{
     ConcurrentUpdateError, ConfigurationError, Error, NotationError, NotationProblem, Number, StorageError,
     StorageErrorKind, UrlProblem,
@@ -68,6 +72,7 @@ pub use number::{Amount, Seconds};
 pub use rate_limit::RateLimit;
 pub use record::Record;
 pub use rule::{Rule, Span};
+pub use rule_decision::RuleDecision;
 pub use seed::{
     FixedWindowAlignedRateLimiter, FixedWindowElasticExpiryRateLimiter, FixedWindowRateLimiter, GcraLimiter,
     LeakyBucketLimiter, MovingWindowRateLimiter, SlidingWindowRateLimiter, TokenBucketLimiter,

@@ -1,6 +1,7 @@
 //! An amount per window.
 
 use std::fmt;
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use crate::error::ConfigurationError;
@@ -21,7 +22,7 @@ use crate::time::Micros;
 pub struct Limit {
     amount: u64,
     window: Micros,
-    burst: Option<u64>,
+    burst: Option<NonZeroU64>,
 }
 
 impl Limit {
@@ -64,18 +65,18 @@ impl Limit {
     /// [`ConfigurationError`] if the burst is 0, or so deep that an empty bucket would take more
     /// than 100 years to fill.
     pub fn with_burst(self, burst: u64) -> Result<Self, ConfigurationError> {
-        if burst == 0 {
+        let Some(given) = NonZeroU64::new(burst.min(Self::MAX_AMOUNT)) else {
             return Err(ConfigurationError::ZeroBurst);
-        }
+        };
         if self.is_unlimited() || self.amount == 0 {
             return Ok(self);
         }
-        let burst = burst.min(Self::MAX_AMOUNT);
+        let burst = given.get();
         let fill = u128::from(burst) * u128::from(self.window.get()) / u128::from(self.amount);
         if fill > Self::MAX_WINDOW.as_micros() {
             return Err(ConfigurationError::BurstTooDeep { burst, limit: self });
         }
-        Ok(Self { burst: Some(burst), ..self })
+        Ok(Self { burst: Some(given), ..self })
     }
 
     /// Units per window; [`u64::MAX`] if unlimited.
@@ -90,7 +91,10 @@ impl Limit {
 
     /// The burst, if one was set.
     pub const fn burst(&self) -> Option<u64> {
-        self.burst
+        match self.burst {
+            Some(burst) => Some(burst.get()),
+            None => None,
+        }
     }
 
     /// Whether this is [`Limit::UNLIMITED`].
@@ -101,7 +105,7 @@ impl Limit {
     /// The most units that can be spent at once: the burst if there is one, else the amount.
     pub const fn capacity(&self) -> u64 {
         match self.burst {
-            Some(burst) => burst,
+            Some(burst) => burst.get(),
             None => self.amount,
         }
     }

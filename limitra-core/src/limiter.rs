@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::iter;
+use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,13 +13,16 @@ use crate::attempt::{Mode, Subject};
 use crate::builder::RateLimiterBuilder;
 use crate::charge::Charge;
 use crate::decide::{Answer, Desk, Pending, Subjects};
+use crate::deciding::Deciding;
 use crate::decision::Decision;
 use crate::error::Error;
 use crate::identifier::Identifier;
 use crate::key::KeySpace;
 use crate::limiter_config::LimiterConfig;
 use crate::rule::Rule;
+use crate::rule_decision::RuleDecision;
 use crate::status::{Status, Usage};
+use crate::straight::Straight;
 
 /// A limiter of any algorithm over any storage, with one or several limits. Clones share it.
 ///
@@ -47,6 +51,8 @@ pub struct RateLimiter {
 }
 
 pub(crate) struct Inner {
+    /// The way of nearly every decision, if there is such a one.
+    pub(crate) straight: Option<Straight>,
     pub(crate) rules: SmallVec<[Rule; 1]>,
     pub(crate) space: KeySpace,
     pub(crate) desk: Desk,
@@ -69,16 +75,24 @@ impl RateLimiter {
     ///
     /// # Errors
     /// [`Error::Storage`] if no decision could be had and `fail_open` is off.
-    pub async fn allow_request(&self, identifier: impl Into<Identifier<'_>>) -> Result<bool, Error> {
-        Ok(self.check(identifier).await?.is_allowed())
+    #[inline]
+    pub fn allow_request<'a>(
+        &self,
+        identifier: impl Into<Identifier<'a>>,
+    ) -> impl Future<Output = Result<bool, Error>> {
+        self.decide(identifier, 1, Mode::Hit, |decision| decision.is_allowed())
     }
 
     /// Decides a request and counts it if it is allowed.
     ///
     /// # Errors
     /// As [`RateLimiter::allow_request`].
-    pub async fn check(&self, identifier: impl Into<Identifier<'_>>) -> Result<Decision, Error> {
-        self.check_cost(identifier, 1).await
+    #[inline]
+    pub fn check<'a>(
+        &self,
+        identifier: impl Into<Identifier<'a>>,
+    ) -> impl Future<Output = Result<Decision, Error>> {
+        self.check_cost(identifier, 1)
     }
 
     /// Decides a request that costs `cost` units; all of them are counted or none. A cost of 0 is
@@ -86,12 +100,13 @@ impl RateLimiter {
     ///
     /// # Errors
     /// As [`RateLimiter::allow_request`]; [`Error::CostAboveLimit`] if it could never be allowed.
-    pub async fn check_cost(
+    #[inline]
+    pub fn check_cost<'a>(
         &self,
-        identifier: impl Into<Identifier<'_>>,
+        identifier: impl Into<Identifier<'a>>,
         cost: u64,
-    ) -> Result<Decision, Error> {
-        self.decide(identifier.into(), cost, Mode::Hit).await
+    ) -> impl Future<Output = Result<Decision, Error>> {
+        self.decide(identifier, cost, Mode::Hit, |decision| decision)
     }
 
     /// Decides many requests at once, each for itself and in their order: what as many calls of [`RateLimiter::check`]
@@ -122,28 +137,36 @@ impl RateLimiter {
     where
         I: Into<Identifier<'a>>,
     {
-        let pending = self.ask_many(identifiers);
-        self.all_placed(pending.await)
+        let identifiers = Self::listed(identifiers);
+        match &self.inner.straight {
+            Some(straight) => straight.decide_many(&identifiers, &self.inner.space, &self.inner.desk),
+            None => self.all_placed(self.ask_many(&identifiers).await),
+        }
     }
 
     /// Says what [`RateLimiter::check`] would, and counts nothing.
     ///
     /// # Errors
     /// As [`RateLimiter::allow_request`].
-    pub async fn test(&self, identifier: impl Into<Identifier<'_>>) -> Result<Decision, Error> {
-        self.test_cost(identifier, 1).await
+    #[inline]
+    pub fn test<'a>(
+        &self,
+        identifier: impl Into<Identifier<'a>>,
+    ) -> impl Future<Output = Result<Decision, Error>> {
+        self.test_cost(identifier, 1)
     }
 
     /// Says what [`RateLimiter::check_cost`] would, and counts nothing.
     ///
     /// # Errors
     /// As [`RateLimiter::check_cost`].
-    pub async fn test_cost(
+    #[inline]
+    pub fn test_cost<'a>(
         &self,
-        identifier: impl Into<Identifier<'_>>,
+        identifier: impl Into<Identifier<'a>>,
         cost: u64,
-    ) -> Result<Decision, Error> {
-        self.decide(identifier.into(), cost, Mode::Peek).await
+    ) -> impl Future<Output = Result<Decision, Error>> {
+        self.decide(identifier, cost, Mode::Peek, |decision| decision)
     }
 
     /// What stands against an identifier in the algorithm's own words, for the limit that binds.
@@ -152,9 +175,12 @@ impl RateLimiter {
     /// # Errors
     /// As [`RateLimiter::allow_request`].
     #[doc(alias = "get_status")]
-    pub async fn status(&self, identifier: impl Into<Identifier<'_>>) -> Result<Option<Status>, Error> {
-        let decision = self.test(identifier).await?;
-        Ok(decision.binding().map(crate::decision::RuleDecision::status))
+    #[inline]
+    pub fn status<'a>(
+        &self,
+        identifier: impl Into<Identifier<'a>>,
+    ) -> impl Future<Output = Result<Option<Status>, Error>> {
+        self.decide(identifier, 1, Mode::Peek, |decision| decision.binding().map(RuleDecision::status))
     }
 
     /// What stands against an identifier, alike for all algorithms, for the limit that binds.
@@ -164,8 +190,12 @@ impl RateLimiter {
     /// # Errors
     /// As [`RateLimiter::allow_request`].
     #[doc(alias = "get_usage")]
-    pub async fn usage(&self, identifier: impl Into<Identifier<'_>>) -> Result<Usage, Error> {
-        Ok(Usage::of(&self.test(identifier).await?))
+    #[inline]
+    pub fn usage<'a>(
+        &self,
+        identifier: impl Into<Identifier<'a>>,
+    ) -> impl Future<Output = Result<Usage, Error>> {
+        self.decide(identifier, 1, Mode::Peek, |decision| Usage::of(&decision))
     }
 
     /// How long until the next request would be allowed; zero if it would be now.
@@ -173,8 +203,12 @@ impl RateLimiter {
     /// # Errors
     /// As [`RateLimiter::allow_request`].
     #[doc(alias = "get_wait_time")]
-    pub async fn wait_time(&self, identifier: impl Into<Identifier<'_>>) -> Result<Duration, Error> {
-        Ok(self.test(identifier).await?.retry_after())
+    #[inline]
+    pub fn wait_time<'a>(
+        &self,
+        identifier: impl Into<Identifier<'a>>,
+    ) -> impl Future<Output = Result<Duration, Error>> {
+        self.decide(identifier, 1, Mode::Peek, |decision| decision.retry_after())
     }
 
     /// Forgets everything about this identifier, and about no other.
@@ -211,30 +245,49 @@ impl RateLimiter {
         Charge::new(self, identifier.into())
     }
 
-    async fn decide(&self, identifier: Identifier<'_>, cost: u64, mode: Mode) -> Result<Decision, Error> {
-        let pending = self.ask(identifier, cost, mode);
-        Ok(self.placed(pending.await?))
+    #[inline]
+    fn decide<'a, T, R: Fn(Decision) -> T + Unpin>(
+        &self,
+        identifier: impl Into<Identifier<'a>>,
+        cost: u64,
+        mode: Mode,
+        read: R,
+    ) -> Deciding<'_, 'a, R> {
+        Deciding::new(self, identifier.into(), cost, mode, read)
     }
 
-    /// Asks for a decision: its answer on its way, which borrows nothing of the question.
-    pub(crate) fn ask(&self, identifier: Identifier<'_>, cost: u64, mode: Mode) -> Pending {
+    /// The answer of the straight way, if it leads there.
+    #[cfg(feature = "blocking")]
+    #[inline]
+    pub(crate) fn at_once(&self, identifier: &Identifier<'_>, cost: u64, mode: Mode) -> Option<Answer> {
+        let straight = self.inner.straight.as_ref().filter(|straight| straight.takes(cost))?;
+        let key = self.inner.space.key(slice::from_ref(identifier));
+        let answer = straight.decide(key, cost, mode);
+        Some(answer.or_else(|error| self.inner.desk.undecided(error)))
+    }
+
+    /// Asks for a decision the general way: an answer to come, which borrows nothing of the question.
+    #[inline(never)]
+    pub(crate) fn ask(&self, identifier: &Identifier<'_>, cost: u64, mode: Mode) -> Pending {
         if !self.inner.enabled {
             return Pending::ready(Ok(Decision::unlimited()));
         }
-        let parts = [identifier];
-        let key = self.inner.space.key(&parts);
+        let key = self.inner.space.key(slice::from_ref(identifier));
         let subject = Subject { key, rules: Cow::Borrowed(&self.inner.rules), cost };
         let subjects: Subjects<'_> = smallvec![subject];
         self.inner.desk.decide(&subjects, mode)
     }
 
-    /// Asks for many decisions, each for itself.
-    pub(crate) fn ask_many<'a, I>(&self, identifiers: impl IntoIterator<Item = I>) -> Pending<Vec<Answer>>
+    /// Identifiers, each as the parts of a key.
+    pub(crate) fn listed<'a, I>(identifiers: impl IntoIterator<Item = I>) -> Vec<[Identifier<'a>; 1]>
     where
         I: Into<Identifier<'a>>,
     {
-        let parts: Vec<[Identifier<'_>; 1]> =
-            identifiers.into_iter().map(|identifier| [identifier.into()]).collect();
+        identifiers.into_iter().map(|identifier| [identifier.into()]).collect()
+    }
+
+    /// Asks for many decisions the general way, each for itself.
+    pub(crate) fn ask_many(&self, parts: &[[Identifier<'_>; 1]]) -> Pending<Vec<Answer>> {
         if !self.inner.enabled {
             return Pending::ready(parts.iter().map(|_| Ok(Decision::unlimited())).collect());
         }

@@ -75,12 +75,17 @@ impl Rule {
         {
             return Err(ConfigurationError::BurstWithoutBucket { burst, algorithm });
         }
+        Ok(Self::of(algorithm, limit))
+    }
+
+    /// The same of a limit that is known to go with the algorithm.
+    pub(crate) fn of(algorithm: Algorithm, limit: Limit) -> Self {
         let mut rule = Self { algorithm, limit, emission: Span::default(), depth: Span::default() };
         if algorithm.is_bucket() && !limit.is_unlimited() {
             rule.emission = rule.span_of(1);
             rule.depth = rule.span_of(limit.capacity());
         }
-        Ok(rule)
+        rule
     }
 
     /// The algorithm.

@@ -1,8 +1,9 @@
 //! What a limiter knows of an identifier, in its algorithm's own words.
 
 use crate::algorithm::Algorithm;
-use crate::decision::{Decision, RuleDecision};
-use crate::rule::Rule;
+use crate::decision::Decision;
+use crate::limit::Limit;
+use crate::rule_decision::RuleDecision;
 use crate::state::State;
 use crate::time::Micros;
 
@@ -79,17 +80,16 @@ impl Usage {
 }
 
 impl Status {
-    pub(crate) fn new(rule: &Rule, state: &State, now: Micros) -> Self {
-        let limit = rule.limit();
+    pub(crate) fn new(algorithm: Algorithm, limit: &Limit, state: &State, now: Micros) -> Self {
         let capacity = limit.capacity();
-        let available = rule.algorithm().remaining(&limit, state, now);
-        if !rule.algorithm().is_bucket() {
+        let available = algorithm.remaining(limit, state, now);
+        if !algorithm.is_bucket() {
             let count = capacity.saturating_sub(available);
             return Self::Window { count, capacity, available, utilization: part(count, capacity) };
         }
-        let level = level(rule, state, now).min(float(capacity));
+        let level = level(limit, state, now).min(float(capacity));
         let utilization = level / float(capacity.max(1));
-        match rule.algorithm() {
+        match algorithm {
             Algorithm::TokenBucket => {
                 Self::TokenBucket { tokens_remaining: float(capacity) - level, capacity, utilization }
             }
@@ -105,11 +105,11 @@ impl Status {
 }
 
 /// Units in use, for display: decisions never touch a float.
-fn level(rule: &Rule, state: &State, now: Micros) -> f64 {
+fn level(limit: &Limit, state: &State, now: Micros) -> f64 {
     let now = now.max(Micros::new(state.c));
     let ahead = float(state.until.minus(now).get());
     let fraction = if state.until >= now { part(state.a, state.b) } else { 0.0 };
-    (ahead + fraction) * float(state.b) / float(rule.window().get().max(1))
+    (ahead + fraction) * float(state.b) / float(limit.window_micros().get().max(1))
 }
 
 fn part(one: u64, whole: u64) -> f64 {

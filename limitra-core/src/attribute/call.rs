@@ -217,9 +217,12 @@ impl Verdict {
         let Ok(plan) = &**planned else {
             return exceeded;
         };
-        let subject = decision.binding().map(crate::decision::RuleDecision::subject);
+        let subject = decision.binding().map(crate::rule_decision::RuleDecision::subject);
         let layer = subject.and_then(|subject| plan.layers.get(subject));
-        exceeded.in_function(layer.map_or("", |layer| &layer.scope), &*plan.function)
+        exceeded.in_function(
+            layer.map_or_else(String::new, |layer| layer.scope.clone()),
+            plan.function.to_string(),
+        )
     }
 }
 

@@ -6,10 +6,11 @@ use std::time::Duration;
 use super::{answer, answers, storage};
 use crate::attempt::Mode;
 use crate::charge::Charge;
-use crate::decision::{Decision, RuleDecision};
+use crate::decision::Decision;
 use crate::error::Error;
 use crate::identifier::Identifier;
 use crate::limiter_config::LimiterConfig;
+use crate::rule_decision::RuleDecision;
 use crate::status::{Status, Usage};
 
 /// [`RateLimiter`](crate::RateLimiter) for code without an async runtime. Clones share it, also with the limiter
@@ -65,10 +66,12 @@ impl RateLimiter {
     where
         I: Into<Identifier<'a>>,
     {
-        let (desk, mut count) = (&self.0.inner.desk, 0);
-        let counted = identifiers.into_iter().inspect(|_| count += 1);
-        let pending = self.0.ask_many(counted);
-        self.0.all_placed(answers(desk, pending, count))
+        let (inner, identifiers) = (&self.0.inner, crate::RateLimiter::listed(identifiers));
+        if let Some(straight) = &inner.straight {
+            return straight.decide_many(&identifiers, &inner.space, &inner.desk);
+        }
+        let pending = self.0.ask_many(&identifiers);
+        self.0.all_placed(answers(&inner.desk, pending, identifiers.len()))
     }
 
     /// As [`RateLimiter::test`](crate::RateLimiter::test).
@@ -150,7 +153,10 @@ impl RateLimiter {
     }
 
     fn decide(&self, identifier: Identifier<'_>, cost: u64, mode: Mode) -> Result<Decision, Error> {
-        let pending = self.0.ask(identifier, cost, mode);
+        if let Some(answer) = self.0.at_once(&identifier, cost, mode) {
+            return answer;
+        }
+        let pending = self.0.ask(&identifier, cost, mode);
         Ok(self.0.placed(answer(&self.0.inner.desk, pending)?))
     }
 }

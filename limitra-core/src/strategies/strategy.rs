@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::iter;
 use std::sync::Arc;
 
 use smallvec::smallvec;
@@ -238,7 +239,7 @@ impl Strategy {
 
     /// A decision that knows in which strategy it was taken.
     pub(crate) fn placed(&self, decision: Decision) -> Decision {
-        decision.of_scopes([Arc::clone(&self.desk.label)])
+        decision.of_scopes(iter::once_with(|| Arc::clone(&self.desk.label)))
     }
 }
 

@@ -18,8 +18,7 @@ use smallvec::SmallVec;
 
 use crate::attempt::{Attempt, Mode, Outcome, RuleOutcome, Subject};
 use crate::error::{ConfigurationError, StorageError, StorageErrorKind};
-use crate::identifier::Identifier;
-use crate::key::{self, Key, KeySpace};
+use crate::key::{Key, KeySpace, Short};
 use crate::record::{Record, Steps};
 use crate::rule::Rule;
 use crate::state::State;
@@ -162,8 +161,7 @@ impl MemoryStorage {
         match attempt.subjects {
             [subject] => match (&*subject.rules, attempt.clock) {
                 ([rule], Clock::Storage) if subject.cost > 0 => {
-                    let fingerprint = self.fingerprint(subject.key);
-                    let single = self.decide_single(fingerprint, rule, subject.cost, attempt.mode)?;
+                    let single = self.decide_unprepared(subject.key, rule, subject.cost, attempt.mode)?;
                     let rules = [RuleOutcome { allowed: single.allowed, state: single.state }];
                     Ok(Outcome { now: single.now, rules: rules.into() })
                 }
@@ -176,80 +174,94 @@ impl MemoryStorage {
     /// Works out once what a limiter of one rule asks of this storage at each call; `None` if no word can answer it.
     pub(crate) fn prepare(&self, space: &KeySpace, rule: &Rule) -> Option<Prepared> {
         let (number, class) = self.inner.classes.of(rule)?;
-        let seed = self.inner.seeds.seed(space.digest()?);
-        let nobody = Identifier::from(());
-        let (kind, bytes) = key::short(&nobody)?;
-        let absent = self.inner.seeds.of(seed, kind, bytes);
+        let seed = self.inner.seeds.seed(space.digest());
+        let absent = self.inner.seeds.of(seed, Short::Absent.kind(), &[]);
         Some(Prepared { seed, absent, number, class: class.clone() })
     }
 
-    /// Decides where an identifier has a word and that can answer; else `None`, and nothing has happened.
+    /// Decides one rule of one subject by the storage's clock; the cost is not 0.
+    #[allow(clippy::inline_always)] // Into its few callers, so that a question for a word is never put together in memory.
+    #[inline(always)]
+    pub(crate) fn decide_single(
+        &self,
+        prepared: Option<&Prepared>,
+        key: Key<'_>,
+        rule: &Rule,
+        cost: u64,
+        mode: Mode,
+    ) -> Result<Single, StorageError> {
+        if let Some(prepared) = prepared
+            && let Some(single) = self.decide_prepared(prepared, key, cost, mode)
+        {
+            return Ok(single);
+        }
+        self.decide_unprepared(key, rule, cost, mode)
+    }
+
+    /// Decides where a key has a word and that can answer; else `None`, and nothing has happened.
     ///
     /// The short way: no lock, and nothing is written where it is refused.
     #[inline]
-    pub(crate) fn decide_prepared(
-        &self,
-        prepared: &Prepared,
-        identifier: &Identifier<'_>,
-        cost: u64,
-        mode: Mode,
-    ) -> Option<Single> {
+    fn decide_prepared(&self, prepared: &Prepared, key: Key<'_>, cost: u64, mode: Mode) -> Option<Single> {
         // The clock takes longest, and nothing waits for it until the word is there.
         let now = self.inner.clock.elapsed();
-        let fingerprint = self.prepared_fingerprint(prepared, identifier)?;
+        let fingerprint = self.prepared_fingerprint(prepared, key)?;
         let slot = self.shard_of(fingerprint).table.find(fingerprint)?;
         let Prepared { number, class, .. } = prepared;
         self.charge(slot, &InClass { number: *number, class, cost, mode, now })
     }
 
-    /// The same for many, in their order: `answer` is told of each, and may go the general way before the next.
+    /// The same for many keys, in their order: `answer` is told of each, and may go the general way before the next.
     ///
     /// Where they are is read for all of them at once: waiting for memory side by side takes hardly longer than once.
-    pub(crate) fn decide_many_prepared<'i, 'a>(
+    pub(crate) fn decide_many_prepared<'k, T>(
         &self,
         prepared: &Prepared,
-        identifiers: &'i [Identifier<'a>],
-        mode: Mode,
-        mut answer: impl FnMut(&'i Identifier<'a>, Option<Single>),
+        asked: &'k [T],
+        key: impl Fn(&'k T) -> Key<'k>,
+        mut answer: impl FnMut(Key<'k>, Option<Single>),
     ) {
         let Prepared { number, class, .. } = prepared;
-        for side_by_side in identifiers.chunks(SIDE_BY_SIDE) {
+        for side_by_side in asked.chunks(SIDE_BY_SIDE) {
             let mut touched = 0_u64;
             let mut fingerprints: SmallVec<[Option<Fingerprint>; SIDE_BY_SIDE]> = SmallVec::new();
-            for identifier in side_by_side {
-                let fingerprint = self.prepared_fingerprint(prepared, identifier);
+            for one in side_by_side {
+                let fingerprint = self.prepared_fingerprint(prepared, key(one));
                 if let Some(fingerprint) = fingerprint {
                     touched = touched.wrapping_add(self.shard_of(fingerprint).table.touch(fingerprint));
                 }
                 fingerprints.push(fingerprint);
             }
             black_box(touched);
-            let asked = InClass { number: *number, class, cost: 1, mode, now: self.inner.clock.elapsed() };
-            for (identifier, fingerprint) in side_by_side.iter().zip(fingerprints) {
+            let now = self.inner.clock.elapsed();
+            let question = InClass { number: *number, class, cost: 1, mode: Mode::Hit, now };
+            for (one, fingerprint) in side_by_side.iter().zip(fingerprints) {
                 let slot =
                     fingerprint.and_then(|fingerprint| self.shard_of(fingerprint).table.find(fingerprint));
-                answer(identifier, slot.and_then(|slot| self.charge(slot, &asked)));
+                answer(key(one), slot.and_then(|slot| self.charge(slot, &question)));
             }
         }
     }
 
     #[inline]
-    fn prepared_fingerprint(&self, prepared: &Prepared, identifier: &Identifier<'_>) -> Option<Fingerprint> {
-        if identifier.is_absent() {
-            return Some(prepared.absent);
+    fn prepared_fingerprint(&self, prepared: &Prepared, key: Key<'_>) -> Option<Fingerprint> {
+        match key.short()? {
+            Short::Absent => Some(prepared.absent),
+            Short::Raw(bytes) => Some(self.inner.seeds.of(prepared.seed, Short::Raw(bytes).kind(), bytes)),
         }
-        let (kind, bytes) = key::short(identifier)?;
-        Some(self.inner.seeds.of(prepared.seed, kind, bytes))
     }
 
-    /// Decides one rule of one subject by the storage's clock; the cost is not 0.
-    fn decide_single(
+    /// The same where nothing is prepared, or a word has no answer.
+    #[cold]
+    #[inline(never)]
+    fn decide_unprepared(
         &self,
-        fingerprint: Fingerprint,
+        key: Key<'_>,
         rule: &Rule,
         cost: u64,
         mode: Mode,
     ) -> Result<Single, StorageError> {
+        let fingerprint = self.fingerprint(key);
         let Some((number, class)) = self.inner.classes.of(rule) else {
             return self.decide_as_record(fingerprint, rule, cost, mode);
         };
