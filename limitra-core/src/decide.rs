@@ -340,6 +340,14 @@ impl<T> Pending<T> {
         Self(State::Running(Box::pin(answer)))
     }
 
+    /// The answer where it is there already, else the same again.
+    pub(crate) fn at_hand(self) -> Result<T, Self> {
+        match self.0 {
+            State::Ready(Some(answer)) => Ok(answer),
+            state => Err(Self(state)),
+        }
+    }
+
     /// The answer where it is there already, else what brings it; nothing has been asked of a storage then.
     pub(crate) fn now(self) -> Result<T, Running<T>>
     where

@@ -90,6 +90,9 @@ pub(crate) struct Scope {
 }
 
 impl Scope {
+    /// Where somebody else tells it.
+    pub(crate) const NONE: Self = Self { short: ShortScope::NONE, long: Shared(None) };
+
     pub(crate) fn of(text: &Arc<str>) -> Self {
         let more = || More { rules: Vec::new(), scopes: vec![Arc::clone(text)] };
         match ShortScope::of(text) {

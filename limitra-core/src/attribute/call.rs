@@ -5,6 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use smallvec::SmallVec;
 
@@ -25,10 +26,30 @@ use crate::rule::Rule;
 pub enum Verdict {
     /// Run the body.
     Proceed(Decision),
-    /// Refuse the call.
-    Exceeded(RateLimitExceeded, Decision),
+    /// Refuse the call; [`exceeded`] says why.
+    Exceeded(Decision, Teller),
     /// No decision could be had.
     Failed(Error),
+}
+
+/// Who knows where a call was refused.
+#[derive(Debug)]
+pub struct Teller(PlanRef);
+
+/// The error of a refused call, with the function and the scope. Nothing is allocated for them where the plan is the
+/// first of its function.
+#[cold]
+pub fn exceeded(decision: &Decision, Teller(planned): &Teller) -> RateLimitExceeded {
+    let (Some(rule), Ok(plan)) = (decision.binding(), &**planned) else {
+        // Then nothing was refused.
+        return RateLimitExceeded::new(Limit::UNLIMITED, Duration::ZERO);
+    };
+    let scope = match planned {
+        PlanRef::First(Ok(plan)) => plan.layers.get(rule.subject()).map(|layer| Cow::Borrowed(&*layer.scope)),
+        _ => plan.layers.get(rule.subject()).map(|layer| Cow::Owned(layer.scope.clone())),
+    };
+    let exceeded = RateLimitExceeded::new(rule.limit(), rule.retry_after());
+    exceeded.in_function(scope.unwrap_or_default(), plan.function)
 }
 
 /// One call: what it brings for each of the stacked attributes, in their order.
@@ -108,7 +129,7 @@ impl<'a> Call<'a> {
             })),
             (Ok(plan), None) => self.ask(plan),
         };
-        Pending { answer, planned: self.planned }
+        Pending::of(answer, self.planned)
     }
 
     fn ask(&self, plan: &Plan) -> decide::Pending {
@@ -159,31 +180,66 @@ impl LayerCall<'_> {
 }
 
 /// A verdict on its way.
-pub struct Pending {
-    answer: decide::Pending,
-    planned: PlanRef,
+pub struct Pending(State);
+
+enum State {
+    /// It is there; nothing once it was given.
+    Ready(Option<Verdict>),
+    Asked(decide::Pending, PlanRef),
 }
 
 impl Future for Pending {
     type Output = Verdict;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Verdict> {
-        let answer = Pin::new(&mut self.answer).poll(context);
-        answer.map(|answer| Verdict::of(answer, &self.planned))
+        match &mut self.0 {
+            State::Ready(verdict) => match verdict.take() {
+                Some(verdict) => Poll::Ready(verdict),
+                // Polled again after it was ready, which no caller may do.
+                None => Poll::Pending,
+            },
+            State::Asked(answer, planned) => {
+                Pin::new(answer).poll(context).map(|answer| Verdict::of(answer, planned.clone()))
+            }
+        }
     }
 }
 
 impl Pending {
-    /// The verdict in a function that is not async: at once where the storage is memory, else waited for.
-    pub fn wait(self) -> Verdict {
-        let Self { answer, planned } = self;
-        let answer = match &*planned {
-            Ok(plan) => waited(plan, answer),
-            // Then the answer is this mistake, and is there.
-            Err(mistake) => answer.now().unwrap_or_else(|_| Err(mistake.clone().into())),
-        };
-        Verdict::of(answer, &planned)
+    /// Decided already.
+    #[inline]
+    pub(super) fn decided(decision: Decision, planned: PlanRef) -> Self {
+        Self(State::Ready(Some(Verdict::decided(decision, planned))))
     }
+
+    pub(super) fn of(answer: decide::Pending, planned: PlanRef) -> Self {
+        match answer.at_hand() {
+            Ok(answer) => Self(State::Ready(Some(Verdict::of(answer, planned)))),
+            Err(answer) => Self(State::Asked(answer, planned)),
+        }
+    }
+
+    /// The verdict in a function that is not async: at once where the storage is memory, else waited for.
+    #[inline]
+    pub fn wait(self) -> Verdict {
+        match self.0 {
+            State::Ready(Some(verdict)) => verdict,
+            State::Asked(answer, planned) => wait(answer, planned),
+            // Nobody polled it.
+            State::Ready(None) => Verdict::Proceed(Decision::unlimited()),
+        }
+    }
+}
+
+#[inline(never)]
+fn wait(answer: decide::Pending, planned: PlanRef) -> Verdict {
+    let answer = match &*planned {
+        Ok(plan) => waited(plan, answer),
+        // Then the answer is this mistake, and is there.
+        Err(mistake) => answer.now().unwrap_or_else(|_| Err(mistake.clone().into())),
+    };
+    Verdict::of(answer, planned)
 }
 
 #[cfg(feature = "blocking")]
@@ -202,27 +258,20 @@ fn waited(plan: &Plan, pending: decide::Pending) -> decide::Answer {
 }
 
 impl Verdict {
-    fn of(answer: decide::Answer, planned: &PlanRef) -> Self {
+    fn of(answer: decide::Answer, planned: PlanRef) -> Self {
         match answer {
             Err(error) => Self::Failed(error),
-            Ok(decision) => match decision.exceeded() {
-                None => Self::Proceed(decision),
-                Some(exceeded) => Self::Exceeded(Self::placed(exceeded, &decision, planned), decision),
-            },
+            Ok(decision) => Self::decided(decision, planned),
         }
     }
 
-    /// The error with the function and the scope that it happened in.
-    fn placed(exceeded: RateLimitExceeded, decision: &Decision, planned: &PlanRef) -> RateLimitExceeded {
-        let Ok(plan) = &**planned else {
-            return exceeded;
-        };
-        let subject = decision.binding().map(crate::rule_decision::RuleDecision::subject);
-        let layer = subject.and_then(|subject| plan.layers.get(subject));
-        exceeded.in_function(
-            layer.map_or_else(String::new, |layer| layer.scope.clone()),
-            plan.function.to_string(),
-        )
+    #[inline]
+    fn decided(decision: Decision, planned: PlanRef) -> Self {
+        if decision.is_allowed() {
+            Self::Proceed(decision)
+        } else {
+            Self::Exceeded(decision, Teller(planned))
+        }
     }
 }
 

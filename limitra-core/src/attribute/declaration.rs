@@ -1,7 +1,6 @@
 //! What an attribute says once, and the plan that follows from it.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::time::Duration;
 
 use smallvec::SmallVec;
@@ -10,6 +9,7 @@ use super::limits::OneLimit;
 use crate::algorithm::{Algorithm, AlgorithmName};
 use crate::backend::{Backend, BackendName};
 use crate::decide::{Desk, Outages};
+use crate::decision::Scope;
 use crate::error::ConfigurationError;
 use crate::handle::Limitra;
 use crate::key::{KeyFields, KeySpace};
@@ -18,6 +18,7 @@ use crate::notation::parse_many;
 use crate::number::{self, Amount, Seconds};
 use crate::rule::{Rule, rules_of};
 use crate::storage::AnyStorage;
+use crate::straight::Straight;
 
 /// What an attribute says once: run at the first call of its function.
 #[derive(Debug, Default)]
@@ -49,9 +50,11 @@ struct LayerDeclaration {
 /// What calls of one function have in common.
 #[derive(Debug)]
 pub(super) struct Plan {
-    pub(super) function: Arc<str>,
+    pub(super) function: &'static str,
     pub(super) enabled: bool,
     pub(super) desk: Desk,
+    /// The way of nearly every call: one layer that says all but the key beforehand, on memory.
+    pub(super) straight: Option<Straight>,
     pub(super) layers: Vec<Layer>,
 }
 
@@ -229,7 +232,14 @@ impl Declaration {
             outages: Outages::within(Some(limitra.outage_counter())),
             label: path.into(),
         };
-        Ok(Plan { function: self.function.into(), enabled: settings.enabled, desk, layers })
+        let straight = match (&*layers, settings.enabled) {
+            ([Layer { rules: Some(rules), cost, .. }], true) => {
+                // Its scope is told by the plan, not by each decision.
+                Straight::new(&desk, rules, Scope::NONE).filter(|straight| straight.takes(*cost))
+            }
+            _ => None,
+        };
+        Ok(Plan { function: self.function, enabled: settings.enabled, desk, straight, layers })
     }
 
     fn latest(&mut self, change: impl FnOnce(&mut LayerDeclaration)) {

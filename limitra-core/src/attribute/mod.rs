@@ -13,12 +13,14 @@ mod limits;
 mod site;
 
 pub use apply::*;
-pub use call::{Call, Pending, Verdict};
+pub use call::{Call, Pending, Teller, Verdict, exceeded};
 pub use carry::{CarriesStorageError, FromError};
 pub use declaration::Declaration;
 pub use identify::{ByDisplay, ByNothing, ByText, Part, RateLimitKey, Text};
 pub use limits::{ByList, ByNotation, LimitList, LimitsOf, OneLimit};
-pub use site::{Handle, Site, call, handle, no_decision, no_handle, path_of, refuse_instead, run_anyway};
+pub use site::{
+    Handle, Site, ask, call, handle, no_decision, no_handle, path_of, refuse_instead, run_anyway,
+};
 
 pub use crate::decision::Decision;
 pub use crate::error::Error;

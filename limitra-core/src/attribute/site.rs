@@ -6,12 +6,15 @@ use std::time::Duration;
 
 use once_cell::sync::OnceCell;
 
-use super::call::Call;
+use super::call::{Call, Pending};
 use super::declaration::{Declaration, Plan};
+use crate::attempt::Mode;
+use crate::decide;
 use crate::decision::Decision;
-use crate::error::{ConfigurationError, Error};
+use crate::error::{ConfigurationError, Error, StorageError};
 use crate::exceeded::RateLimitExceeded;
 use crate::handle::Limitra;
+use crate::identifier::Identifier;
 use crate::limit::Limit;
 
 /// What a call is told to wait that was refused by a mistake or an outage.
@@ -57,23 +60,34 @@ impl Deref for PlanRef {
 }
 
 /// `limitra = expr`, or its absence.
-#[derive(Clone, Debug)]
-pub struct Handle(Option<Limitra>);
+#[derive(Clone, Copy, Debug)]
+pub struct Handle<'a>(Option<&'a Limitra>);
 
 /// There is no `limitra = expr`.
-pub fn no_handle() -> Handle {
+#[inline]
+pub fn no_handle() -> Handle<'static> {
     Handle(None)
 }
 
-/// `limitra = expr`: a handle or a reference to one.
-pub fn handle(limitra: impl std::borrow::Borrow<Limitra>) -> Handle {
-    Handle(Some(limitra.borrow().clone()))
+/// `limitra = expr`.
+#[inline]
+pub fn handle(limitra: &Limitra) -> Handle<'_> {
+    Handle(Some(limitra))
 }
 
 impl Site {
     /// A function that was not called yet.
     pub const fn new() -> Self {
         Self { first: OnceCell::new(), others: RwLock::new(Vec::new()) }
+    }
+
+    /// The plan of the first call, if that was of this kind.
+    #[inline]
+    fn first(&'static self, key: PlanKey) -> Option<&'static Planned> {
+        match self.first.get() {
+            Some((first, planned)) if *first == key => Some(planned),
+            _ => None,
+        }
     }
 
     fn plan(&'static self, key: PlanKey, make: impl FnOnce() -> Planned) -> PlanRef {
@@ -104,6 +118,43 @@ impl Site {
     }
 }
 
+/// One call that brings nothing but its key, the common case: [`call`] with one layer and these parts, decided.
+#[inline]
+pub fn ask<const N: usize>(
+    site: &'static Site,
+    path: &'static str,
+    self_type: Option<&'static str>,
+    handle: Handle<'_>,
+    parts: [Identifier<'_>; N],
+    declare: impl FnOnce(&mut Declaration),
+) -> Pending {
+    let key = PlanKey { handle: handle.0.map(Limitra::number), self_type };
+    if let Some(planned) = site.first(key)
+        && let Ok(plan) = planned
+        && let (Some(straight), Some(layer)) = (&plan.straight, plan.layers.first())
+    {
+        return match straight.decide(layer.space.key(&parts), layer.cost, Mode::Hit) {
+            Ok(decision) => Pending::decided(decision, PlanRef::First(planned)),
+            Err(error) => undecided(plan, PlanRef::First(planned), error),
+        };
+    }
+    slowly(call(site, path, self_type, handle, declare), parts)
+}
+
+#[cold]
+fn undecided(plan: &Plan, planned: PlanRef, error: StorageError) -> Pending {
+    Pending::of(decide::Pending::ready(plan.desk.undecided(error)), planned)
+}
+
+#[inline(never)]
+fn slowly<'a>(mut call: Call<'a>, parts: impl IntoIterator<Item = Identifier<'a>>) -> Pending {
+    call.layer();
+    for part in parts {
+        call.key(part);
+    }
+    call.decide()
+}
+
 /// Begins one call of an attributed function.
 ///
 /// `path` is that of a function nested in its body ([`path_of`]), `self_type` the type that `Self` is where
@@ -112,15 +163,15 @@ pub fn call<'a>(
     site: &'static Site,
     path: &'static str,
     self_type: Option<&'static str>,
-    Handle(handle): Handle,
+    Handle(handle): Handle<'_>,
     declare: impl FnOnce(&mut Declaration),
 ) -> Call<'a> {
-    let key = PlanKey { handle: handle.as_ref().map(Limitra::number), self_type };
+    let key = PlanKey { handle: handle.map(Limitra::number), self_type };
     let planned = site.plan(key, || {
         let mut declaration = Declaration::default();
         declare(&mut declaration);
         let path = function_path(path, self_type);
-        let limitra = handle.unwrap_or_else(|| Limitra::global(&path));
+        let limitra = handle.cloned().unwrap_or_else(|| Limitra::global(&path));
         declaration.plan(&path, &limitra)
     });
     Call::new(planned, path)

@@ -1,6 +1,6 @@
 //! The block that reads the arguments and hands them to the engine; it ends before the first await.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote_spanned};
 use syn::spanned::Spanned;
 
@@ -22,6 +22,26 @@ impl Expansion<'_> {
         };
         let (handle, handle_let) = self.handle();
         let declaration = self.declaration();
+        if let [layer] = &*self.plan.layers
+            && layer.is_said_once()
+        {
+            // Nothing but the key comes with each call: the straight way.
+            let parts = layer.key.iter().enumerate();
+            let parts = parts.filter_map(|(number, part)| Some(self.identifier(0, number, part)?.1));
+            return quote_spanned! {here()=> {
+                #bound
+                #handle_let
+                #(#values)*
+                #private::ask(
+                    &__LIMITRA_SITE,
+                    #private::path_of(&__limitra_here),
+                    #self_type,
+                    #handle,
+                    [#(#parts),*],
+                    |limitra_declaration: &mut #private::Declaration| { #declaration },
+                )
+            }};
+        }
         quote_spanned! {here()=> {
             #bound
             #handle_let
@@ -174,26 +194,35 @@ impl Expansion<'_> {
     }
 
     fn key(&self, index: usize, number: usize, part: &Part, may_be_none: bool) -> TokenStream {
+        let Some((place, identifier)) = self.identifier(index, number, part) else {
+            return TokenStream::new();
+        };
+        let spoken = quote_spanned!(place=> limitra_call.key(#identifier););
+        if !may_be_none || !matches!(part, Part::Called { .. }) {
+            return spoken;
+        }
+        let key = local(&format!("key_{index}"), number);
+        quote_spanned! {place=>
+            if let ::core::option::Option::Some(#key) = &#key {
+                #spoken
+            }
+        }
+    }
+
+    /// The identifier that a part of a key stands for, and where to show what is wrong with it.
+    fn identifier(&self, index: usize, number: usize, part: &Part) -> Option<(Span, TokenStream)> {
         if let Some((place, reference)) = self.part(part) {
             let private = self.private(place);
-            return quote_spanned!(place=> limitra_call.key(#private::identify!(#reference)););
+            return Some((place, quote_spanned!(place=> #private::identify!(#reference))));
         }
         let Part::Called { ends: (place, last), .. } = part else {
-            return TokenStream::new();
+            return None;
         };
         let place = at(*place);
         let private = self.private(place);
         let mut key = local(&format!("key_{index}"), number);
         key.set_span(at(*last));
-        if may_be_none {
-            quote_spanned! {place=>
-                if let ::core::option::Option::Some(#key) = &#key {
-                    limitra_call.key(#private::identify!(#key));
-                }
-            }
-        } else {
-            quote_spanned!(place=> limitra_call.key(#private::identify!(&#key));)
-        }
+        Some((place, quote_spanned!(place=> #private::identify!(&#key))))
     }
 }
 

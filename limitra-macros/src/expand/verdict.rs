@@ -32,26 +32,27 @@ impl Expansion<'_> {
         let handling = &self.plan.handling;
         let private = self.private(here());
         let handler = handling.on_exceeded.as_ref();
-        let answer = handler.map(|it| self.given(it, &quote_spanned!(here()=> limitra_exceeded)));
+        let exceeded = quote_spanned!(here()=> #private::exceeded(&limitra_decision, &limitra_teller));
+        let answer = handler.map(|it| self.given(it, &exceeded));
         if handling.always_runs {
             let Some(answer) = answer else {
                 return quote_spanned! {here()=>
-                    #private::Verdict::Exceeded(_, limitra_decision) => limitra_decision,
+                    #private::Verdict::Exceeded(limitra_decision, _) => limitra_decision,
                 };
             };
             return quote_spanned! {here()=>
-                #private::Verdict::Exceeded(limitra_exceeded, limitra_decision) => {
+                #private::Verdict::Exceeded(limitra_decision, limitra_teller) => {
                     let _: () = #answer;
                     limitra_decision
                 }
             };
         }
         let value = answer.unwrap_or_else(|| {
-            let error = quote_spanned!(here()=> #private::Error::from(limitra_exceeded));
+            let error = quote_spanned!(here()=> #private::Error::from(#exceeded));
             self.carried("FromError", &error)
         });
         quote_spanned! {here()=>
-            #private::Verdict::Exceeded(limitra_exceeded, _) => return #value,
+            #private::Verdict::Exceeded(limitra_decision, limitra_teller) => return #value,
         }
     }
 

@@ -105,6 +105,12 @@ impl Layer {
         self.limits.is_dynamic() || self.burst.as_ref().is_some_and(Number::is_closure)
     }
 
+    /// Whether nothing but the key comes with each call.
+    pub(crate) fn is_said_once(&self) -> bool {
+        let is_fixed = self.cost.as_ref().is_none_or(|cost| !cost.is_closure());
+        is_fixed && !self.is_dynamic() && self.exempt_when.is_none()
+    }
+
     /// What makes it a subject of its own among the stacked ones; `None` if the key could not be read.
     pub(crate) fn identity(&self) -> Option<Vec<(String, String)>> {
         if self.is_keyed && self.key.is_empty() {
