@@ -233,9 +233,9 @@ impl Declaration {
             label: path.into(),
         };
         let straight = match (&*layers, settings.enabled) {
-            ([Layer { rules: Some(rules), cost, .. }], true) => {
+            ([Layer { space, rules: Some(rules), cost, .. }], true) => {
                 // Its scope is told by the plan, not by each decision.
-                Straight::new(&desk, rules, Scope::NONE).filter(|straight| straight.takes(*cost))
+                Straight::new(&desk, space, rules, Scope::NONE).filter(|straight| straight.takes(*cost))
             }
             _ => None,
         };
