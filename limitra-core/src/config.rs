@@ -1,6 +1,7 @@
 //! The settings that a process shares, and handles on them.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::algorithm::{Algorithm, AlgorithmName};
 use crate::backend::{Backend, BackendName};
@@ -10,6 +11,8 @@ use crate::error::ConfigurationError;
 use crate::handle::Limitra;
 use crate::source::Given;
 use crate::storage::AnyStorage;
+#[cfg(doc)]
+use crate::storage::deny_cache::DenyCache;
 
 /// The settings that attributed functions share, as chained setters.
 ///
@@ -21,6 +24,7 @@ use crate::storage::AnyStorage;
 /// |---|---|
 /// | `redis_url`, `redis_client`, `storage_url`, `storage` | none: memory. At most one of them |
 /// | `redis_db` | the database in the URL, else 0 |
+/// | `deny_cache` | none |
 /// | `default_backend` | what is given: the storage or Redis, else memory |
 /// | `default_algorithm` | `sliding_window` |
 /// | `project`, `suffix` | absent |
@@ -45,6 +49,7 @@ pub struct LimitraConfig {
     redis_client: Option<crate::storage::redis::RedisClient>,
     redis_db: Option<i64>,
     storage: Option<AnyStorage>,
+    deny_cache: Option<Duration>,
     default_backend: Option<Backend>,
     settings: Settings,
     mistake: Option<ConfigurationError>,
@@ -94,8 +99,8 @@ impl LimitraConfig {
         Self::default()
     }
 
-    /// What the environment says: `LIMITRA_REDIS_URL`, `LIMITRA_REDIS_DB`, `LIMITRA_STORAGE_URL`, `LIMITRA_PROJECT`,
-    /// `LIMITRA_PREFIX`, `LIMITRA_SUFFIX`, `LIMITRA_DEFAULT_ALGORITHM`, `LIMITRA_DEFAULT_BACKEND`,
+    /// What the environment says: `LIMITRA_REDIS_URL`, `LIMITRA_REDIS_DB`, `LIMITRA_STORAGE_URL`, `LIMITRA_DENY_CACHE`
+    /// (seconds), `LIMITRA_PROJECT`, `LIMITRA_PREFIX`, `LIMITRA_SUFFIX`, `LIMITRA_DEFAULT_ALGORITHM`, `LIMITRA_DEFAULT_BACKEND`,
     /// `LIMITRA_FAIL_OPEN`, `LIMITRA_ENABLED` and `LIMITRA_HASH_IDENTIFIERS` (`true`/`false`, `1`/`0`).
     /// A variable that is absent or empty leaves the default; setters called after it win.
     ///
@@ -143,6 +148,28 @@ impl LimitraConfig {
     /// Any storage.
     pub fn storage(mut self, storage: impl Into<AnyStorage>) -> Self {
         self.storage = Some(storage.into());
+        self
+    }
+
+    /// Puts a [`DenyCache`] over the storage: who is known to be refused is refused without asking it, for `max_age` at
+    /// most. Memory decides faster than that and stays as it is. Default: none.
+    ///
+    /// ```
+    /// use limitra_core::LimitraConfig;
+    /// use std::time::Duration;
+    ///
+    /// // No I/O yet.
+    /// # #[cfg(feature = "redis")]
+    /// let limitra = LimitraConfig::new()
+    ///     .redis_url("redis://127.0.0.1/")
+    ///     .deny_cache(Duration::from_secs(1))
+    ///     .build()?;
+    /// # #[cfg(feature = "redis")]
+    /// assert!(format!("{:?}", limitra.storage()).starts_with("DenyCache"));
+    /// # Ok::<(), limitra_core::ConfigurationError>(())
+    /// ```
+    pub fn deny_cache(mut self, max_age: Duration) -> Self {
+        self.deny_cache = Some(max_age);
         self
     }
 
@@ -232,7 +259,10 @@ impl LimitraConfig {
             #[cfg(feature = "redis")]
             redis_client: self.redis_client,
         };
-        let given = given.storage()?;
+        let given = match self.deny_cache {
+            Some(max_age) => given.storage_under_deny_cache(max_age)?,
+            None => given.storage()?,
+        };
         let limitra = Limitra::new(given, self.default_backend, self.settings);
         // Whether the default backend is there is said now, not by the first limiter.
         limitra.storage_for(self.default_backend)?;

@@ -7,7 +7,7 @@ use crate::algorithm::Algorithm;
 use crate::backend::Backend;
 use crate::config::LimitraConfig;
 use crate::error::ConfigurationError;
-use crate::storage::options::Flag;
+use crate::storage::options::{Flag, LengthOfTime};
 
 const REDIS_URL: &str = "LIMITRA_REDIS_URL";
 const STORAGE_URL: &str = "LIMITRA_STORAGE_URL";
@@ -25,6 +25,9 @@ pub(crate) fn config() -> Result<LimitraConfig, ConfigurationError> {
     }
     if let Some(redis_db) = parsed("LIMITRA_REDIS_DB", "the number of a database")? {
         config = config.redis_db(redis_db);
+    }
+    if let Some(LengthOfTime(max_age)) = parsed("LIMITRA_DENY_CACHE", LengthOfTime::EXPECTED)? {
+        config = config.deny_cache(max_age);
     }
     if let Some(project) = text("LIMITRA_PROJECT")? {
         config = config.project(project);

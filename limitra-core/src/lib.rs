@@ -79,6 +79,7 @@ pub use seed::{
 };
 pub use state::State;
 pub use status::{Status, Usage};
+pub use storage::deny_cache::{DenyCache, DenyCacheBuilder};
 #[cfg(feature = "etcd")]
 #[cfg_attr(docsrs, doc(cfg(feature = "etcd")))]
 pub use storage::etcd::{EtcdStorage, EtcdStorageBuilder};

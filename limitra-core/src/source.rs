@@ -1,6 +1,9 @@
 //! Where a configuration says that its counters are.
 
+use std::time::Duration;
+
 use crate::error::ConfigurationError;
+use crate::storage::deny_cache::DenyCache;
 use crate::storage::{AnyStorage, from_url};
 
 /// Where a configuration says that its counters are.
@@ -34,6 +37,22 @@ impl Given {
             (Some(storage), _) => Ok(Some(storage)),
             (None, Some(url)) => Ok(Some(from_url(&url, ())?)),
             (None, None) => Ok(None),
+        }
+    }
+
+    /// The same under a deny cache; memory stays as it is.
+    pub(crate) fn storage_under_deny_cache(
+        self,
+        max_age: Duration,
+    ) -> Result<Option<AnyStorage>, ConfigurationError> {
+        if max_age.is_zero() {
+            return Err(ConfigurationError::ZeroDeadline { what: "deny_cache" });
+        }
+        match self.storage()? {
+            Some(storage) if storage.memory().is_none() => {
+                Ok(Some(DenyCache::over(storage).max_age(max_age).build()?.into()))
+            }
+            storage => Ok(storage),
         }
     }
 

@@ -21,6 +21,7 @@ pub use limitra_core::{
     Status, Storage, StorageError, StorageErrorKind, Subject, TokenBucketLimiter, UrlProblem, Usage,
     check_all, parse, parse_many,
 };
+pub use limitra_core::{DenyCache, DenyCacheBuilder};
 #[cfg(feature = "etcd")]
 #[cfg_attr(docsrs, doc(cfg(feature = "etcd")))]
 pub use limitra_core::{EtcdStorage, EtcdStorageBuilder};

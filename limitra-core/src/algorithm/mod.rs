@@ -133,6 +133,11 @@ impl Algorithm {
     pub(crate) const fn keeps_log(self) -> bool {
         matches!(self, Self::MovingWindow)
     }
+
+    /// Whether a refused hit makes the next one wait longer.
+    pub(crate) const fn counts_refusals(self) -> bool {
+        matches!(self, Self::FixedWindowElasticExpiry)
+    }
 }
 
 impl fmt::Display for Algorithm {

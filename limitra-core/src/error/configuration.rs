@@ -233,7 +233,7 @@ pub enum ConfigurationError {
         /// What was given.
         key_prefix: String,
     },
-    /// A deadline of zero.
+    /// A deadline, or an age, of zero.
     #[error("{what} must be longer than zero")]
     ZeroDeadline {
         /// The setting's name.

@@ -17,6 +17,7 @@ pub(crate) mod connections;
     feature = "postgres"
 ))]
 pub(crate) mod deadline;
+pub(crate) mod deny_cache;
 #[cfg(feature = "etcd")]
 pub(crate) mod etcd;
 #[cfg(any(

@@ -67,18 +67,9 @@ impl StorageOptions {
     /// # Errors
     /// [`ConfigurationError::StorageOption`] if it cannot be read, or is zero.
     pub fn take_duration(&mut self, name: &'static str) -> Result<Option<Duration>, ConfigurationError> {
-        let Some(text) = self.take(name) else { return Ok(None) };
-        let (number, unit) = match text.trim().strip_suffix("ms") {
-            Some(number) => (number, 0.001),
-            None => (text.trim().strip_suffix('s').unwrap_or(text.trim()), 1.0),
-        };
-        let seconds = number.trim().parse::<f64>().ok().map(|number| number * unit);
-        let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        if let Some(duration) = duration.filter(|duration| !duration.is_zero()) {
-            return Ok(Some(duration));
-        }
-        let expected = "a number of seconds above 0, like 0.5, or 500ms";
-        Err(ConfigurationError::StorageOption { name, value: text, expected })
+        let expected = LengthOfTime::EXPECTED;
+        let length = self.take_parsed::<LengthOfTime>(name, expected)?;
+        Ok(length.map(|LengthOfTime(duration)| duration))
     }
 
     /// Takes what every storage on a network knows.
@@ -175,6 +166,27 @@ impl FromStr for Flag {
             "false" | "0" | "no" | "off" => Ok(Self(false)),
             _ => Err(()),
         }
+    }
+}
+
+/// A length of time above zero, as text has it: `0.5` and `0.5s` are half a second, as is `500ms`.
+pub(crate) struct LengthOfTime(pub(crate) Duration);
+
+impl LengthOfTime {
+    pub(crate) const EXPECTED: &'static str = "a number of seconds above 0, like 0.5, or 500ms";
+}
+
+impl FromStr for LengthOfTime {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (number, unit) = match text.strip_suffix("ms") {
+            Some(number) => (number, 0.001),
+            None => (text.strip_suffix('s').unwrap_or(text), 1.0),
+        };
+        let seconds = number.trim().parse::<f64>().map_err(drop)? * unit;
+        let duration = Duration::try_from_secs_f64(seconds).map_err(drop)?;
+        if duration.is_zero() { Err(()) } else { Ok(Self(duration)) }
     }
 }
 

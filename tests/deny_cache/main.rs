@@ -1,0 +1,9 @@
+//! A deny cache over real storages: who is known to be refused is refused without asking.
+#![allow(clippy::unwrap_used)] // A test that cannot go on fails.
+
+mod answers;
+mod configured;
+mod outages;
+mod promises;
+mod stage;
+mod writes;
