@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use limitra::{Algorithm, DenyCache, ManualClock, RateLimiter, check_all};
+use limitra::{Algorithm, AnyStorage, DenyCache, ManualClock, RateLimiter, check_all};
 use limitra_tests::{RedisServer, fresh_prefix};
 use tokio::task::JoinSet;
 
-use crate::stage::{HOUR, asked, builder, cache_over, limit, limiter, redis_at};
+use crate::stage::{ERA, HOUR, asked, builder, cache_over, limit, limiter, redis_at};
 
 #[tokio::test]
 async fn a_refused_identifier_costs_no_command_whatever_the_algorithm() {
@@ -39,7 +39,7 @@ async fn with_several_limits_the_whole_answer_is_kept_and_with_elastic_expiry_am
     let server = RedisServer::start();
     let cache = cache_over(&server);
     let limits = [limit(1, Duration::from_secs(60)), limit(1, HOUR), limit(9, HOUR * 2)];
-    let several = builder(&cache, Algorithm::SlidingWindow).limits(limits).build().unwrap();
+    let several = builder(&cache, Algorithm::FixedWindow).limits(limits).build().unwrap();
     assert!(several.allow_request("ada").await.unwrap());
     let refused = several.check("ada").await.unwrap();
     server.forget_counts();
@@ -126,10 +126,10 @@ async fn other_rules_on_the_same_key_are_asked_for() {
 async fn tests_several_subjects_and_a_clock_set_by_hand_are_asked_for() {
     let server = RedisServer::start();
     let cache = cache_over(&server);
-    let storage = cache.clone().into();
+    let storage = AnyStorage::from(&cache);
     let of = |scope: &str, clock: Option<&ManualClock>| {
-        let limiter = RateLimiter::builder().storage::<&limitra::AnyStorage>(&storage).prefix(fresh_prefix());
-        let limiter = limiter.limit(limit(1, HOUR)).scope(scope);
+        let limiter = RateLimiter::builder().storage(&storage).prefix(fresh_prefix());
+        let limiter = limiter.limit(limit(1, ERA)).scope(scope);
         clock.map_or(limiter.clone(), |clock| limiter.clock(clock.clone())).build().unwrap()
     };
     let (user, tenant) = (of("user", None), of("tenant", None));

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // A test that cannot go on fails.
 
 mod answers;
+mod bytes;
 mod configured;
 mod outages;
 mod promises;

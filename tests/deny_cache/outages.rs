@@ -5,7 +5,7 @@ use std::time::Duration;
 use limitra::{Algorithm, DenyCache, Error, RedisStorage};
 use limitra_tests::RedisServer;
 
-use crate::stage::{builder, limit, limiter};
+use crate::stage::{ERA, builder, limit, limiter};
 
 #[tokio::test]
 async fn who_was_refused_stays_refused_until_its_end_and_is_an_error_then() {
@@ -14,7 +14,7 @@ async fn who_was_refused_stays_refused_until_its_end_and_is_an_error_then() {
     let redis = RedisStorage::builder().url(server.url()).response_timeout(Duration::from_secs(60));
     let cache = DenyCache::over(redis.build().unwrap()).max_age(AGE).build().unwrap();
     let limiter = limiter(&cache, Algorithm::SlidingWindow, 1);
-    let open = builder(&cache, Algorithm::Gcra).limit(limit(1, AGE * 100)).fail_open(true).build().unwrap();
+    let open = builder(&cache, Algorithm::Gcra).limit(limit(1, ERA)).fail_open(true).build().unwrap();
     for limiter in [&limiter, &open] {
         assert!(limiter.allow_request("ada").await.unwrap());
     }

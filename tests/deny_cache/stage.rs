@@ -5,7 +5,10 @@ use std::time::Duration;
 use limitra::{Algorithm, DenyCache, Limit, RateLimiter, RateLimiterBuilder, RedisStorage};
 use limitra_tests::{RedisServer, fresh_prefix};
 
+/// Longer than any test.
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
+/// A window that no test sees the end of, wherever the clock's slots begin: the next one does in 2070.
+pub(crate) const ERA: Duration = Duration::from_secs(50 * 31_557_600);
 
 /// Patient, so that only tests of deadlines depend on how busy the machine is.
 pub(crate) fn redis_at(server: &RedisServer) -> RedisStorage {
@@ -27,9 +30,9 @@ pub(crate) fn builder(cache: &DenyCache, algorithm: Algorithm) -> RateLimiterBui
     RateLimiter::builder().storage(cache).algorithm(algorithm).prefix(fresh_prefix())
 }
 
-/// A limiter of one limit per hour with keys of its own.
+/// A limiter of one limit with keys of its own.
 pub(crate) fn limiter(cache: &DenyCache, algorithm: Algorithm, amount: u64) -> RateLimiter {
-    builder(cache, algorithm).limit(limit(amount, HOUR)).build().unwrap()
+    builder(cache, algorithm).limit(limit(amount, ERA)).build().unwrap()
 }
 
 /// How many decisions the server made since its counts were last forgotten.

@@ -30,7 +30,7 @@ use layer::{Layer, Passing};
 /// Everything else goes to the storage: tests, costs below, other rules, several subjects, rules with elastic expiry (a
 /// refusal counts there), decisions by a [`ManualClock`](crate::ManualClock).
 ///
-/// It keeps at most `max_keys` refusals (default: 10,000), some 300 bytes each with one limit and 40 more for each
+/// It keeps at most `max_keys` refusals (default: 10,000), some 240 bytes each with one limit and 40 more for each
 /// further one. Those that ended go as new ones come; when it is full, the nearest to its end goes (each of its shards
 /// has a part of the room). No thread, no task; a lock of one shard and a hash of the key for each hit, no allocation
 /// for one limit. A key is found by a 128-bit digest, seeded at random; nothing of an identifier is kept.
