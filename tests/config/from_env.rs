@@ -6,10 +6,11 @@ use std::ffi::OsStr;
 use std::process::Command;
 
 /// The variables that are read.
-const VARIABLES: [&str; 11] = [
+const VARIABLES: [&str; 12] = [
     "LIMITRA_REDIS_URL",
     "LIMITRA_STORAGE_URL",
     "LIMITRA_REDIS_DB",
+    "LIMITRA_DENY_CACHE",
     "LIMITRA_PROJECT",
     "LIMITRA_PREFIX",
     "LIMITRA_SUFFIX",
@@ -63,8 +64,12 @@ fn an_empty_environment_means_the_defaults() {
         ("key", "limitra:::user:ada:"),
     ];
     let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    assert_eq!(told::<&str>(&[]), BTreeMap::from(expected.clone()));
-    assert_eq!(told(&VARIABLES.map(|variable| (variable, ""))), BTreeMap::from(expected));
+    let settings = |mut told: BTreeMap<String, String>| {
+        assert!(told.remove("storage").is_some_and(|storage| storage.starts_with("MemoryStorage")));
+        told
+    };
+    assert_eq!(settings(told::<&str>(&[])), BTreeMap::from(expected.clone()));
+    assert_eq!(settings(told(&VARIABLES.map(|variable| (variable, "")))), BTreeMap::from(expected));
 }
 
 #[test]
@@ -84,6 +89,22 @@ fn a_storage_url_is_that_of_any_storage() {
     assert_refused(&[(variable, "memory://?keys=s3cret")], "build", &["no option `keys`", "max_keys"]);
     let both = [(variable, "memory://"), ("LIMITRA_REDIS_URL", "redis://:s3cret@127.0.0.1:1")];
     assert_refused(&both, "build", &["storage_url", "redis_url"]);
+}
+
+#[test]
+fn a_deny_cache_is_an_age_in_seconds_and_stands_over_what_is_no_memory() {
+    let redis = ("LIMITRA_REDIS_URL", "redis://127.0.0.1:1");
+    for (age, shown) in [("1", "max_age: 1s"), ("0.25", "max_age: 250ms"), ("100ms", "max_age: 100ms")] {
+        let told = told(&[redis, ("LIMITRA_DENY_CACHE", age)]);
+        assert!(told["storage"].starts_with("DenyCache {") && told["storage"].contains(shown), "{told:?}");
+        assert_eq!(told["backend"], "redis");
+    }
+    let told = told(&[("LIMITRA_DENY_CACHE", "1")]);
+    assert!(told["storage"].starts_with("MemoryStorage"), "{told:?}");
+    for age in ["0", "-1", "soon", "1m", "NaN", "inf"] {
+        let words = ["LIMITRA_DENY_CACHE", age, "a number of seconds above 0"];
+        assert_refused(&[redis, ("LIMITRA_DENY_CACHE", age)], "from_env", &words);
+    }
 }
 
 #[test]

@@ -19,6 +19,9 @@ mod coming_from_python {}
 #[doc = include_str!("../../docs/configuration.md")]
 mod configuration {}
 
+#[doc = include_str!("../../docs/deny-cache.md")]
+mod deny_cache {}
+
 #[doc = include_str!("../../docs/design.md")]
 mod design {}
 

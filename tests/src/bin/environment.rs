@@ -20,6 +20,7 @@ async fn tell(limits: &Limitra) -> Result<(), ConfigurationError> {
     println!("backend={}", config.backend);
     println!("fail_open={}", config.fail_open);
     println!("key={}", limiter.key("ada"));
+    println!("storage={:?}", limits.storage());
     if config.backend == "memory" {
         let mut allowed = 0;
         for _ in 0..3 {
