@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // A test that cannot go on fails.
 
 mod drawer;
+mod many;
 mod queue;
 
 use std::sync::Arc;

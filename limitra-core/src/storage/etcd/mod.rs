@@ -74,6 +74,10 @@ impl Storage for EtcdStorage {
         self.0.decide(attempt).await
     }
 
+    async fn decide_many(&self, attempts: &[Attempt<'_>]) -> Vec<Result<Outcome, StorageError>> {
+        self.0.decide_many(attempts).await
+    }
+
     async fn clear(&self, key: Key<'_>) -> Result<(), StorageError> {
         self.0.clear(key).await
     }

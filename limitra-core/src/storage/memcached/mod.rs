@@ -81,6 +81,10 @@ impl Storage for MemcachedStorage {
         self.storage.decide(attempt).await
     }
 
+    async fn decide_many(&self, attempts: &[Attempt<'_>]) -> Vec<Result<Outcome, StorageError>> {
+        self.storage.decide_many(attempts).await
+    }
+
     async fn clear(&self, key: Key<'_>) -> Result<(), StorageError> {
         self.storage.clear(key).await
     }

@@ -124,6 +124,10 @@ impl Storage for MongoDbStorage {
         self.inner.decide(attempt).await
     }
 
+    async fn decide_many(&self, attempts: &[Attempt<'_>]) -> Vec<Result<Outcome, StorageError>> {
+        self.inner.decide_many(attempts).await
+    }
+
     async fn clear(&self, key: Key<'_>) -> Result<(), StorageError> {
         self.inner.clear(key).await
     }

@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 use tokio::runtime::Handle;
 use tokio::sync::OwnedMutexGuard;
 
-use crate::error::{StorageError, StorageErrorKind};
+use crate::error::StorageError;
 use crate::key::Key;
 
 /// The one in front that takes longer is not waited for: it may wait for those behind it, being a future that nobody polls
@@ -133,8 +133,7 @@ impl Turns<'_> {
         held.guard = Some(guard);
         held.lane.begun.fetch_add(1, Ordering::AcqRel);
         if held.lane.failures.load(Ordering::Acquire) != seen {
-            return Err(StorageError::new(StorageErrorKind::Unavailable, storage, "decide")
-                .with_source("the decision in front of this one got no answer"));
+            return Err(super::no_answer_in_front(storage));
         }
         Ok(true)
     }

@@ -1,5 +1,6 @@
 //! All algorithms over anything that loads and swaps values.
 
+mod chains;
 mod lanes;
 
 use std::fmt;
@@ -7,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use smallvec::SmallVec;
 
 use crate::attempt::{Attempt, Decided, Mode, Outcome};
@@ -16,6 +18,7 @@ use crate::record::Record;
 use crate::storage::pause::Pause;
 use crate::storage::{AnyStorage, Bounds, Storage};
 use crate::time::{Clock, Micros};
+use chains::{Chain, chains};
 use lanes::Lanes;
 
 /// How often a decision is tried by default.
@@ -150,6 +153,8 @@ pub struct Swap<'a> {
 /// a queue, so only processes contend. If the one in front cannot reach the register, those behind it do not wait for the same
 /// again: they fail with it.
 ///
+/// Many that are asked at once ([`Storage::decide_many`]) are under way at once, those on one key one after the other.
+///
 /// The whole record travels, so [`Register::bounds`] should say how large one may be: a moving window takes 16 bytes
 /// for each unit of its amount.
 #[derive(Clone)]
@@ -189,6 +194,26 @@ impl RegisterStorage {
         Ok(self)
     }
 
+    /// Decides on these places, one after the other. Where one gets no answer, those behind it do not wait for the same again.
+    async fn decide_chain(
+        &self,
+        attempts: &[Attempt<'_>],
+        chain: Chain,
+    ) -> Vec<(usize, Result<Outcome, StorageError>)> {
+        let mut outcomes = Vec::with_capacity(chain.len());
+        let mut is_away = false;
+        for place in chain {
+            let outcome = match attempts.get(place) {
+                Some(_) if is_away => Err(no_answer_in_front(self.name())),
+                Some(attempt) => self.decide(attempt).await,
+                None => continue,
+            };
+            is_away |= outcome.as_ref().is_err_and(is_without_answer);
+            outcomes.push((place, outcome));
+        }
+        outcomes
+    }
+
     async fn decide_queued(&self, attempt: &Attempt<'_>, keys: &[Key<'_>]) -> Result<Outcome, StorageError> {
         let turns = match attempt.mode {
             Mode::Hit => Some(self.inner.lanes.turns(keys, self.name()).await?),
@@ -196,7 +221,7 @@ impl RegisterStorage {
         };
         let decided = self.decide_now(attempt, keys).await;
         if let (Err(error), Some(turns)) = (&decided, &turns)
-            && matches!(error.kind(), StorageErrorKind::Timeout | StorageErrorKind::Unavailable)
+            && is_without_answer(error)
         {
             turns.fail();
         }
@@ -284,6 +309,24 @@ impl Storage for RegisterStorage {
         self.decide_queued(attempt, &keys).await
     }
 
+    /// As many at once as there are different keys; those on one key in their order.
+    async fn decide_many(&self, attempts: &[Attempt<'_>]) -> Vec<Result<Outcome, StorageError>> {
+        let chains = chains(attempts).into_iter();
+        let mut running: FuturesUnordered<_> =
+            chains.map(|chain| self.decide_chain(attempts, chain)).collect();
+        // Each place is in one of the chains.
+        let mut outcomes: Vec<_> =
+            attempts.iter().map(|_| Err(self.error(StorageErrorKind::Malformed))).collect();
+        while let Some(decided) = running.next().await {
+            for (place, found) in decided {
+                if let Some(outcome) = outcomes.get_mut(place) {
+                    *outcome = found;
+                }
+            }
+        }
+        outcomes
+    }
+
     async fn clear(&self, key: Key<'_>) -> Result<(), StorageError> {
         self.inner.register.delete(key).await
     }
@@ -320,4 +363,15 @@ impl From<&RegisterStorage> for AnyStorage {
     fn from(storage: &RegisterStorage) -> Self {
         storage.clone().into()
     }
+}
+
+/// Whether nobody knows more after this failure than before it.
+fn is_without_answer(error: &StorageError) -> bool {
+    matches!(error.kind(), StorageErrorKind::Timeout | StorageErrorKind::Unavailable)
+}
+
+/// What those are told who stood behind one that got no answer.
+fn no_answer_in_front(storage: &'static str) -> StorageError {
+    StorageError::new(StorageErrorKind::Unavailable, storage, "decide")
+        .with_source("the decision in front of this one got no answer")
 }
