@@ -1,4 +1,5 @@
 //! The layer over memory, by a clock that both share and that the way to the storage takes its time of.
+#![allow(clippy::unwrap_used)] // A test that cannot go on fails.
 
 use std::borrow::Cow;
 use std::future::Future;
