@@ -244,8 +244,8 @@ impl Decision {
     fn refusal(&self) -> Option<RateLimitExceeded> {
         let rule = self.binding()?;
         let scope = match (&self.more.0, self.kind) {
-            (Some(more), Kind::One) => more.scopes.first().map(|scope| scope.to_string()),
-            (Some(more), _) => more.scopes.get(rule.subject()).map(|scope| scope.to_string()),
+            (Some(more), Kind::One) => more.scopes.first().map(ToString::to_string),
+            (Some(more), _) => more.scopes.get(rule.subject()).map(ToString::to_string),
             (None, _) => Some(self.scope.text()),
         };
         let exceeded = RateLimitExceeded::new(rule.limit(), rule.retry_after());

@@ -55,7 +55,7 @@ impl RateLimiter {
         identifier: impl Into<Identifier<'a>>,
         cost: u64,
     ) -> Result<Decision, Error> {
-        self.decide(identifier.into(), cost, Mode::Hit)
+        self.decide(&identifier.into(), cost, Mode::Hit)
     }
 
     /// As [`RateLimiter::check_many`](crate::RateLimiter::check_many).
@@ -87,7 +87,7 @@ impl RateLimiter {
     /// # Errors
     /// As [`RateLimiter::check_cost`].
     pub fn test_cost<'a>(&self, identifier: impl Into<Identifier<'a>>, cost: u64) -> Result<Decision, Error> {
-        self.decide(identifier.into(), cost, Mode::Peek)
+        self.decide(&identifier.into(), cost, Mode::Peek)
     }
 
     /// As [`RateLimiter::status`](crate::RateLimiter::status).
@@ -152,11 +152,11 @@ impl RateLimiter {
         &self.0
     }
 
-    fn decide(&self, identifier: Identifier<'_>, cost: u64, mode: Mode) -> Result<Decision, Error> {
-        if let Some(answer) = self.0.at_once(&identifier, cost, mode) {
+    fn decide(&self, identifier: &Identifier<'_>, cost: u64, mode: Mode) -> Result<Decision, Error> {
+        if let Some(answer) = self.0.at_once(identifier, cost, mode) {
             return answer;
         }
-        let pending = self.0.ask(&identifier, cost, mode);
+        let pending = self.0.ask(identifier, cost, mode);
         Ok(self.0.placed(answer(&self.0.inner.desk, pending)?))
     }
 }

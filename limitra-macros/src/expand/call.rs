@@ -27,7 +27,7 @@ impl Expansion<'_> {
         {
             // Nothing but the key comes with each call: the straight way.
             let parts = layer.key.iter().enumerate();
-            let parts = parts.filter_map(|(number, part)| Some(self.identifier(0, number, part)?.1));
+            let parts = parts.filter_map(|(number, part)| Some(self.identifier(0, number, part, false)?.1));
             return quote_spanned! {here()=> {
                 #bound
                 #handle_let
@@ -194,7 +194,7 @@ impl Expansion<'_> {
     }
 
     fn key(&self, index: usize, number: usize, part: &Part, may_be_none: bool) -> TokenStream {
-        let Some((place, identifier)) = self.identifier(index, number, part) else {
+        let Some((place, identifier)) = self.identifier(index, number, part, may_be_none) else {
             return TokenStream::new();
         };
         let spoken = quote_spanned!(place=> limitra_call.key(#identifier););
@@ -209,8 +209,15 @@ impl Expansion<'_> {
         }
     }
 
-    /// The identifier that a part of a key stands for, and where to show what is wrong with it.
-    fn identifier(&self, index: usize, number: usize, part: &Part) -> Option<(Span, TokenStream)> {
+    /// The identifier that a part of a key stands for, and where to show what is wrong with it. What a closure answered
+    /// is there by value, or by reference where there may be none.
+    fn identifier(
+        &self,
+        index: usize,
+        number: usize,
+        part: &Part,
+        is_reference: bool,
+    ) -> Option<(Span, TokenStream)> {
         if let Some((place, reference)) = self.part(part) {
             let private = self.private(place);
             return Some((place, quote_spanned!(place=> #private::identify!(#reference))));
@@ -222,7 +229,14 @@ impl Expansion<'_> {
         let private = self.private(place);
         let mut key = local(&format!("key_{index}"), number);
         key.set_span(at(*last));
-        Some((place, quote_spanned!(place=> #private::identify!(&#key))))
+        Some((
+            place,
+            if is_reference {
+                quote_spanned!(place=> #private::identify!(#key))
+            } else {
+                quote_spanned!(place=> #private::identify!(&#key))
+            },
+        ))
     }
 }
 
