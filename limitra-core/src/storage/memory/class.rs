@@ -67,7 +67,8 @@ impl Class {
 
     /// Twin of the buckets' step, on an arrival: whether `cost` is allowed at `now`. `None` if a word cannot hold what
     /// that leaves.
-    #[inline]
+    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_single`.
+    #[inline(always)]
     pub(super) fn ask(&self, arrival: Arrival, now: u64, cost: u64) -> Option<Asked> {
         let increment = if cost == 1 {
             self.increment
@@ -84,7 +85,8 @@ impl Class {
     }
 
     /// The state that an arrival stands for, at an instant no earlier than its last charge.
-    #[inline]
+    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_single`.
+    #[inline(always)]
     pub(super) fn state(&self, arrival: Arrival, began: Micros, now: Micros) -> State {
         State {
             until: began.plus(Micros::new(arrival.micros())),

@@ -201,7 +201,8 @@ impl MemoryStorage {
     /// Decides where a key has a word and that can answer; else `None`, and nothing has happened.
     ///
     /// The short way: no lock, and nothing is written where it is refused.
-    #[inline]
+    #[allow(clippy::inline_always)] // See `decide_single`.
+    #[inline(always)]
     fn decide_prepared(&self, prepared: &Prepared, key: Key<'_>, cost: u64, mode: Mode) -> Option<Single> {
         // The clock takes longest, and nothing waits for it until the word is there.
         let now = self.inner.clock.elapsed();
@@ -239,7 +240,8 @@ impl MemoryStorage {
         }
     }
 
-    #[inline]
+    #[allow(clippy::inline_always)] // See `decide_single`.
+    #[inline(always)]
     fn prepared_fingerprint(&self, prepared: &Prepared, key: Key<'_>) -> Option<Fingerprint> {
         match key.short()? {
             Short::Absent => Some(prepared.absent),
@@ -281,7 +283,8 @@ impl MemoryStorage {
 
     /// Charges or looks at a word where it stands, without a lock. `None` if it is not this class's, or cannot hold what
     /// that leaves.
-    #[inline]
+    #[allow(clippy::inline_always)] // See `decide_single`.
+    #[inline(always)]
     fn charge(&self, slot: Slot<'_>, asked: &InClass<'_>) -> Option<Single> {
         loop {
             let word = slot.read()?;
@@ -302,7 +305,8 @@ impl MemoryStorage {
         }
     }
 
-    #[inline]
+    #[allow(clippy::inline_always)] // See `decide_single`.
+    #[inline(always)]
     fn single(&self, asked: &InClass<'_>, allowed: bool, arrival: Arrival) -> Single {
         let began = self.inner.clock.began();
         let now = began.plus(Micros::new(asked.now));

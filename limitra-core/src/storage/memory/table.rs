@@ -57,7 +57,8 @@ pub(super) struct Slot<'a> {
 
 impl Slot<'_> {
     /// What it keeps, if the slot is still this key's. Nothing but a swap can say that it is a moment later.
-    #[inline]
+    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_single`.
+    #[inline(always)]
     pub(super) fn read(&self) -> Option<Word> {
         // A slot changes hands only while its word is vacant, and the word is written after the key: who has read the
         // new owner's word reads the new owner's key.
@@ -68,13 +69,15 @@ impl Slot<'_> {
     }
 
     /// Whether nothing has changed since it was read.
-    #[inline]
+    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_single`.
+    #[inline(always)]
     pub(super) fn still_keeps(&self, word: Word) -> bool {
         self.place.word.load(Ordering::Acquire) == word.bits()
     }
 
     /// Replaces what it keeps, unless that has changed.
-    #[inline]
+    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_single`.
+    #[inline(always)]
     pub(super) fn swap(&self, from: Word, to: Word) -> bool {
         self.place.word.compare_exchange(from.bits(), to.bits(), Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
@@ -124,7 +127,8 @@ impl Table {
     }
 
     /// Where this key stands.
-    #[inline]
+    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_single`.
+    #[inline(always)]
     pub(super) fn find(&self, fingerprint: Fingerprint) -> Option<Slot<'_>> {
         let (group, column) = self.home(fingerprint, self.doublings.load(Ordering::Acquire));
         let own = self.row(group, column)?;
@@ -254,7 +258,8 @@ impl Table {
     }
 
     /// A key's group and column.
-    #[inline]
+    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_single`.
+    #[inline(always)]
     fn home(&self, fingerprint: Fingerprint, doublings: u32) -> (usize, usize) {
         let group = fingerprint.low & ((1 << doublings) - 1);
         // A number below 2^32, times the columns, over 2^32: below the columns.
@@ -263,7 +268,8 @@ impl Table {
         (usize::try_from(group).unwrap_or_default(), usize::try_from(column).unwrap_or_default())
     }
 
-    #[inline]
+    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_single`.
+    #[inline(always)]
     fn row(&self, group: usize, column: usize) -> Option<&Row> {
         let segment = usize::BITS - group.leading_zeros();
         let first = if segment == 0 { 0 } else { 1 << (segment - 1) };
@@ -273,7 +279,8 @@ impl Table {
 }
 
 impl Row {
-    #[inline]
+    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_single`.
+    #[inline(always)]
     fn find(&self, fingerprint: Fingerprint) -> Option<Slot<'_>> {
         // Without a branch for each slot: which of them it is cannot be guessed.
         let mut alike = 0_u32;
