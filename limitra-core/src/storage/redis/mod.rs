@@ -1,6 +1,7 @@
 //! Redis and Valkey: one command for each decision, by scripts that are the algorithms' twins.
 
 mod access;
+mod ask;
 mod builder;
 mod client;
 #[cfg(feature = "redis-cluster")]
@@ -122,8 +123,7 @@ impl Storage for Inner {
     }
 
     async fn decide(&self, attempt: &Attempt<'_>) -> Result<Outcome, StorageError> {
-        let script = scripts::for_attempt(attempt);
-        let words = |form| command::decide(script, &self.key_prefix, attempt, form);
+        let words = |form| command::decide(&self.key_prefix, attempt, form);
         let reply = self.server.run(&words).await.map_err(self.failed("decide"))?;
         let malformed = || StorageError::new(StorageErrorKind::Malformed, self.name, "decide");
         command::outcome(&reply, attempt).ok_or_else(malformed)

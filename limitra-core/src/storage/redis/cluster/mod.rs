@@ -21,7 +21,7 @@ use tokio::runtime::Handle;
 
 use super::command::{self, Form};
 use super::failure::Failed;
-use super::{scripts, sweep};
+use super::sweep;
 use crate::attempt::{Attempt, Outcome};
 use crate::error::{ConfigurationError, StorageError, StorageErrorKind};
 use crate::key::Key;
@@ -197,8 +197,7 @@ impl Storage for Inner {
 
     async fn decide(&self, attempt: &Attempt<'_>) -> Result<Outcome, StorageError> {
         let malformed = || StorageError::new(StorageErrorKind::Malformed, NAME, "decide");
-        let script = scripts::for_attempt(attempt);
-        let words = |form| command::decide(script, &self.key_prefix, attempt, form);
+        let words = |form| command::decide(&self.key_prefix, attempt, form);
         let first = attempt.subjects.first().ok_or_else(malformed)?;
         let reply = self.run(&self.key_prefix.full(first.key), &words, "decide").await?;
         command::outcome(&reply, attempt).ok_or_else(malformed)
