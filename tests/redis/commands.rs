@@ -177,6 +177,5 @@ async fn the_server_keeps_no_more_scripts_than_there_are_algorithms_and_two() {
         }
     }
     let scripts = Look::at(&server).info("memory", "number_of_cached_scripts");
-    // The buckets are one step, so one script.
     assert_eq!(scripts, Algorithm::ALL.len() as u64 + 2);
 }

@@ -4,6 +4,7 @@ use ::redis::Cmd;
 use smallvec::SmallVec;
 
 use super::command::Form;
+use super::queue::BATCH;
 use super::scripts::{self, Script};
 use crate::attempt::{Attempt, Mode, Subject};
 use crate::storage::key_prefix::KeyPrefix;
@@ -14,6 +15,7 @@ use crate::time::Clock;
 pub(super) struct Ask {
     key: String,
     rules: Asked,
+    clock: Clock,
     script: &'static Script,
 }
 
@@ -21,32 +23,44 @@ pub(super) struct Ask {
 pub(super) type Asked = SmallVec<[u8; 58]>;
 
 impl Ask {
-    /// What an attempt asks, if it names one subject and the server's clock.
+    /// What an attempt asks, if it names one subject.
     pub(super) fn of(attempt: &Attempt<'_>, prefix: &KeyPrefix) -> Option<Self> {
-        let ([subject], Clock::Storage) = (attempt.subjects, attempt.clock) else {
+        let [subject] = attempt.subjects else {
             return None;
         };
-        let key = prefix.full(subject.key).into_owned();
-        Some(Self { key, rules: asked(subject, attempt.mode), script: scripts::for_subjects(attempt.subjects) })
+        Some(Self {
+            key: prefix.full(subject.key).into_owned(),
+            rules: asked(subject, attempt.mode),
+            clock: attempt.clock,
+            script: scripts::for_subjects(attempt.subjects),
+        })
     }
 
     /// The record's whole key.
+    #[cfg(feature = "redis-cluster")]
     pub(super) fn key(&self) -> &str {
         &self.key
     }
 
-    /// The command that decides these, each for itself.
+    /// The first of these attempts, as many as one command decides.
+    pub(super) fn first_of(attempts: &[Attempt<'_>], prefix: &KeyPrefix) -> Vec<Self> {
+        let clock = attempts.first().map(|first| first.clock);
+        let alike = attempts.iter().take_while(|attempt| Some(attempt.clock) == clock);
+        alike.take(BATCH).map_while(|attempt| Self::of(attempt, prefix)).collect()
+    }
+
+    /// The command that decides these, each for itself, at the same clock.
     pub(super) fn decide_each<'a>(asks: impl ExactSizeIterator<Item = &'a Self> + Clone, form: Form) -> Cmd {
-        let script = match (asks.len(), asks.clone().next()) {
-            (1, Some(ask)) => ask.script,
-            _ => scripts::for_each(),
+        let (script, clock) = match (asks.len(), asks.clone().next()) {
+            (1, Some(ask)) => (ask.script, ask.clock),
+            (_, first) => (scripts::for_each(), first.map_or(Clock::Storage, |ask| ask.clock)),
         };
         let mut command = form.of(script);
         command.arg(asks.len());
         for ask in asks.clone() {
             command.arg(&ask.key);
         }
-        command.arg("");
+        push_clock(&mut command, clock);
         let mut before: &[u8] = &[];
         for ask in asks {
             let rules = ask.rules.as_slice();
@@ -55,6 +69,14 @@ impl Ask {
         }
         command
     }
+}
+
+/// The instant that is asked for, or nothing for the server's own.
+pub(super) fn push_clock(command: &mut Cmd, clock: Clock) {
+    match clock {
+        Clock::Storage => command.arg(""),
+        Clock::At(instant) => command.arg(instant.get()),
+    };
 }
 
 /// What is asked of a subject. A cost of 0 only looks.

@@ -2,12 +2,12 @@
 
 use ::redis::{Cmd, Value};
 
-use super::ask::asked;
+use super::ask::{asked, push_clock};
 use super::scripts::{self, Script};
 use crate::attempt::{Attempt, Outcome, RuleOutcome};
 use crate::state::State;
 use crate::storage::key_prefix::KeyPrefix;
-use crate::time::{Clock, Micros};
+use crate::time::Micros;
 
 /// What an answer takes for each rule.
 const RULE_BYTES: usize = 29;
@@ -39,10 +39,7 @@ pub(super) fn decide(prefix: &KeyPrefix, attempt: &Attempt<'_>, form: Form) -> C
     for subject in attempt.subjects {
         command.arg(prefix.full(subject.key).as_ref());
     }
-    match attempt.clock {
-        Clock::Storage => command.arg(""),
-        Clock::At(instant) => command.arg(instant.get()),
-    };
+    push_clock(&mut command, attempt.clock);
     for subject in attempt.subjects {
         command.arg(asked(subject, attempt.mode).as_slice());
     }

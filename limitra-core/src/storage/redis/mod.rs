@@ -8,6 +8,8 @@ mod client;
 mod cluster;
 mod command;
 mod failure;
+mod flight;
+mod queue;
 mod scripts;
 #[cfg(feature = "redis-sentinel")]
 mod sentinel;
@@ -19,6 +21,7 @@ mod url;
 use std::fmt;
 use std::sync::Arc;
 
+use ::redis::Value;
 use async_trait::async_trait;
 
 use crate::attempt::{Attempt, Outcome};
@@ -26,7 +29,9 @@ use crate::error::{ConfigurationError, StorageError, StorageErrorKind};
 use crate::key::Key;
 use crate::storage::key_prefix::KeyPrefix;
 use crate::storage::{AnyStorage, Bounds, Storage, StorageOptions, StorageUrl};
+use crate::time::Clock;
 
+use ask::Ask;
 pub use builder::RedisStorageBuilder;
 pub use client::RedisClient;
 #[cfg(feature = "redis-cluster")]
@@ -43,6 +48,8 @@ use settings::Deadlines;
 
 /// The storage's name.
 const NAME: &str = "redis";
+/// On one server any records can be named together.
+const LANE: u16 = 0;
 
 /// Redis (6.2 and later) and Valkey.
 ///
@@ -114,6 +121,11 @@ impl Inner {
         let name = self.name;
         move |failed| failed.storage_error(name, operation)
     }
+
+    fn outcome(&self, answer: Result<Value, Failed>, attempt: &Attempt<'_>) -> Result<Outcome, StorageError> {
+        let malformed = || StorageError::new(StorageErrorKind::Malformed, self.name, "decide");
+        command::outcome(&answer.map_err(self.failed("decide"))?, attempt).ok_or_else(malformed)
+    }
 }
 
 #[async_trait]
@@ -123,10 +135,28 @@ impl Storage for Inner {
     }
 
     async fn decide(&self, attempt: &Attempt<'_>) -> Result<Outcome, StorageError> {
-        let words = |form| command::decide(&self.key_prefix, attempt, form);
-        let reply = self.server.run(&words).await.map_err(self.failed("decide"))?;
-        let malformed = || StorageError::new(StorageErrorKind::Malformed, self.name, "decide");
-        command::outcome(&reply, attempt).ok_or_else(malformed)
+        let answer = match Ask::of(attempt, &self.key_prefix) {
+            Some(ask) if attempt.clock == Clock::Storage => self.server.decide(LANE, ask).await,
+            _ => self.server.run(&|form| command::decide(&self.key_prefix, attempt, form)).await,
+        };
+        self.outcome(answer, attempt)
+    }
+
+    /// One command after the other, for up to 128 attempts of one subject each.
+    async fn decide_many(&self, attempts: &[Attempt<'_>]) -> Vec<Result<Outcome, StorageError>> {
+        let (mut outcomes, mut rest) = (Vec::with_capacity(attempts.len()), attempts);
+        while let Some((first, others)) = rest.split_first() {
+            let asks = Ask::first_of(rest, &self.key_prefix);
+            if asks.is_empty() {
+                outcomes.push(self.decide(first).await);
+                rest = others;
+                continue;
+            }
+            let answers = self.server.decide_each(&asks).await;
+            outcomes.extend(rest.iter().zip(answers).map(|(attempt, answer)| self.outcome(answer, attempt)));
+            rest = rest.get(asks.len()..).unwrap_or_default();
+        }
+        outcomes
     }
 
     async fn clear(&self, key: Key<'_>) -> Result<(), StorageError> {
