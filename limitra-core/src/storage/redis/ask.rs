@@ -36,12 +36,6 @@ impl Ask {
         })
     }
 
-    /// The record's whole key.
-    #[cfg(feature = "redis-cluster")]
-    pub(super) fn key(&self) -> &str {
-        &self.key
-    }
-
     /// The first of these attempts, as many as one command decides.
     pub(super) fn first_of(attempts: &[Attempt<'_>], prefix: &KeyPrefix) -> Vec<Self> {
         let clock = attempts.first().map(|first| first.clock);

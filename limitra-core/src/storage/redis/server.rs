@@ -36,21 +36,35 @@ impl Server {
     /// The answer to one decision. It goes alone and at once where few commands of its lane are under way; else together
     /// with others as soon as one of these is answered. It has one deadline, however it goes.
     pub(super) async fn decide(&self, lane: u16, ask: Ask) -> Result<Value, Failed> {
-        let (mut ask, mut started) = (ask, None);
-        loop {
-            let connected = self.connections.get().await.map_err(Failed::Unconnected)?;
-            let is_first = started.is_none();
-            let within = self.response_timeout.saturating_sub(started.get_or_insert_with(Instant::now).elapsed());
-            ask = match self.take_turn(connected, lane, ask, within).await {
+        let connected = self.connected().await?;
+        let started = Instant::now();
+        match self.take_turn(connected, lane, ask, self.response_timeout).await {
+            Ok(value) => Ok(value),
+            Err(Unanswered::Failed(failed)) => Err(failed),
+            // Rare, and larger than all the rest.
+            Err(unanswered) => Box::pin(self.decide_after(unanswered, lane, started)).await,
+        }
+    }
+
+    /// The same for one that waited and has not been run: it goes once more, in the time that is left.
+    async fn decide_after(
+        &self,
+        mut unanswered: Unanswered,
+        lane: u16,
+        started: Instant,
+    ) -> Result<Value, Failed> {
+        let left = || self.response_timeout.saturating_sub(started.elapsed());
+        let connected = tokio::time::timeout(left(), self.connected()).await.unwrap_or(Err(Failed::Late))?;
+        if let Unanswered::Unsent(ask) = unanswered {
+            unanswered = match self.take_turn(connected.clone(), lane, ask, left()).await {
                 Ok(value) => return Ok(value),
-                Err(Unanswered::Failed(failed)) => return Err(failed),
-                Err(Unanswered::Refused(ask)) => {
-                    let connected = self.connections.get().await.map_err(Failed::Unconnected)?;
-                    return self.decide_alone(&connected, &ask, within).await;
-                }
-                Err(Unanswered::Unsent(ask)) if is_first => ask,
-                Err(Unanswered::Unsent(_)) => return Err(lost()),
+                Err(unanswered) => unanswered,
             };
+        }
+        match unanswered {
+            Unanswered::Refused(ask) => self.decide_alone(&connected, &ask, left()).await,
+            Unanswered::Failed(failed) => Err(failed),
+            Unanswered::Unsent(_) => Err(lost()),
         }
     }
 

@@ -6,6 +6,7 @@
 //! that a server named.
 
 mod builder;
+mod many;
 mod nodes;
 mod redirection;
 mod slots;
@@ -19,6 +20,7 @@ use ::redis::{Cmd, Value};
 use async_trait::async_trait;
 use tokio::runtime::Handle;
 
+use super::ask::Ask;
 use super::command::{self, Form};
 use super::failure::Failed;
 use super::sweep;
@@ -29,6 +31,7 @@ use crate::storage::connections::{Connected, Connections};
 use crate::storage::key_prefix::KeyPrefix;
 use crate::storage::pause::Pause;
 use crate::storage::{AnyStorage, Bounds, Storage, StorageOptions, StorageUrl};
+use crate::time::Clock;
 
 pub use builder::RedisClusterStorageBuilder;
 use nodes::{Node, Nodes, Topology};
@@ -109,14 +112,15 @@ impl Inner {
         words: &(dyn Fn(Form) -> Cmd + Send + Sync),
         operation: &'static str,
     ) -> Result<Value, StorageError> {
-        self.in_time(operation, self.follow(slot(key), words, operation)).await
+        self.in_time(operation, self.follow(slot(key), words, None, operation)).await
     }
 
-    /// Follows redirections to where the command is run.
+    /// Follows redirections to where the command is run; one that asks of one record may go with others of its slot.
     async fn follow(
         &self,
         slot: u16,
         words: &(dyn Fn(Form) -> Cmd + Send + Sync),
+        ask: Option<Ask>,
         operation: &'static str,
     ) -> Result<Value, StorageError> {
         let (started, mut pause, mut tries) = (Instant::now(), Pause::default(), 0);
@@ -126,7 +130,13 @@ impl Inner {
             let slots = &map.connection.slots;
             let (answer, host) = match (asked.take(), slots.master(slot)) {
                 (Some(node), _) => (node.server.run_asking(words).await, node.address.host.clone()),
-                (None, Some(node)) => (node.server.run(words).await, node.address.host.clone()),
+                (None, Some(node)) => {
+                    let answer = match &ask {
+                        Some(ask) => node.server.decide(slot, ask.clone()).await,
+                        None => node.server.run(words).await,
+                    };
+                    (answer, node.address.host.clone())
+                }
                 (None, None) => (Err(unserved()), String::new()),
             };
             let failed = match answer {
@@ -196,11 +206,19 @@ impl Storage for Inner {
     }
 
     async fn decide(&self, attempt: &Attempt<'_>) -> Result<Outcome, StorageError> {
-        let malformed = || StorageError::new(StorageErrorKind::Malformed, NAME, "decide");
         let words = |form| command::decide(&self.key_prefix, attempt, form);
-        let first = attempt.subjects.first().ok_or_else(malformed)?;
-        let reply = self.run(&self.key_prefix.full(first.key), &words, "decide").await?;
-        command::outcome(&reply, attempt).ok_or_else(malformed)
+        let Some(first) = attempt.subjects.first() else {
+            return Err(StorageError::new(StorageErrorKind::Malformed, NAME, "decide"));
+        };
+        let slot = slot(&self.key_prefix.full(first.key));
+        let ask = Ask::of(attempt, &self.key_prefix).filter(|_| attempt.clock == Clock::Storage);
+        let answer = self.in_time("decide", self.follow(slot, &words, ask, "decide")).await?;
+        many::outcome(Ok(answer), attempt)
+    }
+
+    /// One command for up to 128 attempts of one subject each in a slot, those of different slots at once.
+    async fn decide_many(&self, attempts: &[Attempt<'_>]) -> Vec<Result<Outcome, StorageError>> {
+        self.decide_by_slot(attempts).await
     }
 
     async fn clear(&self, key: Key<'_>) -> Result<(), StorageError> {
