@@ -19,7 +19,10 @@ fn evalshas(server: &RedisServer) -> u64 {
 }
 
 /// Decisions that are under way until the server goes on; the first two go alone, the others wait for them.
-async fn under_way(limiter: &RateLimiter, identifiers: &[&str]) -> Vec<JoinHandle<Result<bool, limitra::Error>>> {
+async fn under_way(
+    limiter: &RateLimiter,
+    identifiers: &[&str],
+) -> Vec<JoinHandle<Result<bool, limitra::Error>>> {
     let mut running = Vec::new();
     for identifier in identifiers {
         let (limiter, identifier) = (limiter.clone(), (*identifier).to_owned());

@@ -79,6 +79,6 @@ fn rule(bytes: &[u8]) -> Option<RuleOutcome> {
     Some(RuleOutcome { allowed: allowed == 1, state })
 }
 
-fn number([a, b, c, d, e, f, g]: [u8; 7]) -> u64 {
-    u64::from_le_bytes([a, b, c, d, e, f, g, 0])
+fn number(bytes: [u8; 7]) -> u64 {
+    bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }

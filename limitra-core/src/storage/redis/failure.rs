@@ -35,14 +35,18 @@ impl Failed {
         use ServerErrorKind as Kind;
         let Self::Error(error) = self else { return false };
         let ErrorKind::Server(kind) = error.kind() else { return false };
-        match kind {
-            // A right to one of the keys is missing.
-            Kind::NoPerm => true,
-            // A slot of the cluster is elsewhere, or on its way.
-            Kind::Moved | Kind::Ask | Kind::TryAgain | Kind::CrossSlot => true,
-            Kind::ClusterDown | Kind::MasterDown | Kind::BusyLoading => true,
-            _ => false,
-        }
+        // A right to one of the keys is missing; a slot of the cluster is elsewhere, or on its way; or nobody is served.
+        matches!(
+            kind,
+            Kind::NoPerm
+                | Kind::Moved
+                | Kind::Ask
+                | Kind::TryAgain
+                | Kind::CrossSlot
+                | Kind::ClusterDown
+                | Kind::MasterDown
+                | Kind::BusyLoading
+        )
     }
 }
 

@@ -1,4 +1,4 @@
-//! Redis and Valkey: one command for each decision, by scripts that are the algorithms' twins.
+//! Redis and Valkey: one command for each decision at most, by scripts that are the algorithms' twins.
 
 mod access;
 mod ask;
@@ -53,10 +53,15 @@ const LANE: u16 = 0;
 
 /// Redis (6.2 and later) and Valkey.
 ///
-/// A decision is one `EVALSHA`, whatever the number of rules and subjects, at the server's time,
+/// A decision is one `EVALSHA` at most, whatever the number of rules and subjects, at the server's time,
 /// and leaves every key with a time to live. It costs one round trip; a script that the server has
 /// lost is sent again (the server had not run it). A command whose outcome is unknown is never
 /// sent again.
+///
+/// Where two commands are under way already, decisions of one subject wait for the first answer and then go together, up
+/// to 128 in one `EVALSHA`, first come, first served; there is no timer, so one alone never waits. Each is decided for itself,
+/// in its own deadline, and what is wrong with one record is its caller's error alone. A caller that leaves while it waits is
+/// not counted; one that was sent is. If the answer is lost, it is lost for all who went together.
 ///
 /// One multiplexed connection for each tokio runtime is made at its first use and shared by all
 /// tasks there; after a failure the next decision makes another. A command may take 500 ms, making

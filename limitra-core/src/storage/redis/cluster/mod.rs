@@ -1,4 +1,4 @@
-//! Redis Cluster and Valkey Cluster: one command to the master of the record's slot.
+//! Redis Cluster and Valkey Cluster: one command at most to the master of the record's slot.
 //!
 //! The router is ours, over the same connections that one server has: a map of slots, a connection to each node, and the
 //! redirections that servers answer with. A library's cluster client sends a command again when a connection broke
@@ -45,7 +45,8 @@ const FRESH: Duration = Duration::from_millis(100);
 
 /// Redis Cluster (6.2 and later) and Valkey Cluster.
 ///
-/// A decision is one `EVALSHA` to the master of its record's slot. A server that answers that the slot is elsewhere, moving
+/// A decision is one `EVALSHA` at most to the master of its record's slot: those of one slot that are made at the same time
+/// go together, as on [one server](super::RedisStorage). A server that answers that the slot is elsewhere, moving
 /// or not served right now has run nothing, so the command is sent again, where it said or after a short pause: at most
 /// 16 times, and only within the time that a command may take. A command whose outcome is unknown is never sent again.
 ///
