@@ -103,8 +103,11 @@ async fn racing_tasks_of_several_runtimes_admit_exactly_the_limit() {
 
 #[tokio::test]
 async fn what_is_wrong_with_one_record_is_its_callers_error_alone() {
-    let server = RedisServer::start();
-    let mut look = Look::at(&server);
+    what_is_wrong_stays_with_its_caller(&RedisServer::start()).await;
+}
+
+pub(crate) async fn what_is_wrong_stays_with_its_caller(server: &RedisServer) {
+    let mut look = Look::at(server);
     for algorithm in Algorithm::ALL {
         let limiter = limiter(&storage_at(&server.url()), *algorithm, 5);
         limiter.allow_request("first").await.unwrap();
