@@ -164,7 +164,7 @@ async fn resp3_decides_like_resp2() {
 }
 
 #[tokio::test]
-async fn the_server_keeps_no_more_scripts_than_there_are_algorithms_and_one() {
+async fn the_server_keeps_no_more_scripts_than_there_are_algorithms_and_two() {
     let server = RedisServer::start();
     let storage = storage_at(&server.url());
     for algorithm in Algorithm::ALL {
@@ -177,6 +177,5 @@ async fn the_server_keeps_no_more_scripts_than_there_are_algorithms_and_one() {
         }
     }
     let scripts = Look::at(&server).info("memory", "number_of_cached_scripts");
-    // The buckets are one step, so one script.
-    assert_eq!(scripts, Algorithm::ALL.len() as u64 - 2 + 1);
+    assert_eq!(scripts, Algorithm::ALL.len() as u64 + 2);
 }

@@ -4,6 +4,7 @@
 mod access;
 mod by_url;
 mod clock;
+mod coalescing;
 mod commands;
 mod conformance;
 mod connections;

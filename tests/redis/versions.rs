@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use limitra_tests::RedisServer;
 use limitra_tests::contract::{self, Place};
 
+use crate::coalescing::what_is_wrong_stays_with_its_caller;
+
 /// The programs that are there to be tried.
 fn programs() -> Vec<PathBuf> {
     let list = std::env::var_os("LIMITRA_OTHER_REDIS").expect(
@@ -39,6 +41,14 @@ async fn other_versions_agree_with_every_recorded_decision() {
     for (program, place) in servers() {
         println!("{program}");
         contract::it_agrees_with_every_recorded_decision(&place).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_one_record_is_its_callers_error_alone_on_other_versions() {
+    for program in programs() {
+        let server = RedisServer::builder().program(&program).start();
+        what_is_wrong_stays_with_its_caller(&server).await;
     }
 }
 

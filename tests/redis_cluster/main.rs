@@ -7,6 +7,7 @@ mod moving;
 mod replies;
 mod runtimes;
 mod stage;
+mod together;
 mod versions;
 
 use limitra_tests::RedisCluster;

@@ -33,36 +33,34 @@ local function divide(a, b, c, d)
   return quotient, remainder
 end
 
-local function bucket(rule, state, now, cost)
-  local amount = rule.amount
-  local current = state
-  if state.c > now + rule.window then
-    current = {till = now + math.max(state.till - state.c, 0), a = state.a, b = state.b, c = now}
+local function bucket(
+  now, cost, till, a, b, c, window, amount, capacity, increment, increment_fraction, depth, depth_fraction
+)
+  if c > now + window then
+    till, c = now + math.max(till - c, 0), now
   end
-  local at = math.max(now, current.c)
+  local at = math.max(now, c)
   local micros, fraction = 0, 0
-  if current.b > 0 and (current.till > at or (current.till == at and current.a > 0)) then
-    micros, fraction = current.till - at, current.a
-    if current.b ~= amount then
-      local units, part = divide(micros, current.b, fraction, rule.window)
+  if b > 0 and (till > at or (till == at and a > 0)) then
+    micros, fraction = till - at, a
+    if b ~= amount then
+      local units, part = divide(micros, b, fraction, window)
       if part > 0 then
         units = units + 1
       end
-      if units > rule.capacity - cost then
-        return false, current, current, current
+      if units > capacity - cost then
+        return false, till, a, b, c, till, a, b, c, till
       end
-      micros, fraction = divide(micros, current.b, fraction, amount)
+      micros, fraction = divide(micros, b, fraction, amount)
     end
   end
-  micros = micros + rule.increment
-  if fraction >= amount - rule.increment_fraction then
+  micros = micros + increment
+  if fraction >= amount - increment_fraction then
     micros = micros + 1
-    fraction = fraction - (amount - rule.increment_fraction)
+    fraction = fraction - (amount - increment_fraction)
   else
-    fraction = fraction + rule.increment_fraction
+    fraction = fraction + increment_fraction
   end
-  local allowed = micros < rule.depth or (micros == rule.depth and fraction <= rule.depth_fraction)
-  return allowed, current, {till = at + micros, a = fraction, b = amount, c = at}, current
+  local allowed = micros < depth or (micros == depth and fraction <= depth_fraction)
+  return allowed, till, a, b, c, at + micros, fraction, amount, at, till
 end
-
-steps[6], steps[7], steps[8] = bucket, bucket, bucket

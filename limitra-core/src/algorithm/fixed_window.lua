@@ -1,16 +1,15 @@
 -- Twin of fixed_window.rs.
-local function open(state, now, window)
-  if state.till <= now then
+local function open(now, till, count, window)
+  if till <= now then
     return 0, 0
-  elseif state.till - 2 * window > now then
-    return now + window, state.a
+  elseif till - 2 * window > now then
+    return now + window, count
   end
-  return state.till, state.a
+  return till, count
 end
 
-steps[2] = function(rule, state, now, cost)
-  local till, count = open(state, now, rule.window)
-  local current = {till = till, a = count, b = 0, c = 0}
-  local charged = {till = till == 0 and now + rule.window or till, a = count + cost, b = 0, c = 0}
-  return cost <= rule.amount - count, current, charged, current
+local function fixed_window(now, cost, till, a, b, c, window, amount)
+  local till, count = open(now, till, a, window)
+  local charged_till = till == 0 and now + window or till
+  return cost <= amount - count, till, count, 0, 0, charged_till, count + cost, 0, 0, till
 end

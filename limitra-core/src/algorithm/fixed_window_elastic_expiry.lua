@@ -1,9 +1,7 @@
 -- Twin of fixed_window_elastic_expiry.rs; needs fixed_window.lua before it.
-steps[4] = function(rule, state, now, cost)
-  local till, count = open(state, now, rule.window)
-  local moved = math.max(now + rule.window, till)
-  local current = {till = till, a = count, b = 0, c = 0}
-  local charged = {till = moved, a = count + cost, b = 0, c = 0}
-  local refused = till == 0 and current or {till = moved, a = count, b = 0, c = 0}
-  return cost <= rule.amount - count, current, charged, refused
+local function fixed_window_elastic_expiry(now, cost, till, a, b, c, window, amount)
+  local till, count = open(now, till, a, window)
+  local moved = math.max(now + window, till)
+  local refused_till = till > 0 and moved or 0
+  return cost <= amount - count, till, count, 0, 0, moved, count + cost, 0, 0, refused_till
 end

@@ -66,6 +66,12 @@ macro_rules! algorithms {
                 match self { $(Self::$variant => &[$(include_str!($twin)),+],)* }
             }
 
+            /// The name of the Lua twin of its step.
+            #[cfg(feature = "redis")]
+            pub(crate) const fn twin(self) -> &'static str {
+                match self { $(Self::$variant => stringify!($module),)* }
+            }
+
             /// Decides one hit or test of `cost` at `now` against `state`.
             pub(crate) fn step(rule: &Rule, state: &State, now: Micros, cost: u64) -> Step {
                 match rule.algorithm() { $(Self::$variant => $module::step(rule, state, now, cost),)* }

@@ -1,6 +1,5 @@
 -- Twin of moving_window.rs.
-steps[5] = function(rule, state, now, cost)
-  local till = math.max(now + rule.window, state.till)
-  local charged = {till = till, a = state.a + cost, b = 0, c = 0}
-  return cost <= rule.amount - state.a, state, charged, state
+local function moving_window(now, cost, till, a, b, c, window, amount)
+  local charged_till = math.max(now + window, till)
+  return cost <= amount - a, till, a, b, c, charged_till, a + cost, 0, 0, till
 end

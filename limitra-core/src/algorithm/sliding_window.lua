@@ -29,24 +29,25 @@ local function is_less(a, b, c, d)
   return a0 < b0
 end
 
-steps[1] = function(rule, state, now, cost)
-  local window = rule.window
+local function sliding_window(now, cost, till, a, b, c, window, amount)
   local this = now - math.fmod(now, window)
   local start, previous, current, repaired = this, 0, 0, false
-  if state.till > this then
-    local kept = state.till - 2 * window
+  if till > this then
+    local kept = till - 2 * window
     if kept == this or (kept > now and kept <= now + window) then
-      start, previous, current = kept, state.a, state.b
+      start, previous, current = kept, a, b
     elseif kept > now then
-      previous, current, repaired = state.a, state.b, true
+      previous, current, repaired = a, b, true
     else
-      start, previous = kept + window, state.b
+      start, previous = kept + window, b
     end
   end
-  local left = rule.amount - current - cost
+  local left = amount - current - cost
   local elapsed = math.max(now - start, 0)
   local allowed = left >= 0 and is_less(previous, window - elapsed, left + 1, window)
-  local till = start + 2 * window
-  local kept = repaired and {till = till, a = previous, b = current, c = 0} or state
-  return allowed, kept, {till = till, a = previous, b = current + cost, c = 0}, kept
+  local charged_till = start + 2 * window
+  if repaired then
+    till, a, b, c = charged_till, previous, current, 0
+  end
+  return allowed, till, a, b, c, charged_till, previous, current + cost, 0, till
 end

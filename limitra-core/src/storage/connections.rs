@@ -153,6 +153,12 @@ impl<C: Connect> Attempt<C> {
     }
 }
 
+impl<C: Connect> Clone for Connected<C> {
+    fn clone(&self) -> Self {
+        Self { connection: self.connection.clone(), runtime: self.runtime, started: self.started }
+    }
+}
+
 impl<C: Connect> Clone for Attempt<C> {
     fn clone(&self) -> Self {
         Self { started: self.started, made: self.made.clone() }

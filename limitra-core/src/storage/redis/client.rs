@@ -14,6 +14,7 @@ use ::redis::{
 use deadpool::managed::Manager;
 use deadpool_redis::Pool;
 
+use super::queue::Queue;
 #[cfg(feature = "redis-sentinel")]
 use super::sentinel::Sentinels;
 use crate::error::StorageErrorKind;
@@ -57,16 +58,17 @@ pub(super) struct Way {
     plain: ConnectionInfo,
 }
 
-/// A connection, and whether the task that drives it is still there, where that can be known.
+/// A connection, who waits for it, and whether the task that drives it is still there, where that can be known.
 #[derive(Clone)]
 pub(crate) struct Made {
     pub(super) multiplexed: MultiplexedConnection,
+    pub(super) queue: Arc<Queue>,
     driver: Option<Weak<()>>,
 }
 
 impl Made {
     fn of(multiplexed: MultiplexedConnection) -> Self {
-        Self { multiplexed, driver: None }
+        Self { multiplexed, queue: Arc::default(), driver: None }
     }
 
     /// Whether nothing that is sent by it would arrive: the server closed it, or its runtime is gone.
@@ -108,7 +110,7 @@ impl Way {
             let config = without_deadlines().set_push_sender(held_by_the_driver(alive));
             let client = Client::open(info.clone())?;
             match client.get_multiplexed_async_connection_with_config(&config).await {
-                Ok(multiplexed) => return Ok(Made { multiplexed, driver }),
+                Ok(multiplexed) => return Ok(Made { driver, ..Made::of(multiplexed) }),
                 // An older server, or a user who may not greet: it has to do without.
                 Err(error) if is_an_answer(&error) => {}
                 Err(error) => return Err(error),

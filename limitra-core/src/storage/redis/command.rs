@@ -1,13 +1,16 @@
 //! The command that decides, and its reply.
 
 use ::redis::{Cmd, Value};
-use smallvec::SmallVec;
 
-use super::scripts::Script;
-use crate::attempt::{Attempt, Mode, Outcome, RuleOutcome};
+use super::ask::{asked, push_clock};
+use super::scripts::{self, Script};
+use crate::attempt::{Attempt, Outcome, RuleOutcome};
 use crate::state::State;
 use crate::storage::key_prefix::KeyPrefix;
-use crate::time::{Clock, Micros};
+use crate::time::Micros;
+
+/// What an answer takes for each rule.
+const RULE_BYTES: usize = 29;
 
 /// How a script is named to the server.
 #[derive(Clone, Copy)]
@@ -29,32 +32,16 @@ impl Form {
     }
 }
 
-/// The command that decides: see `prelude.lua` for its arguments.
-pub(super) fn decide(script: &Script, prefix: &KeyPrefix, attempt: &Attempt<'_>, form: Form) -> Cmd {
-    let mut command = form.of(script);
+/// The command that decides all subjects or none: see `prelude.lua` for its arguments.
+pub(super) fn decide(prefix: &KeyPrefix, attempt: &Attempt<'_>, form: Form) -> Cmd {
+    let mut command = form.of(scripts::for_subjects(attempt.subjects));
     command.arg(attempt.subjects.len());
     for subject in attempt.subjects {
         command.arg(prefix.full(subject.key).as_ref());
     }
-    match attempt.clock {
-        Clock::Storage => command.arg(""),
-        Clock::At(instant) => command.arg(instant.get()),
-    };
-    command.arg(u8::from(attempt.mode == Mode::Hit));
+    push_clock(&mut command, attempt.clock);
     for subject in attempt.subjects {
-        command.arg(subject.cost).arg(subject.rules.len());
-        for rule in subject.rules.iter() {
-            let (increment, depth) = (rule.increment(subject.cost), rule.depth());
-            command
-                .arg(rule.algorithm().number())
-                .arg(rule.window().get())
-                .arg(rule.amount())
-                .arg(rule.limit().capacity())
-                .arg(increment.micros)
-                .arg(increment.fraction)
-                .arg(depth.micros)
-                .arg(depth.fraction);
-        }
+        command.arg(asked(subject, attempt.mode).as_slice());
     }
     command
 }
@@ -66,30 +53,32 @@ pub(super) fn clear(key: &str) -> Cmd {
     command
 }
 
-/// Reads a script's reply: the instant, then five numbers for each rule.
-pub(super) fn outcome(reply: &Value, attempt: &Attempt<'_>) -> Option<Outcome> {
-    let count: usize = attempt.subjects.iter().map(|subject| subject.rules.len()).sum();
-    let Value::Array(values) = reply else {
+/// Reads an answer: the instant, then for each rule whether it allows and its state.
+pub(super) fn outcome(answer: &Value, attempt: &Attempt<'_>) -> Option<Outcome> {
+    let Value::BulkString(bytes) = answer else {
         return None;
     };
-    let numbers: Option<SmallVec<[u64; 8]>> = values
-        .iter()
-        .map(|value| match value {
-            Value::Int(number) => u64::try_from(*number).ok(),
-            _ => None,
-        })
-        .collect();
-    let numbers = numbers?;
-    let (now, rules) = numbers.split_first()?;
-    if rules.len() != count * 5 {
+    let count: usize = attempt.subjects.iter().map(|subject| subject.rules.len()).sum();
+    let (now, rules) = bytes.split_first_chunk::<7>()?;
+    if rules.len() != count * RULE_BYTES {
         return None;
     }
-    let rules = rules.chunks_exact(5).map(|rule| match *rule {
-        [allowed @ 0..=1, until, a, b, c] => {
-            let state = State { until: Micros::new(until), a, b, c };
-            Some(RuleOutcome { allowed: allowed == 1, state })
-        }
-        _ => None,
-    });
-    Some(Outcome { now: Micros::new(*now), rules: rules.collect::<Option<_>>()? })
+    let rules = rules.chunks_exact(RULE_BYTES).map(rule).collect::<Option<_>>()?;
+    Some(Outcome { now: Micros::new(number(*now)), rules })
+}
+
+fn rule(bytes: &[u8]) -> Option<RuleOutcome> {
+    let (&allowed @ 0..=1, rest) = bytes.split_first()? else {
+        return None;
+    };
+    let (until, rest) = rest.split_first_chunk::<7>()?;
+    let (a, rest) = rest.split_first_chunk::<7>()?;
+    let (b, rest) = rest.split_first_chunk::<7>()?;
+    let (c, _) = rest.split_first_chunk::<7>()?;
+    let state = State { until: Micros::new(number(*until)), a: number(*a), b: number(*b), c: number(*c) };
+    Some(RuleOutcome { allowed: allowed == 1, state })
+}
+
+fn number(bytes: [u8; 7]) -> u64 {
+    bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }

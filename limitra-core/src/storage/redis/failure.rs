@@ -5,7 +5,7 @@ use ::redis::{ErrorKind, RedisError, ServerErrorKind};
 use crate::error::{StorageError, StorageErrorKind};
 
 /// Why there is no answer.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Failed {
     /// There was no connection, so nothing was sent.
     Unconnected(StorageError),
@@ -28,6 +28,25 @@ impl Failed {
     /// Whether the server said that it does not know the script: it has run nothing.
     pub(super) fn is_no_script(&self) -> bool {
         matches!(self, Self::Error(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript))
+    }
+
+    /// Whether a server would not take a command for several records, and has run nothing of it.
+    pub(super) fn has_run_nothing(&self) -> bool {
+        use ServerErrorKind as Kind;
+        let Self::Error(error) = self else { return false };
+        let ErrorKind::Server(kind) = error.kind() else { return false };
+        // A right to one of the keys is missing; a slot of the cluster is elsewhere, or on its way; or nobody is served.
+        matches!(
+            kind,
+            Kind::NoPerm
+                | Kind::Moved
+                | Kind::Ask
+                | Kind::TryAgain
+                | Kind::CrossSlot
+                | Kind::ClusterDown
+                | Kind::MasterDown
+                | Kind::BusyLoading
+        )
     }
 }
 

@@ -1,12 +1,15 @@
-//! Redis and Valkey: one command for each decision, by scripts that are the algorithms' twins.
+//! Redis and Valkey: one command for each decision at most, by scripts that are the algorithms' twins.
 
 mod access;
+mod ask;
 mod builder;
 mod client;
 #[cfg(feature = "redis-cluster")]
 mod cluster;
 mod command;
 mod failure;
+mod flight;
+mod queue;
 mod scripts;
 #[cfg(feature = "redis-sentinel")]
 mod sentinel;
@@ -18,6 +21,7 @@ mod url;
 use std::fmt;
 use std::sync::Arc;
 
+use ::redis::Value;
 use async_trait::async_trait;
 
 use crate::attempt::{Attempt, Outcome};
@@ -25,7 +29,9 @@ use crate::error::{ConfigurationError, StorageError, StorageErrorKind};
 use crate::key::Key;
 use crate::storage::key_prefix::KeyPrefix;
 use crate::storage::{AnyStorage, Bounds, Storage, StorageOptions, StorageUrl};
+use crate::time::Clock;
 
+use ask::Ask;
 pub use builder::RedisStorageBuilder;
 pub use client::RedisClient;
 #[cfg(feature = "redis-cluster")]
@@ -42,13 +48,20 @@ use settings::Deadlines;
 
 /// The storage's name.
 const NAME: &str = "redis";
+/// On one server any records can be named together.
+const LANE: u16 = 0;
 
 /// Redis (6.2 and later) and Valkey.
 ///
-/// A decision is one `EVALSHA`, whatever the number of rules and subjects, at the server's time,
+/// A decision is one `EVALSHA` at most, whatever the number of rules and subjects, at the server's time,
 /// and leaves every key with a time to live. It costs one round trip; a script that the server has
 /// lost is sent again (the server had not run it). A command whose outcome is unknown is never
 /// sent again.
+///
+/// Where two commands are under way already, decisions of one subject wait for the first answer and then go together, up
+/// to 128 in one `EVALSHA`, first come, first served; there is no timer, so one alone never waits. Each is decided for itself,
+/// in its own deadline, and what is wrong with one record is its caller's error alone. A caller that leaves while it waits is
+/// not counted; one that was sent is. If the answer is lost, it is lost for all who went together.
 ///
 /// One multiplexed connection for each tokio runtime is made at its first use and shared by all
 /// tasks there; after a failure the next decision makes another. A command may take 500 ms, making
@@ -113,6 +126,11 @@ impl Inner {
         let name = self.name;
         move |failed| failed.storage_error(name, operation)
     }
+
+    fn outcome(&self, answer: Result<Value, Failed>, attempt: &Attempt<'_>) -> Result<Outcome, StorageError> {
+        let malformed = || StorageError::new(StorageErrorKind::Malformed, self.name, "decide");
+        command::outcome(&answer.map_err(self.failed("decide"))?, attempt).ok_or_else(malformed)
+    }
 }
 
 #[async_trait]
@@ -122,11 +140,28 @@ impl Storage for Inner {
     }
 
     async fn decide(&self, attempt: &Attempt<'_>) -> Result<Outcome, StorageError> {
-        let script = scripts::for_attempt(attempt);
-        let words = |form| command::decide(script, &self.key_prefix, attempt, form);
-        let reply = self.server.run(&words).await.map_err(self.failed("decide"))?;
-        let malformed = || StorageError::new(StorageErrorKind::Malformed, self.name, "decide");
-        command::outcome(&reply, attempt).ok_or_else(malformed)
+        let answer = match Ask::of(attempt, &self.key_prefix) {
+            Some(ask) if attempt.clock == Clock::Storage => self.server.decide(LANE, ask).await,
+            _ => self.server.run(&|form| command::decide(&self.key_prefix, attempt, form)).await,
+        };
+        self.outcome(answer, attempt)
+    }
+
+    /// One command after the other, for up to 128 attempts of one subject each.
+    async fn decide_many(&self, attempts: &[Attempt<'_>]) -> Vec<Result<Outcome, StorageError>> {
+        let (mut outcomes, mut rest) = (Vec::with_capacity(attempts.len()), attempts);
+        while let Some((first, others)) = rest.split_first() {
+            let asks = Ask::first_of(rest, &self.key_prefix);
+            if asks.is_empty() {
+                outcomes.push(self.decide(first).await);
+                rest = others;
+                continue;
+            }
+            let answers = self.server.decide_each(&asks).await;
+            outcomes.extend(rest.iter().zip(answers).map(|(attempt, answer)| self.outcome(answer, attempt)));
+            rest = rest.get(asks.len()..).unwrap_or_default();
+        }
+        outcomes
     }
 
     async fn clear(&self, key: Key<'_>) -> Result<(), StorageError> {

@@ -3,7 +3,7 @@
 use once_cell::sync::Lazy;
 
 use crate::algorithm::Algorithm;
-use crate::attempt::Attempt;
+use crate::attempt::Subject;
 
 /// A script and the SHA-1 by which a server that has seen it knows it.
 pub(super) struct Script {
@@ -26,43 +26,51 @@ impl Script {
     }
 }
 
-/// One script for every algorithm alone, by its place in [`Algorithm::ALL`], and one for all of them.
-static SCRIPTS: Lazy<(Vec<Script>, Script)> = Lazy::new(|| {
-    let alone = Algorithm::ALL.iter().map(|algorithm| alone(*algorithm)).collect();
-    (alone, general(Algorithm::ALL))
+struct Scripts {
+    /// One for every algorithm alone, by its place in [`Algorithm::ALL`].
+    alone: Vec<Script>,
+    each: Script,
+    atomic: Script,
+}
+
+static SCRIPTS: Lazy<Scripts> = Lazy::new(|| {
+    let each = |algorithms: &[Algorithm]| compose(algorithms, include_str!("script/each.lua"));
+    Scripts {
+        alone: Algorithm::ALL.iter().map(|algorithm| each(&[*algorithm])).collect(),
+        each: each(Algorithm::ALL),
+        atomic: compose(Algorithm::ALL, include_str!("script/atomic.lua")),
+    }
 });
 
-/// The script for an attempt: a lean one for one rule of one subject, the general one for more.
-pub(super) fn for_attempt(attempt: &Attempt<'_>) -> &'static Script {
-    let (alone, general) = &*SCRIPTS;
-    let [subject] = attempt.subjects else {
-        return general;
+/// The script for subjects that are decided together: all of them or none.
+pub(super) fn for_subjects(subjects: &[Subject<'_>]) -> &'static Script {
+    let [subject] = subjects else {
+        return &SCRIPTS.atomic;
     };
     let [rule] = &*subject.rules else {
-        return general;
+        return &SCRIPTS.each;
     };
     let place = Algorithm::ALL.iter().position(|algorithm| *algorithm == rule.algorithm());
-    place.and_then(|place| alone.get(place)).unwrap_or(general)
+    place.and_then(|place| SCRIPTS.alone.get(place)).unwrap_or(&SCRIPTS.each)
 }
 
-/// One algorithm, with a short way for a record of one rule; a moving window's log is never read whole.
-fn alone(algorithm: Algorithm) -> Script {
-    let lean = if algorithm == Algorithm::MovingWindow { "" } else { include_str!("script/lean.lua") };
-    compose(&[algorithm], lean)
+/// The script for subjects that are decided each for itself.
+pub(super) fn for_each() -> &'static Script {
+    &SCRIPTS.each
 }
 
-fn general(algorithms: &[Algorithm]) -> Script {
-    compose(algorithms, "")
-}
-
-fn compose(algorithms: &[Algorithm], lean: &'static str) -> Script {
-    let mut parts: Vec<&'static str> = vec![include_str!("script/prelude.lua")];
+/// The prelude, the twins, and what is done with them.
+fn compose(algorithms: &[Algorithm], body: &str) -> Script {
+    let mut parts: Vec<&str> = vec![include_str!("script/prelude.lua")];
     for part in algorithms.iter().flat_map(|algorithm| algorithm.twins()) {
         if !parts.contains(part) {
             parts.push(part);
         }
     }
-    parts.push(lean);
-    parts.push(include_str!("script/general.lua"));
+    let step = |algorithm: &Algorithm| format!("[{}] = {}", algorithm.number(), algorithm.twin());
+    let steps: Vec<String> = algorithms.iter().map(step).collect();
+    let steps = format!("local steps = {{{}}}", steps.join(", "));
+    let body = body.replace("--> general.lua\n", include_str!("script/general.lua"));
+    parts.extend([steps.as_str(), &body]);
     Script::new(parts.join("\n"))
 }

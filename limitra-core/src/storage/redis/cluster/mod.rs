@@ -1,4 +1,4 @@
-//! Redis Cluster and Valkey Cluster: one command to the master of the record's slot.
+//! Redis Cluster and Valkey Cluster: one command at most to the master of the record's slot.
 //!
 //! The router is ours, over the same connections that one server has: a map of slots, a connection to each node, and the
 //! redirections that servers answer with. A library's cluster client sends a command again when a connection broke
@@ -6,6 +6,7 @@
 //! that a server named.
 
 mod builder;
+mod many;
 mod nodes;
 mod redirection;
 mod slots;
@@ -19,9 +20,10 @@ use ::redis::{Cmd, Value};
 use async_trait::async_trait;
 use tokio::runtime::Handle;
 
+use super::ask::Ask;
 use super::command::{self, Form};
 use super::failure::Failed;
-use super::{scripts, sweep};
+use super::sweep;
 use crate::attempt::{Attempt, Outcome};
 use crate::error::{ConfigurationError, StorageError, StorageErrorKind};
 use crate::key::Key;
@@ -29,6 +31,7 @@ use crate::storage::connections::{Connected, Connections};
 use crate::storage::key_prefix::KeyPrefix;
 use crate::storage::pause::Pause;
 use crate::storage::{AnyStorage, Bounds, Storage, StorageOptions, StorageUrl};
+use crate::time::Clock;
 
 pub use builder::RedisClusterStorageBuilder;
 use nodes::{Node, Nodes, Topology};
@@ -42,7 +45,8 @@ const FRESH: Duration = Duration::from_millis(100);
 
 /// Redis Cluster (6.2 and later) and Valkey Cluster.
 ///
-/// A decision is one `EVALSHA` to the master of its record's slot. A server that answers that the slot is elsewhere, moving
+/// A decision is one `EVALSHA` at most to the master of its record's slot: those of one slot that are made at the same time
+/// go together, as on [one server](super::RedisStorage). A server that answers that the slot is elsewhere, moving
 /// or not served right now has run nothing, so the command is sent again, where it said or after a short pause: at most
 /// 16 times, and only within the time that a command may take. A command whose outcome is unknown is never sent again.
 ///
@@ -109,14 +113,15 @@ impl Inner {
         words: &(dyn Fn(Form) -> Cmd + Send + Sync),
         operation: &'static str,
     ) -> Result<Value, StorageError> {
-        self.in_time(operation, self.follow(slot(key), words, operation)).await
+        self.in_time(operation, self.follow(slot(key), words, None, operation)).await
     }
 
-    /// Follows redirections to where the command is run.
+    /// Follows redirections to where the command is run; one that asks of one record may go with others of its slot.
     async fn follow(
         &self,
         slot: u16,
         words: &(dyn Fn(Form) -> Cmd + Send + Sync),
+        ask: Option<Ask>,
         operation: &'static str,
     ) -> Result<Value, StorageError> {
         let (started, mut pause, mut tries) = (Instant::now(), Pause::default(), 0);
@@ -126,7 +131,13 @@ impl Inner {
             let slots = &map.connection.slots;
             let (answer, host) = match (asked.take(), slots.master(slot)) {
                 (Some(node), _) => (node.server.run_asking(words).await, node.address.host.clone()),
-                (None, Some(node)) => (node.server.run(words).await, node.address.host.clone()),
+                (None, Some(node)) => {
+                    let answer = match &ask {
+                        Some(ask) => node.server.decide(slot, ask.clone()).await,
+                        None => node.server.run(words).await,
+                    };
+                    (answer, node.address.host.clone())
+                }
                 (None, None) => (Err(unserved()), String::new()),
             };
             let failed = match answer {
@@ -196,12 +207,19 @@ impl Storage for Inner {
     }
 
     async fn decide(&self, attempt: &Attempt<'_>) -> Result<Outcome, StorageError> {
-        let malformed = || StorageError::new(StorageErrorKind::Malformed, NAME, "decide");
-        let script = scripts::for_attempt(attempt);
-        let words = |form| command::decide(script, &self.key_prefix, attempt, form);
-        let first = attempt.subjects.first().ok_or_else(malformed)?;
-        let reply = self.run(&self.key_prefix.full(first.key), &words, "decide").await?;
-        command::outcome(&reply, attempt).ok_or_else(malformed)
+        let words = |form| command::decide(&self.key_prefix, attempt, form);
+        let Some(first) = attempt.subjects.first() else {
+            return Err(StorageError::new(StorageErrorKind::Malformed, NAME, "decide"));
+        };
+        let slot = slot(&self.key_prefix.full(first.key));
+        let ask = Ask::of(attempt, &self.key_prefix).filter(|_| attempt.clock == Clock::Storage);
+        let answer = self.in_time("decide", self.follow(slot, &words, ask, "decide")).await?;
+        many::outcome(Ok(answer), attempt)
+    }
+
+    /// One command for up to 128 attempts of one subject each in a slot, those of different slots at once.
+    async fn decide_many(&self, attempts: &[Attempt<'_>]) -> Vec<Result<Outcome, StorageError>> {
+        self.decide_by_slot(attempts).await
     }
 
     async fn clear(&self, key: Key<'_>) -> Result<(), StorageError> {

@@ -1,6 +1,6 @@
 -- The general way: any subjects and rules, on whole records. Decides all first, then commits.
-local HEAD, ENTRY, SLOT, LOOK, MOST = 4, 36, 16, 1024, 255
-local TWO26, TWO53 = 67108864, 9007199254740992
+local HEAD, ENTRY, SLOT, LOOK, MOST, ASKED, RULE = 4, 36, 16, 1024, 255, 8, 50
+local TWO26 = 67108864
 local FOREIGN = 'LIMITRAFOREIGN the value is not a limitra record'
 
 local function foreign()
@@ -132,13 +132,23 @@ local function measure(record, entry, rule, cost)
   return {till = newest + window, a = count, b = blocker, c = first_instant}
 end
 
+local function step(rule, state, cost)
+  local allowed, till, a, b, c, charged_till, charged_a, charged_b, charged_c, refused_till = steps[rule.algorithm](
+    now, cost, state.till, state.a, state.b, state.c,
+    rule.window, rule.amount, rule.capacity, rule.increment, rule.increment_fraction, rule.depth, rule.depth_fraction
+  )
+  local current = {till = till, a = a, b = b, c = c}
+  local charged = {till = charged_till, a = charged_a, b = charged_b, c = charged_c}
+  return allowed, current, charged, {till = refused_till, a = a, b = b, c = c}
+end
+
 local function decide(record, rule, cost)
   local entry = entry_of(record, rule)
   local state = entry or {till = 0, a = 0, b = 0, c = 0}
   if rule.algorithm == 5 and entry then
     state = measure(record, entry, rule, cost)
   end
-  local allowed, current, charged, refused = steps[rule.algorithm](rule, state, now, cost)
+  local allowed, current, charged, refused = step(rule, state, cost)
   if cost == 0 then
     allowed, charged, refused = true, current, current
   end
@@ -276,61 +286,67 @@ local function commit(record)
   end
 end
 
-local subjects, allowed, position = {}, true, 3
-for index, key in ipairs(KEYS) do
-  local record, mistake = load(key)
-  if mistake then
-    return mistake
+-- What is asked of a record.
+local function read(ask)
+  local spends, cost = struct.unpack('<BI7', ask)
+  local subject = {spends = spends == 1, cost = cost, rules = {}, found = {}}
+  for position = ASKED + 1, #ask, RULE do
+    local rule = {}
+    rule.algorithm, rule.window, rule.amount, rule.capacity, rule.increment, rule.increment_fraction, rule.depth,
+      rule.depth_fraction = struct.unpack('<BI7I7I7I7I7I7I7', ask, position)
+    table.insert(subject.rules, rule)
   end
-  local subject = {record = record, cost = tonumber(ARGV[position]), found = {}}
-  local count = tonumber(ARGV[position + 1])
-  position = position + 2
-  for place = 1, count do
-    local found = decide(record, rule_at(position), subject.cost)
-    allowed = allowed and found.allowed
-    subject.found[place] = found
-    position = position + 8
-  end
-  subjects[index] = subject
+  return subject
 end
 
--- Nothing is written before it is known that everything can be.
-local reply = {now}
-for _, subject in ipairs(subjects) do
-  local record = subject.record
-  for _, found in ipairs(subject.found) do
-    local state = found.current
-    if spends and allowed then
-      state = found.charged
-    elseif spends then
-      state = found.refused
+-- Decides all of them or none.
+attempt = function(keys, asks)
+  local subjects, allowed = {}, true
+  for index, key in ipairs(keys) do
+    local record, mistake = load(key)
+    if mistake then
+      return mistake
     end
-    if spends and subject.cost > 0 then
-      if allowed then
-        keep(record, found, state, subject.cost)
-      elseif found.entry and state.till > 0 and state.till ~= found.entry.till then
-        keep(record, found, state, 0)
+    local subject = read(asks[index])
+    subject.record = record
+    for place, rule in ipairs(subject.rules) do
+      local found = decide(record, rule, subject.cost)
+      allowed = allowed and found.allowed
+      subject.found[place] = found
+    end
+    subjects[index] = subject
+  end
+
+  -- Nothing is written before it is known that everything can be.
+  local reply = {struct.pack('<I7', now)}
+  for _, subject in ipairs(subjects) do
+    local record = subject.record
+    for _, found in ipairs(subject.found) do
+      local state = found.current
+      if subject.spends then
+        state = allowed and found.charged or found.refused
+        if allowed then
+          keep(record, found, state, subject.cost)
+        elseif found.entry and state.till > 0 and state.till ~= found.entry.till then
+          keep(record, found, state, 0)
+        end
+      end
+      table.insert(reply, struct.pack('<BI7I7I7I7', found.allowed and 1 or 0, state.till, state.a, state.b, state.c))
+    end
+    if record.is_changed and allowed then
+      forget(record, #subject.found)
+      if #record.entries > MOST then
+        return redis.error_reply('LIMITRAFULL the record holds as many other rules as it may')
       end
     end
-    table.insert(reply, found.allowed and 1 or 0)
-    table.insert(reply, state.till)
-    table.insert(reply, state.a)
-    table.insert(reply, state.b)
-    table.insert(reply, state.c)
   end
-  if record.is_changed and allowed then
-    forget(record, #subject.found)
-    if #record.entries > MOST then
-      return redis.error_reply('LIMITRAFULL the record holds as many other rules as it may')
+  for _, subject in ipairs(subjects) do
+    local record = subject.record
+    if record.is_changed then
+      commit(record)
+    elseif subject.spends and record.value ~= '' then
+      heal(record.key, record.till)
     end
   end
+  return table.concat(reply)
 end
-for _, subject in ipairs(subjects) do
-  local record = subject.record
-  if record.is_changed then
-    commit(record)
-  elseif spends and record.value ~= '' then
-    heal(record.key, record.till)
-  end
-end
-return reply

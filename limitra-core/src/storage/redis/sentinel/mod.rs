@@ -18,7 +18,7 @@ const NAME: &str = "redis-sentinel";
 /// Redis (6.2 and later) and Valkey whose master is named by sentinels.
 ///
 /// The sentinels are asked when a connection is made, and the master is asked whether it is one. From then on a decision
-/// is what it is with [`RedisStorage`](super::RedisStorage): one `EVALSHA`. When the master is lost or
+/// is what it is with [`RedisStorage`](super::RedisStorage): one `EVALSHA` at most. When the master is lost or
 /// demoted, that decision is an error, and the next one asks the sentinels again. Replicas are never asked: a decision writes.
 ///
 /// ```

@@ -1,0 +1,102 @@
+//! What is asked of one record, as scripts read it.
+
+use ::redis::Cmd;
+use smallvec::SmallVec;
+
+use super::command::Form;
+use super::queue::BATCH;
+use super::scripts::{self, Script};
+use crate::attempt::{Attempt, Mode, Subject};
+use crate::storage::key_prefix::KeyPrefix;
+use crate::time::Clock;
+
+/// What is asked of one record, whose answer depends on no other one.
+#[derive(Clone)]
+pub(super) struct Ask {
+    key: String,
+    rules: Asked,
+    clock: Clock,
+    script: &'static Script,
+}
+
+/// Whether to spend, the cost and the rules, as bytes; see `prelude.lua`. One rule takes 58.
+pub(super) type Asked = SmallVec<[u8; 58]>;
+
+impl Ask {
+    /// What an attempt asks, if it names one subject.
+    pub(super) fn of(attempt: &Attempt<'_>, prefix: &KeyPrefix) -> Option<Self> {
+        let [subject] = attempt.subjects else {
+            return None;
+        };
+        Some(Self {
+            key: prefix.full(subject.key).into_owned(),
+            rules: asked(subject, attempt.mode),
+            clock: attempt.clock,
+            script: scripts::for_subjects(attempt.subjects),
+        })
+    }
+
+    /// The first of these attempts, as many as one command decides.
+    pub(super) fn first_of(attempts: &[Attempt<'_>], prefix: &KeyPrefix) -> Vec<Self> {
+        let clock = attempts.first().map(|first| first.clock);
+        let alike = attempts.iter().take_while(|attempt| Some(attempt.clock) == clock);
+        alike.take(BATCH).map_while(|attempt| Self::of(attempt, prefix)).collect()
+    }
+
+    /// The command that decides these, each for itself, at the same clock.
+    pub(super) fn decide_each<'a>(asks: impl ExactSizeIterator<Item = &'a Self> + Clone, form: Form) -> Cmd {
+        let (script, clock) = match (asks.len(), asks.clone().next()) {
+            (1, Some(ask)) => (ask.script, ask.clock),
+            (_, first) => (scripts::for_each(), first.map_or(Clock::Storage, |ask| ask.clock)),
+        };
+        let mut command = form.of(script);
+        command.arg(asks.len());
+        for ask in asks.clone() {
+            command.arg(&ask.key);
+        }
+        push_clock(&mut command, clock);
+        let mut before: &[u8] = &[];
+        for ask in asks {
+            let rules = ask.rules.as_slice();
+            command.arg(if rules == before { &[] } else { rules });
+            before = rules;
+        }
+        command
+    }
+}
+
+/// The instant that is asked for, or nothing for the server's own.
+pub(super) fn push_clock(command: &mut Cmd, clock: Clock) {
+    match clock {
+        Clock::Storage => command.arg(""),
+        Clock::At(instant) => command.arg(instant.get()),
+    };
+}
+
+/// What is asked of a subject. A cost of 0 only looks.
+pub(super) fn asked(subject: &Subject<'_>, mode: Mode) -> Asked {
+    let mut bytes = Asked::new();
+    bytes.push(u8::from(mode == Mode::Hit && subject.cost > 0));
+    push(&mut bytes, subject.cost);
+    for rule in subject.rules.iter() {
+        let (increment, depth) = (rule.increment(subject.cost), rule.depth());
+        bytes.push(rule.algorithm().number());
+        for number in [
+            rule.window().get(),
+            rule.amount(),
+            rule.limit().capacity(),
+            increment.micros,
+            increment.fraction,
+            depth.micros,
+            depth.fraction,
+        ] {
+            push(&mut bytes, number);
+        }
+    }
+    bytes
+}
+
+/// A number below 2<sup>53</sup>, so the eighth byte is zero.
+fn push(bytes: &mut Asked, number: u64) {
+    bytes.extend(number.to_le_bytes().into_iter().take(7));
+}

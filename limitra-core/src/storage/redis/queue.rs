@@ -1,0 +1,118 @@
+//! Decisions that wait for a connection and go together.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, PoisonError};
+
+use ::redis::Value;
+use tokio::sync::oneshot;
+
+use super::ask::Ask;
+use super::failure::Failed;
+
+/// The most decisions that go together: a server answers nobody else meanwhile, for about half a millisecond.
+pub(super) const BATCH: usize = 128;
+/// How many commands are under way before decisions wait: one that the server runs, and one that is on its way.
+const FLIGHTS: usize = 2;
+
+/// The decisions of one connection that wait until a command comes back; then the first ones go together.
+///
+/// Nobody waits where fewer than [`FLIGHTS`] commands are under way, and wherever somebody waits, so many are: each that
+/// lands takes those who wait with it. So there is no timer, and a decision alone goes at once.
+#[derive(Default)]
+pub(super) struct Queue {
+    lanes: Mutex<Lanes>,
+}
+
+/// By what must be the same for records that one command names: a cluster's slot.
+#[derive(Default)]
+struct Lanes {
+    by_number: HashMap<u16, Lane>,
+    /// Nothing that is sent by this connection would arrive.
+    is_closed: bool,
+}
+
+#[derive(Default)]
+struct Lane {
+    flights: usize,
+    waiting: VecDeque<Waiting>,
+}
+
+/// A decision that waits. Its caller may have left.
+pub(super) struct Waiting {
+    pub(super) ask: Ask,
+    pub(super) answer: oneshot::Sender<Answer>,
+}
+
+/// What becomes of a decision that waited.
+pub(super) type Answer = Result<Value, Unanswered>;
+
+/// Why there is no answer to a decision that waited.
+pub(super) enum Unanswered {
+    /// It was not sent, for the connection was lost before.
+    Unsent(Ask),
+    /// The server would not run the command for all, and has run nothing.
+    Refused(Ask),
+    Failed(Failed),
+}
+
+/// What a decision does.
+pub(super) enum Turn {
+    /// It goes at once.
+    Now(Ask),
+    /// It waits for its answer.
+    Later(oneshot::Receiver<Answer>),
+}
+
+impl Queue {
+    /// Takes off, if there is room, or else waits.
+    pub(super) fn turn(&self, lane: u16, ask: Ask) -> Turn {
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        if lanes.is_closed {
+            return Turn::Now(ask);
+        }
+        let lane = lanes.by_number.entry(lane).or_default();
+        if lane.flights < FLIGHTS {
+            lane.flights += 1;
+            return Turn::Now(ask);
+        }
+        let (answer, answered) = oneshot::channel();
+        lane.waiting.push_back(Waiting { ask, answer });
+        Turn::Later(answered)
+    }
+
+    /// A command has landed; another one takes off in its place with those that are returned, if any wait.
+    pub(super) fn land(&self, number: u16) -> Vec<Waiting> {
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(lane) = lanes.by_number.get_mut(&number) else {
+            return Vec::new();
+        };
+        let mut batch = Vec::new();
+        while let Some(waiting) = lane.waiting.pop_front() {
+            if !waiting.answer.is_closed() {
+                batch.push(waiting);
+            }
+            if batch.len() == BATCH {
+                break;
+            }
+        }
+        if batch.is_empty() {
+            lane.flights = lane.flights.saturating_sub(1);
+            if lane.flights == 0 {
+                lanes.by_number.remove(&number);
+            }
+        }
+        batch
+    }
+
+    /// The connection is lost: who waits is told so, and nobody waits here any more.
+    pub(super) fn close(&self) {
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        lanes.is_closed = true;
+        let left = std::mem::take(&mut lanes.by_number);
+        drop(lanes);
+        for waiting in left.into_values().flat_map(|lane| lane.waiting) {
+            // A caller that has left needs no answer.
+            let _ = waiting.answer.send(Err(Unanswered::Unsent(waiting.ask)));
+        }
+    }
+}
