@@ -4,6 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+use crate::instructions;
 use crate::memory;
 use crate::program::Program;
 use crate::report;
@@ -12,22 +13,23 @@ use crate::rows::Rows;
 use crate::scale::Scale;
 
 const USAGE: &str = "cargo run --release -p limitra-bench -- GROUP .. [--quick] [--out FOLDER]
-  GROUP       memory or all
+  GROUP       memory, instructions, or all of them
   --quick     fewer repetitions of less
   --out       where rows.jsonl is kept (default: docs/performance); what other groups left there stays";
 
 /// What measures a group.
 type Measure = fn(Scale, &Program) -> Vec<Row>;
 
-const GROUPS: &[(&str, Measure)] = &[(memory::GROUP, memory::measure)];
+const GROUPS: &[(&str, Measure)] =
+    &[(memory::GROUP, memory::measure), (instructions::GROUP, instructions::measure)];
 
 /// Does what the command line asks for.
 pub fn run() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     if let Some((first, rest)) = arguments.split_first()
-        && first == "one-bytes"
+        && let Some(part) = part(first)
     {
-        return memory::print_bytes(rest).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
+        return part(rest).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
     }
     let Some(wish) = Wish::of(&arguments) else {
         eprintln!("{USAGE}");
@@ -35,6 +37,15 @@ pub fn run() -> ExitCode {
     };
     wish.fulfil();
     ExitCode::SUCCESS
+}
+
+/// What this program does for itself in a process of its own.
+fn part(name: &str) -> Option<fn(&[String]) -> Option<()>> {
+    match name {
+        memory::BYTES_ARGUMENT => Some(memory::print_bytes),
+        instructions::ARGUMENT => Some(instructions::run),
+        _ => None,
+    }
 }
 
 struct Wish {

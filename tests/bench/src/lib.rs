@@ -6,6 +6,7 @@
 
 mod command;
 mod goals;
+mod instructions;
 mod keys;
 mod limiters;
 mod memory;

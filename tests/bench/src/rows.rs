@@ -49,7 +49,7 @@ impl Rows {
     pub(crate) fn write(&self, file: &Path) -> io::Result<()> {
         let about = self.about.iter().map(|(group, text)| json!({ "about": group, "text": text }));
         let lines = about.chain(self.rows.iter().map(Row::to_json));
-        let text: String = lines.map(|line| format!("{line}\n")).collect();
+        let text = lines.map(|line| line.to_string() + "\n").collect::<String>();
         if let Some(folder) = file.parent() {
             fs::create_dir_all(folder)?;
         }

@@ -19,7 +19,7 @@ const KEYS: usize = 1000;
 
 /// A trivial function under the attribute.
 #[rate_limit(requests = 1_000_000_000, window = 1, key = "who", algorithm = "gcra", limitra = limits)]
-pub(super) async fn attributed(who: &str, limits: &Limitra) -> Result<u64, Error> {
+pub(crate) async fn attributed(who: &str, limits: &Limitra) -> Result<u64, Error> {
     Ok(black_box(7))
 }
 

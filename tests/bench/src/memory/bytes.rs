@@ -10,13 +10,16 @@ use crate::rounds::Rounds;
 use crate::row::{BYTES, Name};
 use crate::scale::Scale;
 
+/// What this program is called with to fill one subject.
+pub(crate) const ARGUMENT: &str = "one-filled";
+
 const WIDTHS: [usize; 2] = [12, 200];
 const PEERS: [(&str, usize); 3] = [("governor", 1), ("throttlecrab", 1), ("limitador", 10)];
 
 pub(super) fn add<'a>(rounds: &mut Rounds<'a>, scale: Scale, program: &'a Program) {
     let count = scale.keys(1_000_000);
     let mut case = |case: String, name: &str, subject: &str, count: usize, width: usize| {
-        let arguments = ["one-bytes".to_owned(), subject.to_owned(), count.to_string(), width.to_string()];
+        let arguments = [ARGUMENT.to_owned(), subject.to_owned(), count.to_string(), width.to_string()];
         let name = Name::new(case, name);
         rounds.add(name, &[BYTES], move || vec![program.number(&arguments)]);
     };

@@ -10,7 +10,9 @@ mod pauses;
 mod unkeyed;
 
 pub(crate) use allocations::print as print_allocations;
-pub(crate) use bytes::print as print_bytes;
+pub(crate) use attribute::attributed;
+pub(crate) use bytes::{ARGUMENT as BYTES_ARGUMENT, print as print_bytes};
+pub(crate) use unkeyed::EVERYBODY;
 
 use crate::program::Program;
 use crate::rounds::Rounds;
