@@ -7,21 +7,25 @@ use std::process::{Command, ExitCode};
 use crate::instructions;
 use crate::memory;
 use crate::program::Program;
+use crate::redis;
 use crate::report;
 use crate::row::Row;
 use crate::rows::Rows;
 use crate::scale::Scale;
 
 const USAGE: &str = "cargo run --release -p limitra-bench -- GROUP .. [--quick] [--out FOLDER]
-  GROUP       memory, instructions, or all of them
+  GROUP       memory, redis, instructions, or all of them
   --quick     fewer repetitions of less
   --out       where rows.jsonl is kept (default: docs/performance); what other groups left there stays";
 
 /// What measures a group.
 type Measure = fn(Scale, &Program) -> Vec<Row>;
 
-const GROUPS: &[(&str, Measure)] =
-    &[(memory::GROUP, memory::measure), (instructions::GROUP, instructions::measure)];
+const GROUPS: &[(&str, Measure)] = &[
+    (memory::GROUP, memory::measure),
+    (redis::GROUP, redis::measure),
+    (instructions::GROUP, instructions::measure),
+];
 
 /// Does what the command line asks for.
 pub fn run() -> ExitCode {

@@ -12,6 +12,7 @@ mod limiters;
 mod memory;
 mod pass;
 mod program;
+mod redis;
 mod report;
 mod rounds;
 mod row;

@@ -94,6 +94,11 @@ pub(crate) fn memory(keys: usize) -> MemoryStorage {
     MemoryStorage::with_max_keys(keys + keys / 4 + 64).unwrap()
 }
 
+/// A memory storage whose clock is read once a millisecond.
+pub(crate) fn coarse() -> MemoryStorage {
+    MemoryStorage::builder().coarse_clock(Duration::from_millis(1)).build().unwrap()
+}
+
 /// A handle of memory alone, for the attribute.
 pub(crate) fn limits() -> Limitra {
     LimitraConfig::new().build().unwrap()

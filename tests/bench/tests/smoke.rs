@@ -35,7 +35,7 @@ fn every_case_in_memory_has_a_row_for_limitra_and_for_its_peers() {
     };
     let strings = ["governor, a String per call", "governor, a String at hand"];
     for threads in ["1 thread", "2 threads"] {
-        for subject in ["limitra", "governor", "leaky-bucket"] {
+        for subject in ["limitra", "limitra, coarse clock", "governor", "leaky-bucket"] {
             has(&format!("unkeyed, {threads}"), subject);
         }
         for keys in ["1,000 keys", "one key, allowed", "one key, exceeded", "1,000,000 keys"] {

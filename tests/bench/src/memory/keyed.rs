@@ -3,7 +3,7 @@
 use limitra::Algorithm;
 
 use crate::keys::{Keys, shuffled, walk};
-use crate::limiters::Allowance;
+use crate::limiters::{Allowance, coarse};
 use crate::pass::{at_once, nanoseconds};
 use crate::rounds::Rounds;
 use crate::row::Name;
@@ -75,6 +75,17 @@ fn add_texts(
             move || assert!(at_once(limitra.check(next())).unwrap().is_allowed() == is_allowed)
         })
     });
+
+    if keys > 1 {
+        let coarse = allowance.limitra_over(&coarse(), Algorithm::Gcra);
+        let texts = Keys::new(keys, 12);
+        rounds.time(Name::new(case, "limitra, coarse clock"), move || {
+            nanoseconds(workers, count, |thread| {
+                let (mut next, limitra) = (texts.walk(thread), &coarse);
+                move || assert!(at_once(limitra.check(next())).unwrap().is_allowed())
+            })
+        });
+    }
 
     let governor = allowance.governor_by_key::<String>();
     let texts = Keys::new(keys, 12);

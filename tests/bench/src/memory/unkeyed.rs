@@ -2,7 +2,7 @@
 
 use limitra::Algorithm;
 
-use crate::limiters::Allowance;
+use crate::limiters::{Allowance, coarse, memory};
 use crate::pass::{at_once, nanoseconds};
 use crate::rounds::Rounds;
 use crate::row::Name;
@@ -10,19 +10,21 @@ use crate::scale::Scale;
 
 use super::threads;
 
-/// The identifier of everybody.
-pub(crate) const EVERYBODY: &str = "all";
+/// The identifier of everybody: none.
+pub(crate) const EVERYBODY: () = ();
 
 pub(super) fn add(rounds: &mut Rounds<'_>, scale: Scale) {
     let count = scale.operations(2_000_000);
     for workers in [1, 2] {
         let case = format!("unkeyed, {}", threads(workers));
-        let limitra = Allowance::Ample.limitra(Algorithm::Gcra, 1);
-        rounds.time(Name::new(&case, "limitra"), move || {
-            nanoseconds(workers, count, |_| {
-                || assert!(at_once(limitra.check(EVERYBODY)).unwrap().is_allowed())
-            })
-        });
+        for (subject, storage) in [("limitra", memory(1)), ("limitra, coarse clock", coarse())] {
+            let limitra = Allowance::Ample.limitra_over(&storage, Algorithm::Gcra);
+            rounds.time(Name::new(&case, subject), move || {
+                nanoseconds(workers, count, |_| {
+                    || assert!(at_once(limitra.check(EVERYBODY)).unwrap().is_allowed())
+                })
+            });
+        }
         let governor = Allowance::Ample.governor();
         rounds.time(Name::new(&case, "governor"), move || {
             nanoseconds(workers, count, |_| || assert!(governor.check().is_ok()))
