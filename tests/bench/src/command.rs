@@ -4,8 +4,10 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+use crate::curves;
 use crate::instructions;
 use crate::memory;
+use crate::page;
 use crate::program::Program;
 use crate::redis;
 use crate::report;
@@ -14,7 +16,9 @@ use crate::rows::Rows;
 use crate::scale::Scale;
 
 const USAGE: &str = "cargo run --release -p limitra-bench -- GROUP .. [--quick] [--out FOLDER]
-  GROUP       memory, redis, instructions, or all of them
+       cargo run -p limitra-bench -- draw
+  draw        writes the tables and pictures in docs/ anew, from docs/performance/rows.jsonl
+  GROUP       memory, redis, curves, instructions, or all of them
   --quick     fewer repetitions of less
   --out       where rows.jsonl is kept (default: docs/performance); what other groups left there stays";
 
@@ -24,6 +28,7 @@ type Measure = fn(Scale, &Program) -> Vec<Row>;
 const GROUPS: &[(&str, Measure)] = &[
     (memory::GROUP, memory::measure),
     (redis::GROUP, redis::measure),
+    (curves::GROUP, curves::measure),
     (instructions::GROUP, instructions::measure),
 ];
 
@@ -34,6 +39,12 @@ pub fn run() -> ExitCode {
         && let Some(part) = part(first)
     {
         return part(rest).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
+    }
+    if arguments == ["draw"] {
+        for file in page::write().unwrap() {
+            println!("written: {}", file.display());
+        }
+        return ExitCode::SUCCESS;
     }
     let Some(wish) = Wish::of(&arguments) else {
         eprintln!("{USAGE}");

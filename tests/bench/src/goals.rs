@@ -30,6 +30,17 @@ const fn at_most(case: &'static str, metric: &'static str, most: f64) -> Goal {
     Goal { group: "memory", case, subject: "limitra", metric, bound: Bound::AtMost(most) }
 }
 
+const fn redis(case: &'static str, metric: &'static str, peer: &'static str, at_least: f64) -> Goal {
+    Goal { group: "redis", case, subject: "limitra", metric, bound: Bound::Times(peer, at_least) }
+}
+
+const EVALSHA: &str = "one EVALSHA each, same client";
+const INCR: &str = "raw INCR, same client";
+const POOL: &str = "deadpool-redis, a checkout each";
+const BY_HAND: &str = "a script written by hand";
+const RATE: &str = "decisions a second";
+const BUSY: &str = "server time per decision";
+
 const GOALS: &[Goal] = &[
     times("unkeyed, 1 thread", "limitra", "governor", 1.0 / 1.1),
     times("unkeyed, 1 thread", "limitra, coarse clock", "governor", 1.0 / 0.55),
@@ -50,6 +61,23 @@ const GOALS: &[Goal] = &[
     at_most("1,000,000 keys", "longest call while keys are inserted", 1000.0),
     at_most("1,000,000 keys", "longest call while keys expire", 1000.0),
     at_most("a function with #[rate_limit], 1,000 keys", "time over asking the limiter by hand", 25.0),
+    redis("1 task, 1 worker thread", RATE, EVALSHA, 0.95),
+    redis("1 task, 2 worker threads", RATE, EVALSHA, 0.95),
+    redis("64 tasks, 1 worker thread", RATE, EVALSHA, 1.35),
+    redis("64 tasks, 2 worker threads", RATE, EVALSHA, 1.35),
+    redis("512 tasks, 1 worker thread", RATE, EVALSHA, 1.8),
+    redis("512 tasks, 2 worker threads", RATE, EVALSHA, 1.8),
+    redis("64 tasks, 1 worker thread", RATE, INCR, 0.5),
+    redis("64 tasks, 2 worker threads", RATE, INCR, 0.5),
+    redis("512 tasks, 1 worker thread", RATE, INCR, 0.65),
+    redis("512 tasks, 2 worker threads", RATE, INCR, 0.65),
+    redis("64 tasks, 1 worker thread", RATE, POOL, 4.0),
+    redis("64 tasks, 2 worker threads", RATE, POOL, 4.0),
+    redis("check_many of 128, 4 in flight", RATE, "a pipeline of EVALSHAs", 1.6),
+    redis("server time, gcra, 1 task", BUSY, BY_HAND, 0.8),
+    redis("server time, fixed_window, 1 task", BUSY, BY_HAND, 0.8),
+    redis("server time, sliding_window, 1 task", BUSY, BY_HAND, 0.8),
+    redis("server time, moving_window, 1 task", BUSY, BY_HAND, 0.8),
 ];
 
 /// The goal for this figure by itself or, if there is one, beside this peer's: what it says, and whether it is reached.

@@ -5,12 +5,15 @@
 #![allow(clippy::cast_precision_loss)] // Figures are for reading.
 
 mod command;
+mod curves;
 mod goals;
 mod instructions;
 mod keys;
 mod limiters;
 mod memory;
+mod page;
 mod pass;
+mod picture;
 mod program;
 mod redis;
 mod report;
@@ -18,6 +21,7 @@ mod rounds;
 mod row;
 mod rows;
 mod scale;
+mod sizing;
 
 pub use command::run;
 

@@ -41,6 +41,23 @@ fn line(text: &mut String, ours: &Row, peer: &str, value: &str, ratio: &str, goa
     .unwrap();
 }
 
+/// Where a peer is ahead, as a list: only what is limitra's plain way, not an option of it.
+pub(crate) fn behind<'a>(rows: impl Iterator<Item = &'a Row>) -> String {
+    let rows: Vec<&Row> = rows.collect();
+    let mut text = String::new();
+    for ours in rows.iter().filter(|row| row.subject == "limitra") {
+        for peer in rows.iter().filter(|row| !is_ours(row) && row.is_comparable(ours)) {
+            let ratio = peer.times_better(ours);
+            // What differs by less than this is alike.
+            if ratio > 1.05 && ratio.is_finite() {
+                let (case, metric) = (&ours.case, &ours.metric);
+                writeln!(text, "* {case}, {metric}: {} is {ratio:.2}x ahead", peer.subject).unwrap();
+            }
+        }
+    }
+    if text.is_empty() { "* Nowhere in this run.\n".to_owned() } else { text }
+}
+
 pub(crate) fn is_ours(row: &Row) -> bool {
     row.subject.starts_with("limitra")
 }
@@ -50,7 +67,8 @@ pub(crate) fn shown(row: &Row) -> String {
     figure(row.value, &row.unit)
 }
 
-fn figure(value: f64, unit: &str) -> String {
+/// A value with its unit.
+pub(crate) fn figure(value: f64, unit: &str) -> String {
     match (unit, value.abs()) {
         ("/s", 1e6..) => format!("{:.2} M/s", value / 1e6),
         ("/s", 1e3..) => format!("{:.1} k/s", value / 1e3),

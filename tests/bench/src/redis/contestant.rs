@@ -69,13 +69,13 @@ pub(super) async fn multiplexed(server: &RedisServer) -> MultiplexedConnection {
 
 /// limitra on this server, under a prefix of its own.
 pub(super) fn limitra(server: &RedisServer, algorithm: Algorithm, amount: u64) -> RateLimiter {
-    let storage = RedisStorage::builder()
-        .url(server.url())
-        // What is measured is throughput: no deadline should end a round.
-        .response_timeout(Duration::from_secs(30))
-        .key_prefix(fresh_prefix())
-        .build()
-        .unwrap();
     let builder = RateLimiter::builder().algorithm(algorithm).requests(amount).window(3600);
-    builder.storage(storage).build().unwrap()
+    builder.storage(storage(server)).build().unwrap()
+}
+
+/// limitra's storage on this server, under a prefix of its own.
+pub(super) fn storage(server: &RedisServer) -> RedisStorage {
+    let storage = RedisStorage::builder().url(server.url()).key_prefix(fresh_prefix());
+    // What is measured is throughput: no deadline should end a round.
+    storage.response_timeout(Duration::from_secs(30)).build().unwrap()
 }

@@ -40,7 +40,8 @@ impl Load {
                 let operation = Arc::clone(&operation);
                 running.spawn(async move {
                     let (mut took, mut state) = (Vec::new(), task as u64);
-                    while started.elapsed() < round {
+                    // Each asks once at least.
+                    while took.is_empty() || started.elapsed() < round {
                         let from = Instant::now();
                         operation(random(&mut state) % KEYS).await;
                         took.push(from.elapsed());
@@ -57,6 +58,11 @@ impl Load {
 
     pub(super) fn rate(&self) -> f64 {
         self.rate
+    }
+
+    /// How many decisions were had.
+    pub(super) fn decisions(&self) -> usize {
+        self.took.len()
     }
 
     /// Rate, p50, p99.

@@ -8,6 +8,9 @@ mod many;
 mod server_time;
 mod tasks;
 
+pub(crate) use server_time::{busy_with, busy_with_log};
+pub(crate) use tasks::add_curve;
+
 use limitra_tests::RedisServer;
 
 use crate::program::Program;

@@ -1,8 +1,9 @@
 //! How long the server itself is busy with a decision.
 
 use std::rc::Rc;
+use std::time::Duration;
 
-use limitra::Algorithm;
+use limitra::{Algorithm, AnyStorage, ManualClock, RateLimiter};
 use limitra_tests::{RedisServer, fresh_prefix};
 
 use crate::keys::key;
@@ -10,7 +11,7 @@ use crate::rounds::Rounds;
 use crate::row::{Name, SERVER_TIME};
 use crate::scale::Scale;
 
-use super::contestant::{AMOUNT, ByHand, limitra, multiplexed};
+use super::contestant::{AMOUNT, ByHand, limitra, multiplexed, storage};
 use super::load::{Load, runtime};
 
 /// The logs of moving windows should not grow without end.
@@ -21,18 +22,20 @@ pub(super) fn add<'a>(rounds: &mut Rounds<'a>, scale: Scale, server: &'a RedisSe
     let round = scale.round();
     let algorithms =
         [Algorithm::Gcra, Algorithm::FixedWindow, Algorithm::SlidingWindow, Algorithm::MovingWindow];
-    for algorithm in algorithms {
+    for (algorithm, tasks) in algorithms.into_iter().flat_map(|algorithm| [(algorithm, 1), (algorithm, 64)]) {
         let amount = if algorithm == Algorithm::MovingWindow { LOG } else { AMOUNT };
-        let case = format!("server time, {algorithm}, 1 task");
+        let plural = if tasks == 1 { "task" } else { "tasks" };
+        let case = format!("server time, {algorithm}, {tasks} {plural}");
         let limiter = runtime.block_on(async { limitra(server, algorithm, amount) });
         let with = Rc::clone(&runtime);
         rounds.add(Name::new(&case, "limitra"), &[SERVER_TIME], move || {
             let limiter = limiter.clone();
             busy(server, || {
-                Load::run(&with, 1, round, 1, move |who| {
+                let load = Load::run(&with, tasks, round, 1, move |who| {
                     let limiter = limiter.clone();
                     async move { drop(limiter.check(key(who, 12)).await.unwrap()) }
                 });
+                load.decisions()
             })
         });
 
@@ -43,30 +46,81 @@ pub(super) fn add<'a>(rounds: &mut Rounds<'a>, scale: Scale, server: &'a RedisSe
         rounds.add(Name::new(&case, "a script written by hand"), &[SERVER_TIME], move || {
             let (connection, script, prefix) = (connection.clone(), script.clone(), prefix.clone());
             busy(server, || {
-                Load::run(&with, 1, round, 1, move |who| {
+                let load = Load::run(&with, tasks, round, 1, move |who| {
                     let (mut connection, call) = (connection.clone(), script.call(&prefix, who));
                     async move { assert!(call.query_async::<u8>(&mut connection).await.unwrap() < 2) }
                 });
+                load.decisions()
             })
         });
     }
 }
 
-/// Microseconds that the server says it spent on each script that was called meanwhile.
-fn busy(server: &RedisServer, load: impl FnOnce()) -> Vec<f64> {
-    server.forget_counts();
-    load();
-    let said = server.cli(&["INFO", "commandstats"]);
-    let (mut calls, mut micros) = (0.0, 0.0);
-    for line in said.lines().filter(|line| {
-        ["evalsha", "eval", "fcall"].iter().any(|name| line.starts_with(&format!("cmdstat_{name}:")))
-    }) {
-        let number = |name: &str| -> f64 {
-            let rest = line.split(name).nth(1).expect("a number of the command's");
-            rest.split(',').next().and_then(|number| number.parse().ok()).expect("a number")
-        };
-        calls += number("calls=");
-        micros += number("usec=");
+/// How long the server is busy with a decision of this limiter, by one task.
+pub(crate) fn busy_with<'a, L>(
+    server: &'a RedisServer,
+    scale: Scale,
+    limiter: L,
+) -> impl FnMut() -> f64 + use<'a, L>
+where
+    L: FnOnce(AnyStorage) -> RateLimiter,
+{
+    let runtime = runtime(1);
+    let limiter = runtime.block_on(async { limiter(storage(server).into()) });
+    move || {
+        let limiter = limiter.clone();
+        let figures = busy(server, || {
+            let load = Load::run(&runtime, 1, scale.round(), 1, move |who| {
+                let limiter = limiter.clone();
+                async move { assert!(limiter.check(key(who, 12)).await.unwrap().is_allowed()) }
+            });
+            load.decisions()
+        });
+        figures[0]
     }
-    vec![micros / calls]
+}
+
+/// How long the server is busy with a hit on a full log of so many, by a clock that is set by hand.
+pub(crate) fn busy_with_log<'a, L>(
+    server: &'a RedisServer,
+    scale: Scale,
+    amount: u32,
+    between: Duration,
+    limiter: L,
+) -> impl FnMut() -> f64 + use<'a, L>
+where
+    L: FnOnce(AnyStorage) -> (RateLimiter, ManualClock),
+{
+    let runtime = runtime(1);
+    let (limiter, clock) = runtime.block_on(async { limiter(storage(server).into()) });
+    let hit = move |hits: u32| {
+        runtime.block_on(async {
+            for _ in 0..hits {
+                clock.advance(between);
+                assert!(limiter.allow_request("log").await.unwrap());
+            }
+        });
+    };
+    hit(amount);
+    let hits = u32::try_from(scale.operations(3000)).unwrap();
+    move || {
+        let figures = busy(server, || {
+            hit(hits);
+            scale.operations(3000)
+        });
+        figures[0]
+    }
+}
+
+/// Microseconds that the server says it spent in scripts for each of the decisions that were had meanwhile.
+fn busy(server: &RedisServer, load: impl FnOnce() -> usize) -> Vec<f64> {
+    server.forget_counts();
+    let decisions = load();
+    let micros = |line: &str| -> Option<f64> {
+        let (name, values) = line.strip_prefix("cmdstat_")?.split_once(':')?;
+        let micros = values.split("usec=").nth(1)?.split(',').next()?;
+        matches!(name, "evalsha" | "eval" | "fcall").then(|| micros.parse().unwrap())
+    };
+    let spent: f64 = server.cli(&["INFO", "commandstats"]).lines().filter_map(micros).sum();
+    vec![spent / decisions as f64]
 }

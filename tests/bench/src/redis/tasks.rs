@@ -34,10 +34,10 @@ pub(super) fn add(rounds: &mut Rounds<'_>, scale: Scale, server: &RedisServer) {
 }
 
 /// Rate by number of tasks.
-pub(crate) fn curve(rounds: &mut Rounds<'_>, scale: Scale, server: &RedisServer) {
+pub(crate) fn add_curve(rounds: &mut Rounds<'_>, scale: Scale, server: &RedisServer, case: &str) {
     let runtime = Rc::new(runtime(2));
     for tasks in [1, 4, 16, 64, 256, 1024] {
-        let name = |subject: &str| Name::new("tasks on Redis", subject).at(f64::from(tasks));
+        let name = |subject: &str| Name::new(case, subject).at(f64::from(tasks));
         add_all(rounds, scale, server, &runtime, usize::try_from(tasks).unwrap(), &name);
     }
 }
