@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use crate::curves;
+use crate::http;
 use crate::instructions;
 use crate::memory;
 use crate::page;
@@ -18,7 +19,7 @@ use crate::scale::Scale;
 const USAGE: &str = "cargo run --release -p limitra-bench -- GROUP .. [--quick] [--out FOLDER]
        cargo run -p limitra-bench -- draw
   draw        writes the tables and pictures in docs/ anew, from docs/performance/rows.jsonl
-  GROUP       memory, redis, curves, instructions, or all of them
+  GROUP       memory, redis, http, curves, instructions, or all of them
   --quick     fewer repetitions of less
   --out       where rows.jsonl is kept (default: docs/performance); what other groups left there stays";
 
@@ -28,6 +29,7 @@ type Measure = fn(Scale, &Program) -> Vec<Row>;
 const GROUPS: &[(&str, Measure)] = &[
     (memory::GROUP, memory::measure),
     (redis::GROUP, redis::measure),
+    (http::GROUP, http::measure),
     (curves::GROUP, curves::measure),
     (instructions::GROUP, instructions::measure),
 ];
@@ -54,8 +56,11 @@ pub fn run() -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// Takes the rest of the arguments, and says nothing where it does not understand them.
+type Part = fn(&[String]) -> Option<()>;
+
 /// What this program does for itself in a process of its own.
-fn part(name: &str) -> Option<fn(&[String]) -> Option<()>> {
+fn part(name: &str) -> Option<Part> {
     match name {
         memory::BYTES_ARGUMENT => Some(memory::print_bytes),
         instructions::ARGUMENT => Some(instructions::run),

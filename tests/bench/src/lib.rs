@@ -1,12 +1,13 @@
 //! What a decision of limitra costs, beside its peers: `cargo run --release -p limitra-bench -- all`.
 //!
 //! Every repetition runs every case once; a figure is the median of its repetitions. See `docs/performance.md`.
-#![allow(clippy::unwrap_used)] // A bench that cannot go on ends.
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc)] // A bench that cannot go on ends.
 #![allow(clippy::cast_precision_loss)] // Figures are for reading.
 
 mod command;
 mod curves;
 mod goals;
+mod http;
 mod instructions;
 mod keys;
 mod limiters;
@@ -29,4 +30,5 @@ pub use command::run;
 #[doc(hidden)]
 pub fn print_allocations(count: fn(&mut dyn FnMut()) -> u64) {
     memory::print_allocations(count);
+    http::print_allocations(count);
 }

@@ -4,6 +4,8 @@ use std::env;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use crate::row::Name;
+
 /// Where this program is.
 pub(crate) struct Program {
     path: PathBuf,
@@ -25,8 +27,9 @@ impl Program {
         String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
     }
 
-    /// What the program beside it prints that counts allocations; it is built if it is not there.
-    pub(crate) fn allocations(&self) -> Option<String> {
+    /// How often each subject of a group allocates, as the program beside this one counts it; it is built if it is not
+    /// there. The others' allocator must not count: that would slow who allocates.
+    pub(crate) fn allocations(&self, group: &str) -> Option<Vec<(Name, f64)>> {
         const NAME: &str = "limitra-bench-allocations";
         let path = self.path.with_file_name(format!("{NAME}{}", env::consts::EXE_SUFFIX));
         // Cargo sets this for what it runs; `cargo run` builds only what it is told to run.
@@ -38,7 +41,30 @@ impl Program {
             }
             build.current_dir(env!("CARGO_MANIFEST_DIR")).status().ok()?;
         }
-        let output = Command::new(path).stderr(Stdio::inherit()).output().ok()?;
-        output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
+        let output = Command::new(path).stderr(Stdio::inherit()).output();
+        let Some(output) = output.ok().filter(|output| output.status.success()) else {
+            eprintln!("{group}: allocations are left out: {NAME} could not be built");
+            return None;
+        };
+        let line = |line: &str| {
+            let cells: Vec<&str> = line.split('\t').collect();
+            let &[of, case, subject, count] = cells.as_slice() else { panic!("{line}") };
+            (of == group).then(|| (Name::new(case, subject), count.parse().unwrap()))
+        };
+        Some(String::from_utf8(output.stdout).unwrap().lines().filter_map(line).collect())
     }
+}
+
+/// Prints what [`Program::allocations`] reads: how often a call allocates, the first one left out.
+pub(crate) fn say(
+    group: &str,
+    case: &str,
+    subject: &str,
+    count: fn(&mut dyn FnMut()) -> u64,
+    call: &mut dyn FnMut(),
+) {
+    const TIMES: u32 = 100;
+    call();
+    let allocations = count(&mut || (0..TIMES).for_each(|_| call()));
+    println!("{group}\t{case}\t{subject}\t{}", allocations as f64 / f64::from(TIMES));
 }

@@ -131,6 +131,8 @@ pub(crate) const PAUSES: &[Metric] = &[
     Metric { name: "longest call while keys expire", unit: "us" },
 ];
 pub(crate) const ALLOCATIONS: Metric = Metric { name: "allocations per decision", unit: "allocations" };
+pub(crate) const ALLOCATIONS_OF_REQUEST: Metric =
+    Metric { name: "allocations per request", unit: "allocations" };
 pub(crate) const INSTRUCTIONS: Metric = Metric { name: "instructions per decision", unit: "instructions" };
 
 #[cfg(test)]

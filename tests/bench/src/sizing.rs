@@ -44,7 +44,7 @@ fn bytes(rows: &Rows) -> String {
     let mut text = "| algorithm | bytes per key in memory | a million keys |\n|---|--:|--:|\n".to_owned();
     for algorithm in Algorithm::ALL {
         if let Some(bytes) = bytes_of(rows, *algorithm) {
-            writeln!(text, "| `{algorithm}` | {bytes:.0} | {:.0} MB |", bytes).unwrap();
+            writeln!(text, "| `{algorithm}` | {bytes:.0} | {bytes:.0} MB |").unwrap();
         }
     }
     text

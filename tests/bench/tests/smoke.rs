@@ -11,7 +11,7 @@ use serde_json::Value;
 fn rows(group: &str) -> BTreeSet<(String, String)> {
     let folder = TemporaryFolder::new("bench");
     let mut bench = Command::new(env!("CARGO_BIN_EXE_limitra-bench"));
-    // The program that counts allocations was built with this test.
+    // The program that counts allocations was built with this test; other languages are not for every machine.
     bench.env_remove("CARGO");
     let output = bench.args([group, "--tiny", "--out"]).arg(folder.path()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -26,13 +26,15 @@ fn rows(group: &str) -> BTreeSet<(String, String)> {
     rows.collect()
 }
 
+fn assert_has(rows: &BTreeSet<(String, String)>, case: &str, subject: &str) {
+    let row = (case.to_owned(), subject.to_owned());
+    assert!(rows.contains(&row), "{row:?} is not among {rows:#?}");
+}
+
 #[test]
 fn every_case_in_memory_has_a_row_for_limitra_and_for_its_peers() {
     let rows = rows("memory");
-    let has = |case: &str, subject: &str| {
-        let row = (case.to_owned(), subject.to_owned());
-        assert!(rows.contains(&row), "{row:?} is not among {rows:#?}");
-    };
+    let has = |case: &str, subject: &str| assert_has(&rows, case, subject);
     let strings = ["governor, a String per call", "governor, a String at hand"];
     for threads in ["1 thread", "2 threads"] {
         for subject in ["limitra", "limitra, coarse clock", "governor", "leaky-bucket"] {
@@ -41,7 +43,9 @@ fn every_case_in_memory_has_a_row_for_limitra_and_for_its_peers() {
         for keys in ["1,000 keys", "one key, allowed", "one key, exceeded", "1,000,000 keys"] {
             let case = format!("{keys}, {threads}");
             has(&case, "limitra");
-            strings.iter().for_each(|subject| has(&case, subject));
+            for subject in strings {
+                has(&case, subject);
+            }
         }
         for size in [16, 64] {
             has(&format!("1,000,000 keys, {threads}"), &format!("limitra, check_many of {size}"));
@@ -72,5 +76,64 @@ fn every_case_in_memory_has_a_row_for_limitra_and_for_its_peers() {
         "a function with #[rate_limit]",
     ] {
         has(case, "limitra");
+    }
+}
+
+#[test]
+fn every_case_on_redis_has_a_row_for_limitra_and_for_its_peers() {
+    let rows = rows("redis");
+    for tasks in ["1 task", "64 tasks", "512 tasks"] {
+        for threads in ["1 worker thread", "2 worker threads"] {
+            for subject in [
+                "limitra",
+                "one EVALSHA each, same client",
+                "raw INCR, same client",
+                "deadpool-redis, a checkout each",
+            ] {
+                assert_has(&rows, &format!("{tasks}, {threads}"), subject);
+            }
+        }
+    }
+    for flights in [1, 4] {
+        for subject in ["limitra", "a pipeline of EVALSHAs"] {
+            assert_has(&rows, &format!("check_many of 128, {flights} in flight"), subject);
+        }
+    }
+    for algorithm in ["gcra", "fixed_window", "sliding_window", "moving_window"] {
+        for tasks in ["1 task", "64 tasks"] {
+            for subject in ["limitra", "a script written by hand"] {
+                assert_has(&rows, &format!("server time, {algorithm}, {tasks}"), subject);
+            }
+        }
+    }
+    assert_has(&rows, "1,000 exceeded identifiers, 64 tasks", "limitra");
+}
+
+#[test]
+fn every_request_has_a_row_for_limitra_and_for_its_peers() {
+    let rows = rows("http");
+    for counter in ["a counter for all", "a counter for each address"] {
+        for answer in ["allowed", "denied"] {
+            for subject in ["limitra", "tower_governor"] {
+                assert_has(&rows, &format!("{answer}, {counter}"), subject);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_curve_has_its_rows() {
+    let rows = rows("curves");
+    for (case, subject) in [
+        ("keys in memory", "limitra"),
+        ("keys in memory", "limitra, check_many of 16"),
+        ("keys in memory", "governor, a String per call"),
+        ("rules of one decision", "limitra in memory"),
+        ("rules of one decision", "limitra on Redis"),
+        ("limit of a moving window", "limitra in memory"),
+        ("limit of a moving window", "limitra on Redis"),
+        ("tasks on Redis", "limitra"),
+    ] {
+        assert_has(&rows, case, subject);
     }
 }

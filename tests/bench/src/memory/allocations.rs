@@ -4,37 +4,22 @@ use limitra::Algorithm;
 
 use crate::limiters::{Allowance, limits};
 use crate::pass::at_once;
-use crate::program::Program;
-use crate::row::{ALLOCATIONS, Name, Row};
+use crate::program::{Program, say};
+use crate::row::{ALLOCATIONS, Row};
 
 use super::GROUP;
 use super::attribute::attributed;
 use super::keyed::{BY_REFERENCE, BY_STRING};
 use super::unkeyed::EVERYBODY;
 
-const TIMES: u32 = 100;
-
-/// Counts in a process of its own, whose allocator counts: the others' must not be slowed by that.
 pub(super) fn measure(program: &Program) -> Vec<Row> {
-    let Some(text) = program.allocations() else {
-        eprintln!("memory: allocations are left out: their program could not be built");
-        return Vec::new();
-    };
-    let row = |line: &str| {
-        let mut cells = line.split('\t');
-        let (case, subject, count) = (cells.next()?, cells.next()?, cells.next()?.parse().ok()?);
-        Some(Row::of(GROUP, &Name::new(case, subject), ALLOCATIONS, vec![count]))
-    };
-    text.lines().map(|line| row(line).unwrap()).collect()
+    let counts = program.allocations(GROUP).unwrap_or_default();
+    counts.into_iter().map(|(name, count)| Row::of(GROUP, &name, ALLOCATIONS, vec![count])).collect()
 }
 
 /// Says how often each subject allocates, as `count` counts it.
 pub(crate) fn print(count: fn(&mut dyn FnMut()) -> u64) {
-    let say = |case: &str, subject: &str, call: &mut dyn FnMut()| {
-        call();
-        let allocations = count(&mut || (0..TIMES).for_each(|_| call()));
-        println!("{case}\t{subject}\t{}", allocations as f64 / f64::from(TIMES));
-    };
+    let say = |case: &str, subject: &str, call: &mut dyn FnMut()| say(GROUP, case, subject, count, call);
     let key = "user-0000001".to_owned();
 
     let limitra = Allowance::Ample.limitra(Algorithm::Gcra, 1000);

@@ -57,11 +57,7 @@ pub(super) fn add<'a>(rounds: &mut Rounds<'a>, scale: Scale, server: &'a RedisSe
 }
 
 /// How long the server is busy with a decision of this limiter, by one task.
-pub(crate) fn busy_with<'a, L>(
-    server: &'a RedisServer,
-    scale: Scale,
-    limiter: L,
-) -> impl FnMut() -> f64 + use<'a, L>
+pub(crate) fn busy_with<L>(server: &RedisServer, scale: Scale, limiter: L) -> impl FnMut() -> f64 + use<'_, L>
 where
     L: FnOnce(AnyStorage) -> RateLimiter,
 {
@@ -81,13 +77,13 @@ where
 }
 
 /// How long the server is busy with a hit on a full log of so many, by a clock that is set by hand.
-pub(crate) fn busy_with_log<'a, L>(
-    server: &'a RedisServer,
+pub(crate) fn busy_with_log<L>(
+    server: &RedisServer,
     scale: Scale,
     amount: u32,
     between: Duration,
     limiter: L,
-) -> impl FnMut() -> f64 + use<'a, L>
+) -> impl FnMut() -> f64 + use<'_, L>
 where
     L: FnOnce(AnyStorage) -> (RateLimiter, ManualClock),
 {
