@@ -97,10 +97,11 @@ fn examples(rows: &Rows) -> String {
         [(100.0, 1e4), (1_000.0, 1e5), (10_000.0, 1e6), (100_000.0, 1e6), (1_000_000.0, 1e7)]
     {
         let cores = HEADROOM * requests * nanoseconds / 1e9;
+        let cores = if cores < 0.01 { "below 0.01".to_owned() } else { format!("{cores:.2}") };
         let servers = (HEADROOM * requests / rate).ceil();
         writeln!(
             text,
-            "| {} | {} | {:.1} MB | {cores:.4} | {servers:.0} |",
+            "| {} | {} | {:.1} MB | {cores} | {servers:.0} |",
             count(requests),
             count(identifiers),
             bytes * identifiers / 1e6,

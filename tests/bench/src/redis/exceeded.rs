@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use limitra::Algorithm;
+use limitra::{Algorithm, AnyStorage, RateLimiter};
 use limitra_tests::{RedisServer, fresh_prefix};
 
 use crate::keys::key;
@@ -10,7 +10,7 @@ use crate::rounds::Rounds;
 use crate::row::{Name, RATE};
 use crate::scale::Scale;
 
-use super::contestant::{ByHand, limitra, multiplexed};
+use super::contestant::{ByHand, multiplexed, storage};
 use super::load::{Load, runtime};
 use super::tasks::EVALSHA;
 
@@ -19,25 +19,33 @@ pub(super) const CASE: &str = "1,000 exceeded identifiers, 64 tasks";
 const TASKS: usize = 64;
 const EXCEEDED: u64 = 1000;
 
+/// limitra as it is, and with what it offers for refused identifiers.
+fn storages(server: &RedisServer) -> Vec<(&'static str, AnyStorage)> {
+    vec![("limitra", storage(server).into())]
+}
+
 pub(super) fn add(rounds: &mut Rounds<'_>, scale: Scale, server: &RedisServer) {
     let runtime = Rc::new(runtime(2));
     let round = scale.round();
-    // The first request of each is allowed: one in an hour.
-    let limiter = runtime.block_on(async { limitra(server, Algorithm::Gcra, 1) });
-    runtime.block_on(async {
-        for who in 0..EXCEEDED {
-            assert!(limiter.check(key(who, 12)).await.unwrap().is_allowed());
-        }
-    });
-    let with = Rc::clone(&runtime);
-    rounds.add(Name::new(CASE, "limitra"), &[RATE], move || {
-        let limiter = limiter.clone();
-        let load = Load::run(&with, TASKS, round, 1, move |who| {
-            let limiter = limiter.clone();
-            async move { assert!(!limiter.check(key(who % EXCEEDED, 12)).await.unwrap().is_allowed()) }
+    for (subject, storage) in runtime.block_on(async { storages(server) }) {
+        let builder = RateLimiter::builder().algorithm(Algorithm::Gcra).requests(1).window(3600);
+        let limiter = builder.storage(storage).build().unwrap();
+        // The first request of each is allowed: one in an hour.
+        runtime.block_on(async {
+            for who in 0..EXCEEDED {
+                assert!(limiter.allow_request(key(who, 12)).await.unwrap());
+            }
         });
-        vec![load.rate()]
-    });
+        let with = Rc::clone(&runtime);
+        rounds.add(Name::new(CASE, subject), &[RATE], move || {
+            let limiter = limiter.clone();
+            let load = Load::run(&with, TASKS, round, 1, move |who| {
+                let limiter = limiter.clone();
+                async move { assert!(!limiter.allow_request(key(who % EXCEEDED, 12)).await.unwrap()) }
+            });
+            vec![load.rate()]
+        });
+    }
 
     let connection = runtime.block_on(multiplexed(server));
     let script = ByHand::gcra_of([3_600_000_000, 3_600_000_000]);
