@@ -57,7 +57,7 @@ const CASES: &[(&str, Run)] = &[
     ("1,000 keys, fixed window", |count| of_algorithm(count, Algorithm::FixedWindow)),
     ("1,000 keys, moving window of 10", |count| of_algorithm(count, Algorithm::MovingWindow)),
     ("1,000 keys, four rules", |count| {
-        let limits = [1, 60, 3600, 86400]
+        let limits = [1000, 2000, 4000, 8000]
             .map(|seconds| Limit::new(1_000_000_000, Duration::from_secs(seconds)).unwrap());
         let limitra = RateLimiter::builder().algorithm(Algorithm::Gcra).limits(limits).build().unwrap();
         decide(count, &limitra);

@@ -13,7 +13,7 @@ use throttlecrab::PeriodicStore;
 /// What is allowed.
 #[derive(Clone, Copy)]
 pub(crate) enum Allowance {
-    /// A billion a second: more than anything asks for.
+    /// A million a second, a billion at once: more than anything asks for in all.
     Ample,
     /// One an hour: after the first, everything is refused.
     One,
@@ -34,7 +34,8 @@ impl Allowance {
 
     pub(crate) fn window(self) -> Duration {
         match self {
-            Self::Ample | Self::Brief => Duration::from_secs(1),
+            Self::Ample => Duration::from_secs(1000),
+            Self::Brief => Duration::from_secs(1),
             Self::One | Self::Hourly => Duration::from_secs(3600),
         }
     }
@@ -89,9 +90,9 @@ impl Allowance {
     }
 }
 
-/// A memory storage with room for so many keys: the store may be uneven by a few of a hundred.
+/// A memory storage with room for so many keys and a quarter more, and for a million, as by default, at least.
 pub(crate) fn memory(keys: usize) -> MemoryStorage {
-    MemoryStorage::with_max_keys(keys + keys / 4 + 64).unwrap()
+    MemoryStorage::with_max_keys((keys + keys / 4).max(1_000_000)).unwrap()
 }
 
 /// A memory storage whose clock is read once a millisecond.

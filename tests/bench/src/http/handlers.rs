@@ -14,12 +14,12 @@ pub(super) async fn bare() -> &'static str {
     HELLO
 }
 
-#[rate_limit(requests = 1_000_000_000, window = 1, algorithm = "gcra", limitra = limits)]
+#[rate_limit(requests = 1_000_000_000, window = 1000, algorithm = "gcra", limitra = limits)]
 pub(super) async fn for_all(State(limits): State<Limitra>) -> Result<&'static str, Refusal> {
     Ok(HELLO)
 }
 
-#[rate_limit(requests = 1_000_000_000, window = 1, key = "client", algorithm = "gcra", limitra = limits)]
+#[rate_limit(requests = 1_000_000_000, window = 1000, key = "client", algorithm = "gcra", limitra = limits)]
 pub(super) async fn for_each(
     Client(client): Client,
     State(limits): State<Limitra>,

@@ -18,7 +18,7 @@ const METRICS: &[Metric] = &[
 const KEYS: usize = 1000;
 
 /// A trivial function under the attribute.
-#[rate_limit(requests = 1_000_000_000, window = 1, key = "who", algorithm = "gcra", limitra = limits)]
+#[rate_limit(requests = 1_000_000_000, window = 1000, key = "who", algorithm = "gcra", limitra = limits)]
 pub(crate) async fn attributed(who: &str, limits: &Limitra) -> Result<u64, Error> {
     Ok(black_box(7))
 }
