@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use limitra::{Algorithm, AnyStorage, RateLimiter};
+use limitra::{Algorithm, AnyStorage, DenyCache, RateLimiter};
 use limitra_tests::{RedisServer, fresh_prefix};
 
 use crate::keys::key;
@@ -21,7 +21,8 @@ const EXCEEDED: u64 = 1000;
 
 /// limitra as it is, and with what it offers for refused identifiers.
 fn storages(server: &RedisServer) -> Vec<(&'static str, AnyStorage)> {
-    vec![("limitra", storage(server).into())]
+    let cached = DenyCache::over(storage(server)).build().unwrap();
+    vec![("limitra", storage(server).into()), ("limitra, deny cache", cached.into())]
 }
 
 pub(super) fn add(rounds: &mut Rounds<'_>, scale: Scale, server: &RedisServer) {
