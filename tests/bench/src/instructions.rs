@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use limitra::{Algorithm, Limit, RateLimiter};
 
-use crate::keys::Keys;
+use crate::keys::{Keys, shuffled, walk};
 use crate::limiters::{Allowance, limits};
 use crate::memory::{EVERYBODY, attributed};
 use crate::pass::at_once;
@@ -26,43 +26,45 @@ const BEFORE: &str = include_str!("../../../docs/performance/before.jsonl");
 const KEYS: usize = 1000;
 const BATCH: usize = 16;
 
-/// What makes so many decisions.
+/// What settles a case and then makes so many calls.
 type Run = fn(usize);
 
 const CASES: &[(&str, Run)] = &[
     ("unkeyed", |count| {
         let limitra = Allowance::Ample.limitra(Algorithm::Gcra, 1);
-        (0..count).for_each(|_| assert!(at_once(limitra.check(EVERYBODY)).unwrap().is_allowed()));
+        collected(count, &mut || assert!(at_once(limitra.check(EVERYBODY)).unwrap().is_allowed()));
     }),
     ("1,000 keys, allowed", |count| keyed(count, Allowance::Ample)),
     ("1,000 keys, exceeded", |count| keyed(count, Allowance::One)),
     ("1,000 integer keys, allowed", |count| {
         let limitra = Allowance::Ample.limitra(Algorithm::Gcra, KEYS);
-        (0..count).for_each(|number| assert!(at_once(limitra.check(number % KEYS)).unwrap().is_allowed()));
+        let keys = shuffled(KEYS);
+        let mut next = walk(&keys, 0);
+        collected(count, &mut || assert!(at_once(limitra.check(*next())).unwrap().is_allowed()));
     }),
-    ("1,000 keys, check_many of 16", |count| {
+    (MANY, |count| {
         let limitra = Allowance::Ample.limitra(Algorithm::Gcra, KEYS);
         let keys = Keys::new(KEYS, 12);
         let mut next = keys.walk(0);
-        for _ in 0..count / BATCH {
-            drop(at_once(limitra.check_many((0..BATCH).map(|_| next()))));
-        }
+        collected(count, &mut || drop(at_once(limitra.check_many((0..BATCH).map(|_| next())))));
     }),
     ("1,000 keys, the attribute", |count| {
         let (keys, handle) = (Keys::new(KEYS, 12), limits());
         let mut next = keys.walk(0);
-        (0..count).for_each(|_| assert_eq!(at_once(attributed(next(), &handle)).unwrap(), 7));
+        collected(count, &mut || assert_eq!(at_once(attributed(next(), &handle)).unwrap(), 7));
     }),
     ("1,000 keys, sliding window", |count| of_algorithm(count, Algorithm::SlidingWindow)),
     ("1,000 keys, fixed window", |count| of_algorithm(count, Algorithm::FixedWindow)),
     ("1,000 keys, moving window of 10", |count| of_algorithm(count, Algorithm::MovingWindow)),
     ("1,000 keys, four rules", |count| {
-        let limits = [1000, 2000, 4000, 8000]
-            .map(|seconds| Limit::new(1_000_000_000, Duration::from_secs(seconds)).unwrap());
+        let limit = |seconds| Limit::new(1_000_000_000, Duration::from_secs(seconds)).unwrap();
+        let limits = [1000, 2000, 4000, 8000].map(limit);
         let limitra = RateLimiter::builder().algorithm(Algorithm::Gcra).limits(limits).build().unwrap();
         decide(count, &limitra);
     }),
 ];
+
+const MANY: &str = "1,000 keys, check_many of 16";
 
 fn keyed(count: usize, allowance: Allowance) {
     decide(count, &allowance.limitra(Algorithm::Gcra, KEYS));
@@ -76,21 +78,32 @@ fn of_algorithm(count: usize, algorithm: Algorithm) {
 fn decide(count: usize, limitra: &RateLimiter) {
     let keys = Keys::new(KEYS, 12);
     let mut next = keys.walk(0);
-    (0..count).for_each(|_| drop(at_once(limitra.check(next())).unwrap()));
+    collected(count, &mut || drop(at_once(limitra.check(next())).unwrap()));
 }
 
-/// Counts each case by callgrind, twice as many decisions the second time: the difference is theirs alone.
+/// Makes the calls, after as many as come by every key.
+fn collected(count: usize, call: &mut dyn FnMut()) {
+    (0..2 * KEYS).for_each(|_| call());
+    toggled(count, call);
+}
+
+/// Callgrind counts in here alone; it finds this by its name.
+#[inline(never)]
+fn toggled(count: usize, call: &mut dyn FnMut()) {
+    (0..count).for_each(|_| call());
+}
+
+/// Counts each case by callgrind.
 pub(crate) fn measure(scale: Scale, program: &Program) -> Vec<Row> {
     if Command::new("valgrind").arg("--version").stdout(Stdio::null()).status().is_err() {
         eprintln!("{GROUP}: left out: valgrind is not installed");
         return Vec::new();
     }
-    let count = scale.operations(64_000).next_multiple_of(BATCH).max(4 * KEYS);
+    let count = scale.operations(40_000);
     let row = |case: &str| {
         eprintln!("{GROUP}: {case}");
-        // The first comes by every key.
-        let (one, two) = (counted(program, case, count), counted(program, case, 2 * count));
-        let value = (two - one) / count as f64;
+        let each = if case == MANY { BATCH } else { 1 };
+        let value = counted(program, case, count) / (count * each) as f64;
         Row::of(GROUP, &Name::new(case, "limitra"), INSTRUCTIONS, vec![value])
     };
     let mut rows: Vec<Row> = CASES.iter().map(|(case, _)| row(case)).collect();
@@ -98,10 +111,11 @@ pub(crate) fn measure(scale: Scale, program: &Program) -> Vec<Row> {
     rows
 }
 
-/// The instructions of a whole run.
+/// The instructions of so many calls.
 fn counted(program: &Program, case: &str, count: usize) -> f64 {
     let mut valgrind = Command::new("valgrind");
-    valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(program.path());
+    valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
+    valgrind.arg("--toggle-collect=limitra_bench::instructions::toggled*").arg(program.path());
     let output = valgrind.args([ARGUMENT, case, &count.to_string()]).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
@@ -109,7 +123,7 @@ fn counted(program: &Program, case: &str, count: usize) -> f64 {
     line.and_then(|number| number.trim().parse().ok()).expect("callgrind says what it collected")
 }
 
-/// Makes so many decisions of one case.
+/// Makes so many calls of one case.
 pub(crate) fn run(arguments: &[String]) -> Option<()> {
     let [case, count] = arguments else { return None };
     let (_, run) = CASES.iter().find(|(name, _)| name == case)?;
