@@ -207,7 +207,7 @@ impl MemoryStorage {
         // The clock takes longest, and nothing waits for it until the word is there.
         let now = self.inner.clock.elapsed();
         let fingerprint = self.prepared_fingerprint(prepared, key)?;
-        let slot = self.shard_of(fingerprint).table.find(fingerprint)?;
+        let slot = self.shard_of(fingerprint).table.guess(fingerprint)?;
         let Prepared { number, class, .. } = prepared;
         self.charge(slot, &InClass { number: *number, class, cost, mode, now })
     }
@@ -234,7 +234,7 @@ impl MemoryStorage {
             let question = InClass { number: *number, class, cost: 1, mode: Mode::Hit, now };
             for (one, fingerprint) in side_by_side.iter().zip(fingerprints) {
                 let slot =
-                    fingerprint.and_then(|fingerprint| self.shard_of(fingerprint).table.find(fingerprint));
+                    fingerprint.and_then(|fingerprint| self.shard_of(fingerprint).table.guess(fingerprint));
                 answer(key(one), slot.and_then(|slot| self.charge(slot, &question)));
             }
         }
@@ -287,10 +287,7 @@ impl MemoryStorage {
     #[inline(always)]
     fn charge(&self, slot: Slot<'_>, asked: &InClass<'_>) -> Option<Single> {
         loop {
-            let word = slot.read()?;
-            if word.class() != u64::from(asked.number) {
-                return None;
-            }
+            let word = slot.read_class(u64::from(asked.number))?;
             let answer = asked.class.ask(word.arrival(), asked.now, asked.cost)?;
             let is_charged = answer.allowed && asked.mode == Mode::Hit;
             let kept = if is_charged { answer.charged } else { word.arrival() };

@@ -68,6 +68,16 @@ impl Slot<'_> {
         (is_own && !word.is_vacant()).then_some(word)
     }
 
+    /// The same if it is of this class, which is not 0: with a single branch.
+    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_single`.
+    #[inline(always)]
+    pub(super) fn read_class(&self, class: u64) -> Option<Word> {
+        let word = Word::of_bits(self.place.word.load(Ordering::Acquire));
+        let high = self.place.high.load(Ordering::Relaxed) ^ self.fingerprint.high;
+        let low = self.place.low.load(Ordering::Relaxed) ^ self.fingerprint.low;
+        (high | low | (word.class() ^ class) == 0).then_some(word)
+    }
+
     /// Whether nothing has changed since it was read.
     #[allow(clippy::inline_always)] // See `MemoryStorage::decide_single`.
     #[inline(always)]
@@ -137,6 +147,17 @@ impl Table {
         }
         let reach = own.reach.load(Ordering::Relaxed);
         if reach == 0 { None } else { self.find_beyond(fingerprint, group, column, reach) }
+    }
+
+    /// Where this key most likely stands, for those who read it by [`Slot::read_class`]: half of the fingerprint is
+    /// compared, and only in the key's own row.
+    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_single`.
+    #[inline(always)]
+    pub(super) fn guess(&self, fingerprint: Fingerprint) -> Option<Slot<'_>> {
+        let (group, column) = self.home(fingerprint, self.doublings.load(Ordering::Acquire));
+        let row = self.row(group, column)?;
+        let place = row.places.get(usize::try_from(row.alike(fingerprint).trailing_zeros()).ok()?)?;
+        Some(Slot { fingerprint, place })
     }
 
     #[cold]
@@ -282,11 +303,7 @@ impl Row {
     #[allow(clippy::inline_always)] // See `MemoryStorage::decide_single`.
     #[inline(always)]
     fn find(&self, fingerprint: Fingerprint) -> Option<Slot<'_>> {
-        // Without a branch for each slot: which of them it is cannot be guessed.
-        let mut alike = 0_u32;
-        for (at, place) in self.places.iter().enumerate() {
-            alike |= u32::from(place.high.load(Ordering::Relaxed) == fingerprint.high) << at;
-        }
+        let mut alike = self.alike(fingerprint);
         while alike != 0 {
             let place = self.places.get(usize::try_from(alike.trailing_zeros()).ok()?)?;
             if place.low.load(Ordering::Relaxed) == fingerprint.low {
@@ -295,6 +312,18 @@ impl Row {
             alike &= alike - 1;
         }
         None
+    }
+
+    /// A bit for each place with the first half of this fingerprint.
+    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_single`.
+    #[inline(always)]
+    fn alike(&self, fingerprint: Fingerprint) -> u32 {
+        // Without a branch for each slot: which of them it is cannot be guessed.
+        let mut alike = 0;
+        for (at, place) in self.places.iter().enumerate() {
+            alike |= u32::from(place.high.load(Ordering::Relaxed) == fingerprint.high) << at;
+        }
+        alike
     }
 
     /// Every slot, with the key that stands there.
