@@ -44,7 +44,7 @@ pub fn run() -> ExitCode {
     }
     if arguments == ["draw"] {
         for file in page::write().unwrap() {
-            println!("written: {}", file.display());
+            println!("written: {}", file.canonicalize().unwrap().display());
         }
         return ExitCode::SUCCESS;
     }

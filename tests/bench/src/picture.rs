@@ -8,7 +8,7 @@ use crate::row::Row;
 const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 400.0;
 const LEFT: f64 = 84.0;
-const RIGHT: f64 = 24.0;
+const RIGHT: f64 = 36.0;
 const TOP: f64 = 92.0;
 const BOTTOM: f64 = 56.0;
 
@@ -142,8 +142,8 @@ fn text(svg: &mut String, anchor: &str, x: f64, y: f64, text: &str) {
 /// 1,000 as 1 k, 1,000,000 as 1 M.
 pub(crate) fn count(value: f64) -> String {
     match value {
-        1e6.. => format!("{} M", value / 1e6),
-        1e3.. => format!("{} k", value / 1e3),
+        _ if value % 1e6 == 0.0 => format!("{} M", value / 1e6),
+        _ if value % 1e3 == 0.0 => format!("{} k", value / 1e3),
         _ => value.to_string(),
     }
 }
