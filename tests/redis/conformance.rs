@@ -135,7 +135,7 @@ async fn a_broken_storage_is_caught_at_the_promise_that_it_breaks() {
         let violations = conformance::check(Around::new(&server, fault)).await.unwrap_err();
         let promises: Vec<u8> = violations.iter().map(|violation| violation.promise).collect();
         if fault == Fault::AlwaysFails {
-            assert_eq!(promises.len(), 7, "{fault:?}: {violations:?}");
+            assert_eq!(promises.len(), 8, "{fault:?}: {violations:?}");
         } else {
             assert!(promises.contains(&promise), "{fault:?}: {promises:?}");
         }

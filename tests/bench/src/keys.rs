@@ -2,6 +2,7 @@
 
 /// As many different texts as wanted, in a random order that is always the same, one behind the other in memory:
 /// reading them costs every subject the same, and next to nothing.
+#[derive(Clone)]
 pub(crate) struct Keys {
     text: String,
     width: usize,

@@ -10,6 +10,7 @@ use crate::row::Name;
 use crate::scale::Scale;
 
 use super::threads;
+use super::unkeyed::WHOLE;
 
 const THOUSAND: usize = 1000;
 
@@ -30,7 +31,7 @@ pub(super) fn add_thousand(rounds: &mut Rounds<'_>, scale: Scale) {
         let keys = shuffled(THOUSAND);
         nanoseconds(1, count, |thread| {
             let (mut next, limitra) = (walk(&keys, thread), &limitra);
-            move || assert!(at_once(limitra.check(*next())).unwrap().is_allowed())
+            move || assert!(at_once(limitra.allow_request(*next())).unwrap())
         })
     });
     let governor = Allowance::Ample.governor_by_key::<u64>();
@@ -69,9 +70,16 @@ fn add_texts(
     for key in texts.iter() {
         assert!(at_once(limitra.check(key)).unwrap().is_allowed());
     }
+    let (whole, all) = (limitra.clone(), texts.clone());
     rounds.time(Name::new(case, "limitra"), move || {
         nanoseconds(workers, count, |thread| {
             let (mut next, limitra) = (texts.walk(thread), &limitra);
+            move || assert!(at_once(limitra.allow_request(next())).unwrap() == is_allowed)
+        })
+    });
+    rounds.time(Name::new(case, WHOLE), move || {
+        nanoseconds(workers, count, |thread| {
+            let (mut next, limitra) = (all.walk(thread), &whole);
             move || assert!(at_once(limitra.check(next())).unwrap().is_allowed() == is_allowed)
         })
     });
@@ -82,7 +90,7 @@ fn add_texts(
         rounds.time(Name::new(case, "limitra, coarse clock"), move || {
             nanoseconds(workers, count, |thread| {
                 let (mut next, limitra) = (texts.walk(thread), &coarse);
-                move || assert!(at_once(limitra.check(next())).unwrap().is_allowed())
+                move || assert!(at_once(limitra.allow_request(next())).unwrap())
             })
         });
     }

@@ -10,6 +10,8 @@ use crate::scale::Scale;
 
 use super::threads;
 
+/// Asked for all that a decision tells: what remains, and how long to wait.
+pub(super) const WHOLE: &str = "limitra, a whole decision";
 /// The identifier of everybody: none.
 pub(crate) const EVERYBODY: () = ();
 
@@ -21,10 +23,16 @@ pub(super) fn add(rounds: &mut Rounds<'_>, scale: Scale) {
             let limitra = Allowance::Ample.limitra_over(&storage, Algorithm::Gcra);
             rounds.time(Name::new(&case, subject), move || {
                 nanoseconds(workers, count, |_| {
-                    || assert!(at_once(limitra.check(EVERYBODY)).unwrap().is_allowed())
+                    || assert!(at_once(limitra.allow_request(EVERYBODY)).unwrap())
                 })
             });
         }
+        let limitra = Allowance::Ample.limitra_over(&memory(1), Algorithm::Gcra);
+        rounds.time(Name::new(&case, WHOLE), move || {
+            nanoseconds(workers, count, |_| {
+                || assert!(at_once(limitra.check(EVERYBODY)).unwrap().is_allowed())
+            })
+        });
         let governor = Allowance::Ample.governor();
         rounds.time(Name::new(&case, "governor"), move || {
             nanoseconds(workers, count, |_| || assert!(governor.check().is_ok()))
