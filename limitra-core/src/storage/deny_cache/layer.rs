@@ -34,7 +34,7 @@ pub(super) struct Passing<'a> {
     layer: &'a Layer,
     attempt: &'a Attempt<'a>,
     /// What is asked and when it was sent, where a refusal may be kept.
-    sent: Option<(Question, Micros, u64)>,
+    sent: Option<(Question, Micros, [u64; 2])>,
     is_refused: bool,
 }
 
@@ -68,7 +68,7 @@ impl Layer {
                 self.hits.fetch_add(1, Ordering::Relaxed);
                 Ok(told)
             }
-            None => Err(passing(Some((question, now, shard.forgotten())))),
+            None => Err(passing(Some((question, now, shard.forgotten(question.key))))),
         }
     }
 

@@ -37,6 +37,13 @@ impl Refusal {
         if outcome.is_allowed() || outcome.rules.len() != rules.len() {
             return None;
         }
+        // An allowed hit by the same rules restates a bucket that was counted at another rate, and shortens the wait.
+        let is_restated = |(rule, found): (&Rule, &RuleOutcome)| {
+            rule.algorithm().is_bucket() && found.state.b != 0 && found.state.b != rule.amount()
+        };
+        if rules.iter().zip(&outcome.rules).any(is_restated) {
+            return None;
+        }
         let waits = rules.iter().zip(&outcome.rules).filter(|(_, found)| !found.allowed);
         let allowed_at =
             waits.map(|(rule, found)| allowed_at(rule, found, outcome.now, question.cost)).max()?;

@@ -11,6 +11,13 @@ use crate::time::Micros;
 /// How many that have ended go with each that comes.
 const ENDED_FOR_A_NEW_ONE: usize = 2;
 
+/// Places of keys by which answers on their way are told apart.
+const PLACES: usize = 64;
+
+fn place(key: u64) -> usize {
+    usize::try_from(key >> 48).unwrap_or_default() % PLACES
+}
+
 /// At most `max_keys` refusals; when there are more, the nearest to its end goes.
 pub(super) struct Refusals {
     table: HashTable<Refusal>,
@@ -19,19 +26,27 @@ pub(super) struct Refusals {
     max_keys: usize,
     /// How often something was forgotten: an answer that was on its way meanwhile may be older than that.
     forgotten: u64,
+    /// The same for those keys alone that have a place in common.
+    overtaken: [u64; PLACES],
 }
 
 impl Refusals {
     pub(super) fn new(max_keys: usize) -> Self {
-        Self { table: HashTable::new(), ends: BTreeSet::new(), max_keys, forgotten: 0 }
+        Self {
+            table: HashTable::new(),
+            ends: BTreeSet::new(),
+            max_keys,
+            forgotten: 0,
+            overtaken: [0; PLACES],
+        }
     }
 
     pub(super) fn len(&self) -> usize {
         self.table.len()
     }
 
-    pub(super) fn forgotten(&self) -> u64 {
-        self.forgotten
+    pub(super) fn forgotten(&self, key: u64) -> [u64; 2] {
+        [self.forgotten, self.overtaken.get(place(key)).copied().unwrap_or_default()]
     }
 
     pub(super) fn find(&self, question: &Question) -> Option<&Refusal> {
@@ -40,10 +55,10 @@ impl Refusals {
     }
 
     /// Keeps one, unless something was forgotten since `seen`, or a lower cost is known to be refused.
-    pub(super) fn keep(&mut self, refusal: Refusal, seen: u64, now: Micros) {
+    pub(super) fn keep(&mut self, refusal: Refusal, seen: [u64; 2], now: Micros) {
         let Question { key, fingerprint, cost } = refusal.question;
         let known = self.find(&refusal.question);
-        if self.forgotten != seen
+        if self.forgotten(key) != seen
             || known.is_some_and(|known| known.question.cost < cost && now < known.until)
         {
             return;
@@ -64,7 +79,10 @@ impl Refusals {
         while let Ok(found) = self.table.find_entry(key, is_it) {
             let (gone, _) = found.remove();
             self.ends.remove(&(gone.until, gone.question.fingerprint, key));
-            self.forgotten = self.forgotten.wrapping_add(1);
+        }
+        // What is on its way may have been overtaken.
+        if let Some(overtaken) = self.overtaken.get_mut(place(key)) {
+            *overtaken = overtaken.wrapping_add(1);
         }
     }
 

@@ -84,6 +84,12 @@ impl Class {
         Some(Asked { allowed: charged <= full, charged })
     }
 
+    /// How much is missing to be allowed, in whole microseconds.
+    #[inline]
+    pub(super) const fn wait(&self, refused: &Asked, now: u64) -> u64 {
+        refused.charged.micros().saturating_sub(now + self.depth.micros)
+    }
+
     /// The state that an arrival stands for, at an instant no earlier than its last charge.
     #[allow(clippy::inline_always)] // See `MemoryStorage::decide_single`.
     #[inline(always)]

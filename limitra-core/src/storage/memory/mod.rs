@@ -39,6 +39,8 @@ const KEYS_OF_A_SHARD: usize = 4096;
 const MOST_SHARDS: usize = 1 << 16;
 /// How many of several decisions are looked up side by side.
 const SIDE_BY_SIDE: usize = 32;
+/// A refusal with less to wait may come of a clock that was read too early: for so long a thread may stand still.
+const STALE: u64 = 200_000;
 
 /// The embedded storage: decides at once, in this process, without a server.
 ///
@@ -137,7 +139,8 @@ impl MemoryStorage {
         self.inner.max_keys
     }
 
-    /// Forgets every expired record now and gives memory back; returns how many went.
+    /// Forgets every expired record now and gives memory back, but for the table of buckets, which keeps its size; returns
+    /// how many went.
     ///
     /// Only for processes that stand idle: one that is used sweeps as it goes. What has expired is told by the
     /// storage's own clock, not by a [`ManualClock`](crate::ManualClock). Each shard (at most
@@ -286,9 +289,17 @@ impl MemoryStorage {
     #[allow(clippy::inline_always)] // See `decide_single`.
     #[inline(always)]
     fn charge(&self, slot: Slot<'_>, asked: &InClass<'_>) -> Option<Single> {
+        let mut now = asked.now;
         loop {
             let word = slot.read_class(u64::from(asked.number))?;
-            let answer = asked.class.ask(word.arrival(), asked.now, asked.cost)?;
+            let answer = asked.class.ask(word.arrival(), now, asked.cost)?;
+            // Others may have charged it later than this clock was read: a refusal so close is asked once more.
+            if !answer.allowed && now == asked.now && asked.class.wait(&answer, now) < STALE {
+                now = self.inner.clock.elapsed();
+                if now > asked.now {
+                    continue;
+                }
+            }
             let is_charged = answer.allowed && asked.mode == Mode::Hit;
             let kept = if is_charged { answer.charged } else { word.arrival() };
             let is_done = if is_charged {
@@ -297,17 +308,17 @@ impl MemoryStorage {
                 slot.still_keeps(word)
             };
             if is_done {
-                return Some(self.single(asked, answer.allowed, kept));
+                return Some(self.single(asked.class, now, answer.allowed, kept));
             }
         }
     }
 
     #[allow(clippy::inline_always)] // See `decide_single`.
     #[inline(always)]
-    fn single(&self, asked: &InClass<'_>, allowed: bool, arrival: Arrival) -> Single {
+    fn single(&self, class: &Class, now: u64, allowed: bool, arrival: Arrival) -> Single {
         let began = self.inner.clock.began();
-        let now = began.plus(Micros::new(asked.now));
-        Single { now, allowed, state: asked.class.state(arrival, began, now) }
+        let now = began.plus(Micros::new(now));
+        Single { now, allowed, state: class.state(arrival, began, now) }
     }
 
     /// The same under the lock: for a key that is new, or whose word is of another class.
@@ -325,13 +336,13 @@ impl MemoryStorage {
                 }
             }
             (None, Some(fresh)) if !locked.has_record(fingerprint) => {
-                if asked.mode == Mode::Peek {
+                if asked.mode == Mode::Peek || !fresh.allowed {
                     return Ok(self.untouched(asked, fresh.allowed));
                 }
                 let now = self.inner.clock.began().plus(Micros::new(asked.now));
                 let word = Word::new(fresh.charged, asked.number);
                 if locked.insert_word(fingerprint, word, now).ok_or_else(full)? {
-                    return Ok(self.single(asked, fresh.allowed, fresh.charged));
+                    return Ok(self.single(asked.class, asked.now, fresh.allowed, fresh.charged));
                 }
             }
             (None, _) => {}

@@ -296,22 +296,32 @@ impl Locked<'_> {
         for (until, fingerprint) in aside.into_iter().rev() {
             self.kept.queue.put_back(until, fingerprint);
         }
-        if let Some(fingerprint) = gone {
-            self.remove(fingerprint);
-        }
-        gone.is_some()
+        gone
     }
 
-    /// The record whose turn it is; those in `spared` that came before it go to `aside`.
+    /// Forgets a record that may go, unless it was used meanwhile: a word is charged without the lock.
+    fn let_go(&mut self, fingerprint: Fingerprint, now: Micros) -> bool {
+        if let Some(slot) = self.table.find(fingerprint)
+            && let Some(word) = slot.read()
+            && !(self.seen_in_table(word, now).is_some_and(|seen| seen.may_go)
+                && slot.swap(word, word.vacated()))
+        {
+            return false;
+        }
+        self.remove(fingerprint);
+        true
+    }
+
+    /// Forgets the record whose turn it is, and says whether there was one; those in `spared` that came before it go to `aside`.
     fn next_to_go(
         &mut self,
         spared: &[Fingerprint],
         aside: &mut SmallVec<[(Micros, Fingerprint); 4]>,
         now: Micros,
-    ) -> Option<Fingerprint> {
+    ) -> bool {
         loop {
             if self.kept.queue.needs_a_look(now) && !self.look(spared, now) {
-                return None;
+                return false;
             }
             while let Some(fingerprint) = self.kept.queue.unsettled(now) {
                 self.settle(fingerprint, now);
@@ -320,15 +330,17 @@ impl Locked<'_> {
                 if self.kept.queue.needs_a_look(now) {
                     continue;
                 }
-                return None;
+                return false;
             };
             // Since it was queued it may have been removed, used or exceeded.
             if self.seen(fingerprint, now).is_none_or(|seen| seen.until != until || !seen.may_go) {
                 self.settle(fingerprint, now);
             } else if spared.contains(&fingerprint) {
                 aside.push((until, fingerprint));
+            } else if self.let_go(fingerprint, now) {
+                return true;
             } else {
-                return Some(fingerprint);
+                self.settle(fingerprint, now);
             }
         }
     }

@@ -16,6 +16,8 @@ const TENTHS: usize = 8;
 const COLUMNS: usize = 8;
 /// How many times a table can double.
 const DOUBLINGS: usize = 12;
+/// A table is made for no more than this; further keys have records.
+const MOST_WORDS: usize = 1 << 24;
 
 /// An open table of fingerprints and words that doubles without moving its rows.
 ///
@@ -94,7 +96,9 @@ impl Slot<'_> {
 
     /// Takes the word away, and the key. Only under the shard's lock.
     pub(super) fn vacate(&self) -> Word {
-        let word = Word::of_bits(self.place.word.swap(Word::VACANT.bits(), Ordering::AcqRel));
+        let word = Word::of_bits(
+            self.place.word.fetch_and(Word::of_bits(u64::MAX).vacated().bits(), Ordering::AcqRel),
+        );
         self.place.high.store(0, Ordering::Relaxed);
         self.place.low.store(0, Ordering::Relaxed);
         word
@@ -122,7 +126,7 @@ pub(super) enum Put {
 impl Table {
     /// A table with room for this many keys at its full size.
     pub(super) fn new(most_keys: usize) -> Self {
-        let rows = (most_keys * 10).div_ceil(SLOTS * TENTHS).max(1);
+        let rows = (most_keys.min(MOST_WORDS) * 10).div_ceil(SLOTS * TENTHS).max(1);
         let (mut columns, mut doublings) = (rows, 0);
         while columns >= 2 * COLUMNS && doublings < DOUBLINGS {
             columns = columns.div_ceil(2);
@@ -204,7 +208,7 @@ impl Table {
                 let Some(row) = self.row(group, (column + step) % self.columns) else {
                     continue;
                 };
-                if let Some(slot) = row.slots().find(|slot| slot.is_free(wanted, now)) {
+                if let Some(slot) = row.slots().find(|slot| slot.is_free(wanted, word, now)) {
                     slot.fill(fingerprint, word);
                     own.reach.fetch_max(u64::try_from(step).unwrap_or_default(), Ordering::Relaxed);
                     return wanted;
@@ -236,8 +240,13 @@ impl Table {
         for group in 0..groups {
             for column in 0..self.columns {
                 if let Some(row) = self.row(group, column) {
-                    row.reach.store(0, Ordering::Relaxed);
-                    moving.extend(row.slots().filter_map(|slot| slot.take(now)));
+                    for slot in row.slots() {
+                        if slot.fingerprint.low & (1 << doublings) != 0 {
+                            moving.extend(slot.take(now));
+                        } else if slot.read().is_some() && !slot.forget_if_over(now) {
+                            kept += 1;
+                        }
+                    }
                 }
             }
             for (fingerprint, word) in moving.drain(..) {
@@ -343,18 +352,21 @@ impl Slot<'_> {
     }
 
     /// Whether a key may be put here: there is none, or (and then it is gone) one whose time is over.
-    fn is_free(&self, wanted: Put, now: u64) -> bool {
+    fn is_free(&self, wanted: Put, word: Word, now: u64) -> bool {
         let found = Word::of_bits(self.place.word.load(Ordering::Acquire));
+        if found.arrival() >= word.arrival() {
+            return false;
+        }
         match wanted {
             Put::Inserted => found.is_vacant(),
-            Put::Replaced => !found.is_vacant() && found.is_over(now) && self.swap(found, Word::VACANT),
+            Put::Replaced => !found.is_vacant() && found.is_over(now) && self.swap(found, found.vacated()),
             Put::NoSlot => false,
         }
     }
 
     fn forget_if_over(&self, now: u64) -> bool {
         let word = Word::of_bits(self.place.word.load(Ordering::Acquire));
-        let is_over = !word.is_vacant() && word.is_over(now) && self.swap(word, Word::VACANT);
+        let is_over = !word.is_vacant() && word.is_over(now) && self.swap(word, word.vacated());
         if is_over {
             self.vacate();
         }
@@ -364,4 +376,39 @@ impl Slot<'_> {
 
 fn rows(count: usize) -> Box<[Row]> {
     (0..count).map(|_| Row::default()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::word::Arrival;
+    use super::*;
+
+    /// Two keys of one row, whose first hits came at the same instant by a coarse clock, or one that stands still.
+    #[test]
+    fn a_swap_never_charges_another_key_that_took_the_slot() {
+        let word = |micros| Word::new(Arrival::at(micros), 1);
+        let (one, other) = (Fingerprint { high: 1, low: 0 }, Fingerprint { high: 2, low: 0 });
+        let table = Table::new(4);
+        assert_eq!(table.put(one, word(5), 0), Put::Inserted);
+        let slot = table.find(one).expect("it was put");
+        let read = slot.read().expect("it keeps a word");
+        // Meanwhile, under the lock: `promote`, `remove` or `evict_one`, then a new key.
+        assert_eq!(slot.vacate(), word(5));
+        assert_eq!(table.put(other, word(5), 0), Put::Inserted);
+        assert!(!slot.swap(read, word(10)), "a hit of one was charged to the other");
+    }
+
+    /// The same by a doubling alone: one key moves to the new group, the other takes its slot.
+    #[test]
+    fn a_swap_never_charges_another_key_after_a_doubling() {
+        let word = |micros| Word::new(Arrival::at(micros), 1);
+        let table = Table::new(4000);
+        let (moves, stays) = (Fingerprint { high: 1, low: 1 }, Fingerprint { high: 2, low: 0 });
+        assert_eq!(table.put(moves, word(5), 0), Put::Inserted);
+        assert_eq!(table.put(stays, word(5), 0), Put::Inserted);
+        let slot = table.find(moves).expect("it was put");
+        let read = slot.read().expect("it keeps a word");
+        assert_eq!(table.double(0, |_, _| panic!("homeless")), 2);
+        assert!(!slot.swap(read, word(10)), "a hit of one was charged to the other");
+    }
 }

@@ -45,11 +45,13 @@ impl Arrival {
 pub(super) struct Word(u64);
 
 impl Word {
-    /// No class: nothing is kept here, or it is being moved.
-    pub(super) const VACANT: Self = Self(0);
-
     pub(super) const fn new(arrival: Arrival, class: u8) -> Self {
         Self(arrival.0 << CLASS_BITS | class as u64)
+    }
+
+    /// No key's any more. The arrival stays: what comes after is later, so that no swap mistakes it for what was read.
+    pub(super) const fn vacated(self) -> Self {
+        Self(self.0 & !BYTE)
     }
 
     pub(super) const fn of_bits(bits: u64) -> Self {
