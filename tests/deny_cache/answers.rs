@@ -155,14 +155,20 @@ async fn of_many_only_those_that_are_not_known_are_asked_for() {
     let allowed = |decided: Vec<Result<limitra::Decision, limitra::Error>>| {
         decided.into_iter().map(|decision| decision.unwrap().is_allowed()).collect::<Vec<_>>()
     };
-    let first = limiter.check_many(["ada", "bob", "ada"]).await;
-    assert_eq!(allowed(first), [true, true, false]);
-    let second = limiter.check_many(["ada", "eve", "bob", "ada", "eve"]).await;
-    assert_eq!(allowed(second), [false, true, false, false, false]);
-    assert_eq!(cache.hits(), 2);
+    assert_eq!(allowed(limiter.check_many(["ada", "bob"]).await), [true, true]);
+    assert_eq!(allowed(limiter.check_many(["ada", "bob"]).await), [false, false]);
+    let third = limiter.check_many(["ada", "eve", "bob", "ada"]).await;
+    assert_eq!(allowed(third), [false, true, false, false]);
+    assert_eq!(cache.hits(), 3);
     server.forget_counts();
-    assert_eq!(allowed(limiter.check_many(["ada", "bob", "eve"]).await), [false; 3]);
+    assert_eq!(allowed(limiter.check_many(["ada", "bob", "ada"]).await), [false; 3]);
     assert_eq!(asked(&server), 0);
+    // Of a question in which somebody is allowed and then refused, the refusal is not kept: the next one is.
+    assert_eq!(allowed(limiter.check_many(["dan", "dan"]).await), [true, false]);
+    assert!(!limiter.allow_request("dan").await.unwrap());
+    assert_eq!(cache.hits(), 6);
+    assert!(!limiter.allow_request("dan").await.unwrap());
+    assert_eq!(cache.hits(), 7);
 }
 
 /// The limiter's own word is waited for: the storage's before, and the cache's after.

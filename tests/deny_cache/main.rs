@@ -6,5 +6,6 @@ mod bytes;
 mod configured;
 mod outages;
 mod promises;
+mod restated;
 mod stage;
 mod writes;

@@ -254,6 +254,54 @@ fn many_words_are_decided_as_one_after_the_other() {
 }
 
 #[test]
+fn who_is_named_twice_in_one_question_is_charged_at_one_instant_or_later() {
+    let storage = MemoryStorage::new();
+    let limiter = gcra(2, HOUR).storage(&storage).build().unwrap();
+    for number in 0..500 {
+        let name = format!("user-{number}");
+        let decided = at_once(limiter.check_many([&name, &name]));
+        assert!(decided.into_iter().all(|decision| decision.unwrap().is_allowed()), "{name}");
+    }
+}
+
+#[test]
+fn nobody_is_refused_for_a_clock_that_another_thread_read_later() {
+    let storage = MemoryStorage::new();
+    let limiter = gcra(2, HOUR).storage(&storage).build().unwrap();
+    let admitted = in_threads(2, |_| {
+        (0..50_000_u64).map(|key| u64::from(at_once(limiter.allow_request(key)).unwrap())).sum()
+    });
+    assert_eq!(admitted, 100_000);
+}
+
+#[test]
+fn an_exceeded_word_is_not_forgotten_though_it_was_filled_while_room_was_made() {
+    let (storage, _) = world(64);
+    let limiter = gcra(2, HOUR).storage(&storage).build().unwrap();
+    let wrong = in_threads(4, |number| {
+        if number > 1 {
+            // A flood of new keys, each of which makes room for itself.
+            for key in 0..20_000_u64 {
+                drop(at_once(limiter.check(key * 4 + number as u64)));
+            }
+            return 0;
+        }
+        let name = format!("victim-{number}");
+        let mut wrong = 0;
+        for _ in 0..10_000 {
+            at_once(limiter.reset(&name)).unwrap();
+            let filled = (0..2).all(|_| at_once(limiter.check(&name)).is_ok_and(|one| one.is_allowed()));
+            let remaining = at_once(limiter.usage(&name)).unwrap().remaining;
+            if filled && remaining == 0 {
+                wrong += u64::from(at_once(limiter.check(&name)).is_ok_and(|third| third.is_allowed()));
+            }
+        }
+        wrong
+    });
+    assert_eq!(wrong, 0);
+}
+
+#[test]
 fn a_coarse_clock_goes_on_by_itself_and_its_thread_ends_with_the_storage() {
     let clocks = || {
         let tasks = std::fs::read_dir("/proc/self/task").unwrap();

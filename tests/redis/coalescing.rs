@@ -300,3 +300,47 @@ async fn a_caller_that_waits_has_the_same_deadline_as_one_that_was_sent() {
     }
     server.resume();
 }
+
+/// A future that is polled once and then no more, but kept.
+async fn polled_once<F: Future>(future: F) -> std::pin::Pin<Box<F>> {
+    let mut future = Box::pin(future);
+    let _ = std::future::poll_fn(|context| std::task::Poll::Ready(future.as_mut().poll(context).is_ready()))
+        .await;
+    future
+}
+
+#[tokio::test]
+async fn two_futures_that_nobody_polls_stop_nobody_else() {
+    let server = RedisServer::start();
+    let limiter =
+        limiter(&RedisStorage::from_url(&server.url()).unwrap().into(), Algorithm::FixedWindow, 500);
+    limiter.allow_request("first").await.unwrap();
+    let one = polled_once(limiter.allow_request("one")).await;
+    let two = polled_once(limiter.allow_request("two")).await;
+    let mut running = JoinSet::new();
+    for _ in 0..20 {
+        let limiter = limiter.clone();
+        running.spawn(async move { limiter.allow_request("ada").await });
+    }
+    let answers = running.join_all().await;
+    drop((one, two));
+    let failed = answers.iter().filter(|answer| answer.is_err()).count();
+    assert_eq!(failed, 0);
+}
+
+#[tokio::test]
+async fn two_futures_that_nobody_polls_on_ones_own_connection() {
+    let server = RedisServer::start();
+    let client = redis::Client::open(server.url()).unwrap();
+    let connection = client.get_multiplexed_async_connection().await.unwrap();
+    let limiter = limiter(&RedisStorage::new(connection).into(), Algorithm::FixedWindow, 500);
+    limiter.allow_request("first").await.unwrap();
+    let one = polled_once(limiter.allow_request("one")).await;
+    let two = polled_once(limiter.allow_request("two")).await;
+    let mut failed = 0;
+    for _ in 0..4 {
+        failed += u64::from(limiter.allow_request("ada").await.is_err());
+    }
+    drop((one, two));
+    assert_eq!(failed, 0);
+}

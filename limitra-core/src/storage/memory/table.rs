@@ -398,6 +398,14 @@ mod tests {
         assert!(!slot.swap(read, word(10)), "a hit of one was charged to the other");
     }
 
+    #[test]
+    fn a_table_for_any_number_of_keys_starts_small() {
+        let table = Table::new(usize::MAX);
+        let one = Fingerprint { high: u64::MAX, low: u64::MAX };
+        assert_eq!(table.put(one, Word::new(Arrival::at(5), 1), 0), Put::Inserted);
+        assert!(table.rows() <= 1 << 12, "{} rows", table.rows());
+    }
+
     /// The same by a doubling alone: one key moves to the new group, the other takes its slot.
     #[test]
     fn a_swap_never_charges_another_key_after_a_doubling() {

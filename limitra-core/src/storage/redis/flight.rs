@@ -13,13 +13,16 @@ pub(super) struct Flight {
     pub(super) connected: Connected<RedisClient>,
     pub(super) lane: u16,
     pub(super) runtime: Handle,
+    /// It carries others, and has not told them yet.
+    pub(super) is_carrying: bool,
 }
 
 impl Flight {
     /// Carries those who waited: in a task, for none of them may stay until the answer.
-    async fn carry(self, mut batch: Vec<Waiting>) {
+    async fn carry(mut self, mut batch: Vec<Waiting>) {
         batch.retain(|waiting| !waiting.answer.is_closed());
         if batch.is_empty() {
+            self.is_carrying = false;
             return;
         }
         let asks = batch.iter().map(|waiting| &waiting.ask);
@@ -31,8 +34,9 @@ impl Flight {
                 }
             }
             Err(failed) => {
-                let has_run_nothing = failed.has_run_nothing();
-                for Waiting { ask, answer } in batch {
+                // One alone has its answer.
+                let has_run_nothing = batch.len() > 1 && failed.has_run_nothing();
+                for Waiting { ask, answer, .. } in batch {
                     let _ = answer.send(Err(if has_run_nothing {
                         Unanswered::Refused(ask)
                     } else {
@@ -41,11 +45,24 @@ impl Flight {
                 }
             }
         }
+        self.is_carrying = false;
+    }
+
+    /// Takes off with these, if there are any.
+    pub(super) fn take_off(mut self, batch: Vec<Waiting>) {
+        self.is_carrying = true;
+        let runtime = self.runtime.clone();
+        runtime.spawn(self.carry(batch));
     }
 }
 
 impl Drop for Flight {
     fn drop(&mut self) {
+        if self.is_carrying {
+            // The runtime has shut down: one by one they would be dropped within each other.
+            self.connected.connection.queue.close();
+            return;
+        }
         let batch = self.connected.connection.queue.land(self.lane);
         if !batch.is_empty() {
             let next = Self {
@@ -53,9 +70,10 @@ impl Drop for Flight {
                 connected: self.connected.clone(),
                 lane: self.lane,
                 runtime: self.runtime.clone(),
+                is_carrying: false,
             };
             // On a runtime that shuts down it is dropped, and so are those who wait.
-            self.runtime.spawn(next.carry(batch));
+            next.take_off(batch);
         }
     }
 }

@@ -59,7 +59,7 @@ const LANE: u16 = 0;
 /// sent again.
 ///
 /// Where two commands are under way already, decisions of one subject wait for the first answer and then go together, up
-/// to 128 in one `EVALSHA`, first come, first served; there is no timer, so one alone never waits. Each is decided for itself,
+/// to 128 in one `EVALSHA`, first come, first served; no timer holds anybody back, so one alone never waits, and who has waited a hundredth of `response_timeout` goes past those before. Each is decided for itself,
 /// in its own deadline, and what is wrong with one record is its caller's error alone. A caller that leaves while it waits is
 /// not counted; one that was sent is. If the answer is lost, it is lost for all who went together.
 ///
@@ -133,6 +133,11 @@ impl Inner {
     }
 }
 
+/// Whether the server did not answer at all.
+fn is_down(error: &StorageError) -> bool {
+    matches!(error.kind(), StorageErrorKind::Unavailable | StorageErrorKind::Timeout)
+}
+
 #[async_trait]
 impl Storage for Inner {
     fn name(&self) -> &'static str {
@@ -151,6 +156,14 @@ impl Storage for Inner {
     async fn decide_many(&self, attempts: &[Attempt<'_>]) -> Vec<Result<Outcome, StorageError>> {
         let (mut outcomes, mut rest) = (Vec::with_capacity(attempts.len()), attempts);
         while let Some((first, others)) = rest.split_first() {
+            // Nobody waits again for what has just not answered.
+            if let Some(Err(error)) = outcomes.last()
+                && is_down(error)
+            {
+                let error = error.clone();
+                outcomes.extend(rest.iter().map(|_| Err(error.clone())));
+                break;
+            }
             let asks = Ask::first_of(rest, &self.key_prefix);
             if asks.is_empty() {
                 outcomes.push(self.decide(first).await);

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use ::redis::Value;
 use tokio::sync::oneshot;
@@ -17,7 +18,7 @@ const FLIGHTS: usize = 2;
 /// The decisions of one connection that wait until a command comes back; then the first ones go together.
 ///
 /// Nobody waits where fewer than [`FLIGHTS`] commands are under way, and wherever somebody waits, so many are: each that
-/// lands takes those who wait with it. So there is no timer, and a decision alone goes at once.
+/// lands takes those who wait with it. So no timer holds anybody back, and a decision alone goes at once.
 #[derive(Default)]
 pub(super) struct Queue {
     lanes: Mutex<Lanes>,
@@ -41,6 +42,7 @@ struct Lane {
 pub(super) struct Waiting {
     pub(super) ask: Ask,
     pub(super) answer: oneshot::Sender<Answer>,
+    since: Instant,
 }
 
 /// What becomes of a decision that waited.
@@ -76,7 +78,7 @@ impl Queue {
             return Turn::Now(ask);
         }
         let (answer, answered) = oneshot::channel();
-        lane.waiting.push_back(Waiting { ask, answer });
+        lane.waiting.push_back(Waiting { ask, answer, since: Instant::now() });
         Turn::Later(answered)
     }
 
@@ -86,21 +88,29 @@ impl Queue {
         let Some(lane) = lanes.by_number.get_mut(&number) else {
             return Vec::new();
         };
-        let mut batch = Vec::new();
-        while let Some(waiting) = lane.waiting.pop_front() {
-            if !waiting.answer.is_closed() {
-                batch.push(waiting);
-            }
-            if batch.len() == BATCH {
-                break;
-            }
-        }
+        // One that went past others is not followed.
+        let batch = if lane.flights > FLIGHTS { Vec::new() } else { lane.first() };
         if batch.is_empty() {
             lane.flights = lane.flights.saturating_sub(1);
             if lane.flights == 0 {
                 lanes.by_number.remove(&number);
             }
         }
+        batch
+    }
+
+    /// Whoever has waited for so long takes off past those under way, with those that wait: a server may be far, and a
+    /// caller under way may be one that nobody polls.
+    pub(super) fn pass(&self, number: u16, patience: Duration) -> Vec<Waiting> {
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(lane) = lanes.by_number.get_mut(&number) else {
+            return Vec::new();
+        };
+        if lane.waiting.front().is_none_or(|first| first.since.elapsed() < patience) {
+            return Vec::new();
+        }
+        let batch = lane.first();
+        lane.flights += usize::from(!batch.is_empty());
         batch
     }
 
@@ -114,5 +124,19 @@ impl Queue {
             // A caller that has left needs no answer.
             let _ = waiting.answer.send(Err(Unanswered::Unsent(waiting.ask)));
         }
+    }
+}
+
+impl Lane {
+    /// The first of those that wait and have not left.
+    fn first(&mut self) -> Vec<Waiting> {
+        let mut batch = Vec::new();
+        while batch.len() < BATCH {
+            let Some(waiting) = self.waiting.pop_front() else { break };
+            if !waiting.answer.is_closed() {
+                batch.push(waiting);
+            }
+        }
+        batch
     }
 }

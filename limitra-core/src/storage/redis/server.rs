@@ -54,17 +54,21 @@ impl Server {
         started: Instant,
     ) -> Result<Value, Failed> {
         let left = || self.response_timeout.saturating_sub(started.elapsed());
-        let connected = tokio::time::timeout(left(), self.connected()).await.unwrap_or(Err(Failed::Late))?;
-        if let Unanswered::Unsent(ask) = unanswered {
-            unanswered = match self.take_turn(connected.clone(), lane, ask, left()).await {
-                Ok(value) => return Ok(value),
-                Err(unanswered) => unanswered,
+        while !left().is_zero() {
+            let connected =
+                tokio::time::timeout(left(), self.connected()).await.unwrap_or(Err(Failed::Late))?;
+            unanswered = match unanswered {
+                Unanswered::Unsent(ask) => match self.take_turn(connected, lane, ask, left()).await {
+                    Ok(value) => return Ok(value),
+                    Err(unanswered) => unanswered,
+                },
+                Unanswered::Refused(ask) => return self.decide_alone(&connected, &ask, left()).await,
+                Unanswered::Failed(failed) => return Err(failed),
             };
         }
         match unanswered {
-            Unanswered::Refused(ask) => self.decide_alone(&connected, &ask, left()).await,
             Unanswered::Failed(failed) => Err(failed),
-            Unanswered::Unsent(_) => Err(lost()),
+            _ => Err(Failed::Late),
         }
     }
 
@@ -80,19 +84,32 @@ impl Server {
         };
         match connected.connection.queue.turn(lane, ask) {
             Turn::Now(ask) => {
-                let flight = Flight { server: self.clone(), connected, lane, runtime };
+                let flight = Flight { server: self.clone(), connected, lane, runtime, is_carrying: false };
                 let answer = self.decide_alone(&flight.connected, &ask, within).await;
                 answer.map_err(Unanswered::Failed)
             }
-            Turn::Later(answer) => match tokio::time::timeout(within, answer).await {
-                Ok(Ok(answer)) => answer,
-                // The runtime shuts down.
-                Ok(Err(_)) => Err(Unanswered::Failed(lost())),
-                Err(_) => {
-                    self.discard(&connected);
-                    Err(Unanswered::Failed(Failed::Late))
+            Turn::Later(mut answer) => {
+                let patience = self.patience();
+                let mut waited = tokio::time::timeout(within.min(patience), &mut answer).await;
+                if waited.is_err() && within > patience {
+                    let batch = connected.connection.queue.pass(lane, patience);
+                    if !batch.is_empty() {
+                        let connected = connected.clone();
+                        Flight { server: self.clone(), connected, lane, runtime, is_carrying: false }
+                            .take_off(batch);
+                    }
+                    waited = tokio::time::timeout(within - patience, answer).await;
                 }
-            },
+                match waited {
+                    Ok(Ok(answer)) => answer,
+                    // The runtime shuts down.
+                    Ok(Err(_)) => Err(Unanswered::Failed(lost())),
+                    Err(_) => {
+                        self.discard_after(&connected, within);
+                        Err(Unanswered::Failed(Failed::Late))
+                    }
+                }
+            }
         }
     }
 
@@ -116,7 +133,12 @@ impl Server {
             Err(failed) if failed.has_run_nothing() && asks.len() > 1 => {
                 let mut answers = Vec::with_capacity(asks.len());
                 for ask in asks {
-                    answers.push(self.decide_alone(&connected, ask, self.response_timeout).await);
+                    // Nobody waits again for what has just not answered.
+                    let answer = match answers.last() {
+                        Some(Err(Failed::Late)) => Err(Failed::Late),
+                        _ => self.decide_alone(&connected, ask, self.response_timeout).await,
+                    };
+                    answers.push(answer);
                 }
                 answers
             }
@@ -162,6 +184,18 @@ impl Server {
         if self.connections.connector().can_reconnect() {
             self.connections.discard(connected);
             connected.connection.queue.close();
+        }
+    }
+
+    /// How long a decision waits for others to come back before it goes past them: 5 ms by default.
+    fn patience(&self) -> Duration {
+        self.response_timeout / 100
+    }
+
+    /// The same after no answer within this time; that says nothing of a server that had less than it may take.
+    fn discard_after(&self, connected: &Connected<RedisClient>, within: Duration) {
+        if within >= self.response_timeout {
+            self.discard(connected);
         }
     }
 
@@ -247,7 +281,7 @@ impl Server {
             }
         };
         let Ok(answer) = tokio::time::timeout(within, answer).await else {
-            self.discard(connected);
+            self.discard_after(connected, within);
             return Err(Failed::Late);
         };
         answer.map_err(|error| {

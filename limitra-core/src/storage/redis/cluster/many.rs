@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 
+use super::super::is_down;
 use super::redirection::Redirection;
 use super::slots::slot;
 use super::{Inner, NAME};
@@ -45,6 +46,8 @@ impl Inner {
     /// The same within one slot.
     async fn decide_in(&self, slot: u16, attempts: &[Attempt<'_>]) -> Vec<Decided> {
         let (mut outcomes, mut rest) = (Vec::with_capacity(attempts.len()), attempts);
+        // Whoever comes after one that nobody answered is not kept waiting for the same.
+        let mut down: Option<StorageError> = None;
         while let Some((first, others)) = rest.split_first() {
             let asks = Ask::first_of(rest, &self.key_prefix);
             if asks.len() < 2 {
@@ -58,7 +61,16 @@ impl Inner {
                 // Not here, or not for all: nothing was run, and each finds its own way.
                 Ok(None) => {
                     for attempt in batch {
-                        outcomes.push(self.decide(attempt).await);
+                        let decided = match &down {
+                            Some(error) => Err(error.clone()),
+                            None => self.decide(attempt).await,
+                        };
+                        if let Err(error) = &decided
+                            && is_down(error)
+                        {
+                            down.get_or_insert_with(|| error.clone());
+                        }
+                        outcomes.push(decided);
                     }
                 }
                 Err(error) => outcomes.extend(batch.iter().map(|_| Err(error.clone()))),
