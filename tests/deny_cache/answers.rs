@@ -207,6 +207,8 @@ async fn racing_tasks_admit_exactly_the_limit_and_then_cost_no_command() {
         }
         let admitted = running.join_all().await.into_iter().filter(|allowed| *allowed).count();
         assert_eq!(admitted, 100, "{algorithm}");
+        // A refusal that an allowed hit overtook is not kept; this one is.
+        assert!(!limiter.allow_request("ada").await.unwrap());
         server.forget_counts();
         assert!(!limiter.allow_request("ada").await.unwrap());
         assert_eq!(asked(&server), u64::from(*algorithm == Algorithm::FixedWindowElasticExpiry));

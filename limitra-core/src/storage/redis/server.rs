@@ -98,7 +98,7 @@ impl Server {
                         Flight { server: self.clone(), connected, lane, runtime, is_carrying: false }
                             .take_off(batch);
                     }
-                    waited = tokio::time::timeout(within - patience, answer).await;
+                    waited = tokio::time::timeout(within.saturating_sub(patience), answer).await;
                 }
                 match waited {
                     Ok(Ok(answer)) => answer,
