@@ -48,7 +48,7 @@ const STALE: u64 = 200_000;
 /// seeded at random for each storage): the odds that any two of a million keys share a counter are about 10<sup>-27</sup>,
 /// n<sup>2</sup> / 2<sup>129</sup> for n keys. Nothing of an identifier is kept.
 ///
-/// What has a single rule of the bucket family (token bucket, leaky bucket, GCRA) is kept in 24 bytes, some 32 with the room that a
+/// What has a single rule of the bucket family (token bucket, leaky bucket, GCRA) is kept in 24 bytes, 34 to 70 with the room that a
 /// table needs, and decided by one compare-and-swap without a lock; a refusal writes nothing at all. Other algorithms,
 /// several rules, and rates whose emission interval is no multiple of 1/256 µs are records behind one of
 /// many locks. The storage chooses, and changes the form where other rules are asked for the same key; nobody can tell
