@@ -159,7 +159,7 @@ mod tests {
         );
         let made = limited(quote!(requests = 1, window = 1, key = "id"), item).to_string();
         assert_eq!(made.matches("rate_limit").count(), 0, "{made}");
-        assert_eq!(made.matches("__private :: ask (").count(), 1, "{made}");
+        assert_eq!(made.matches("__private :: call (").count(), 1, "{made}");
         assert_eq!(made.matches("limitra_call . layer ()").count(), 3, "{made}");
         assert_eq!(made.matches("instrument").count(), 1, "{made}");
     }
