@@ -110,9 +110,10 @@ impl RateLimiter {
     }
 
     /// Decides many requests at once, each for itself and in their order: what as many calls of [`RateLimiter::check`]
-    /// one after the other would answer, for less. An identifier that is named twice is counted twice.
+    /// one after the other would answer. An identifier that is named twice is counted twice.
     ///
-    /// On Redis it is one command for up to 128 of them; on memory their records are looked up side by side.
+    /// On Redis it is one command for up to 128 of them; on memory, where single buckets are looked up side by side, it costs about
+    /// what as many calls do.
     ///
     /// # Errors
     /// Each answer has its own: as [`RateLimiter::allow_request`].

@@ -19,38 +19,29 @@ use bench::Bench;
 use traffic::{Advance, Ask, Cost, LimiterPlan, Plan, Step, Target};
 use world::{Answer, World, answer};
 
+/// Each of these laws is a test on this bench.
+macro_rules! hold {
+    ($place:ident: $bench:ident, $($law:ident)*) => {
+        mod $place {
+            $(#[test]
+            fn $law() {
+                super::$law(&crate::bench::Bench::$bench());
+            })*
+        }
+    };
+}
+
 /// Each law is a test on each storage.
 macro_rules! on_every_storage {
     ($($law:ident)*) => {
-        mod on_memory {
-            $(#[test]
-            fn $law() {
-                super::$law(&crate::bench::Bench::memory());
-            })*
-        }
-
-        mod on_redis {
-            $(#[test]
-            fn $law() {
-                super::$law(&crate::bench::Bench::redis());
-            })*
-        }
+        hold! { on_memory: memory, $($law)* }
+        hold! { on_redis: redis, $($law)* }
     };
 }
 
-/// Memory decides buckets of single rules by its own clock in a word each: the laws that do not bring a clock of their own.
-macro_rules! on_memory_by_its_own_clock {
-    ($($law:ident)*) => {
-        mod on_memory_by_its_own_clock {
-            $(#[test]
-            fn $law() {
-                super::$law(&crate::bench::Bench::memory_by_its_own_clock());
-            })*
-        }
-    };
-}
-
-on_memory_by_its_own_clock! {
+// Memory decides buckets of single rules by its own clock in a word each: the laws that do not bring a clock of their own.
+hold! {
+    on_memory_by_its_own_clock: memory_by_its_own_clock,
     every_decision_is_that_of_the_reference_limiter
     every_decision_is_that_of_the_reference_limiter_wherever_the_clock_goes
     a_refused_hit_changes_no_later_answer

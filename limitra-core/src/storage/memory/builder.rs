@@ -53,8 +53,8 @@ impl MemoryStorageBuilder {
     /// Reads the time from a thread of its own (`limitra-clock`), which moves it on every `resolution`, 100 µs to 1 s. The
     /// thread ends with the storage.
     ///
-    /// A decision then spends less than a nanosecond on the time instead of what reading the processor's clock costs (10
-    /// to 25 ns). The price is that the storage's time lags by up to `resolution`, more if the thread has to wait for a
+    /// A decision then reads a word of memory instead of the processor's clock, which saves some nanoseconds.
+    /// The price is that the storage's time lags by up to `resolution`, more if the thread has to wait for a
     /// processor: no decision is more generous for that at any one time, but in a real interval of length `t` a
     /// limit may let in what it allows in `t + resolution`, and a caller may wait that much longer.
     pub fn coarse_clock(mut self, resolution: Duration) -> Self {

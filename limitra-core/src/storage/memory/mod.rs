@@ -207,7 +207,7 @@ impl MemoryStorage {
     #[allow(clippy::inline_always)] // See `decide_single`.
     #[inline(always)]
     fn decide_prepared(&self, prepared: &Prepared, key: Key<'_>, cost: u64, mode: Mode) -> Option<Single> {
-        // The clock takes longest, and nothing waits for it until the word is there.
+        // First, for nothing waits for it until the word is there.
         let now = self.inner.clock.elapsed();
         let fingerprint = self.prepared_fingerprint(prepared, key)?;
         let slot = self.shard_of(fingerprint).table.guess(fingerprint)?;
@@ -217,7 +217,7 @@ impl MemoryStorage {
 
     /// The same for many keys, in their order: `answer` is told of each, and may go the general way before the next.
     ///
-    /// Where they are is read for all of them at once: waiting for memory side by side takes hardly longer than once.
+    /// Where they are is read for all of them first, so that the waits for memory overlap.
     pub(crate) fn decide_many_prepared<'k, T>(
         &self,
         prepared: &Prepared,
