@@ -9,9 +9,10 @@ use std::task::{Context, Poll};
 use crate::attempt::Mode;
 use crate::decide::{Answer, Running};
 use crate::decision::Decision;
-use crate::error::{Error, StorageError};
+use crate::error::Error;
 use crate::identifier::Identifier;
 use crate::limiter::RateLimiter;
+use crate::straight::Found;
 
 /// A limiter's decision, and what is read from it.
 ///
@@ -19,16 +20,15 @@ use crate::limiter::RateLimiter;
 /// more than to decide.
 pub(crate) struct Deciding<'l, 'i, R> {
     limiter: &'l RateLimiter,
-    identifier: Identifier<'i>,
     cost: u64,
     mode: Mode,
     read: R,
-    stage: Stage,
+    stage: Stage<'i>,
 }
 
-enum Stage {
+enum Stage<'i> {
     /// Nothing was asked yet.
-    New,
+    New(Identifier<'i>),
     /// A storage is asked.
     Asked(Running),
     /// The answer was given. Nothing is asked again, should it be polled all the same.
@@ -44,84 +44,88 @@ impl<'l, 'i, R> Deciding<'l, 'i, R> {
         mode: Mode,
         read: R,
     ) -> Self {
-        Self { limiter, identifier, cost, mode, read, stage: Stage::New }
+        Self { limiter, cost, mode, read, stage: Stage::New(identifier) }
     }
 }
 
-impl<T, R: Fn(Decision) -> T + Unpin> Future for Deciding<'_, '_, R> {
+/// What a decision is read from: the decision, or an answer that it would be made of.
+pub(crate) enum Read<'a> {
+    Found(Found<'a>),
+    Decision(Decision),
+}
+
+impl Read<'_> {
+    #[inline]
+    pub(crate) fn is_allowed(&self) -> bool {
+        match self {
+            Self::Found(found) => found.is_allowed(),
+            Self::Decision(decision) => decision.is_allowed(),
+        }
+    }
+
+    #[allow(clippy::inline_always)] // See `Deciding::poll`.
+    #[inline(always)]
+    pub(crate) fn decision(self) -> Decision {
+        match self {
+            Self::Found(found) => found.decision(),
+            Self::Decision(decision) => decision,
+        }
+    }
+}
+
+impl<T, R: Fn(Read<'_>) -> T + Unpin> Future for Deciding<'_, '_, R> {
     type Output = Result<T, Error>;
 
-    // Inlined, most of a decision is never put into memory, and what nobody reads is not even worked out.
+    // Inlined, most of a decision is never put into memory, and what nobody reads is not even worked out. For the same
+    // reason what is rare gets parts of this future, never all of it.
     #[allow(clippy::inline_always)]
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        // Rare answers are handed over by reference: one that a call returned would be in memory on every way.
-        let mut answer = None;
-        if let Stage::New = this.stage
-            && let Some(straight) = &this.limiter.inner.straight
-            && straight.takes(this.cost)
-        {
-            let key = this.limiter.inner.space.key(slice::from_ref(&this.identifier));
-            match straight.decide(key, this.cost, this.mode) {
-                Ok(decision) => {
-                    this.end();
-                    return Poll::Ready(Ok((this.read)(decision)));
+        let (limiter, cost, mode) = (this.limiter, this.cost, this.mode);
+        let asked = match mem::replace(&mut this.stage, Stage::Answered) {
+            Stage::New(identifier) => {
+                if let Some(straight) = &limiter.inner.straight
+                    && straight.takes(cost)
+                    && let Some(found) = straight.at_once(slice::from_ref(&identifier), cost, mode)
+                {
+                    return Poll::Ready(Ok((this.read)(Read::Found(found))));
                 }
-                Err(error) => this.fail(error, &mut answer),
+                ask(limiter, identifier, cost, mode)
             }
-        } else {
-            this.ask(context, &mut answer);
-        }
-        match answer {
-            Some(Ok(decision)) => {
-                this.end();
-                Poll::Ready(Ok((this.read)(decision)))
+            Stage::Asked(running) => Err(running),
+            Stage::Answered => return Poll::Pending,
+        };
+        match asked.or_else(|running| wait(limiter, running, context)) {
+            Ok(answer) => Poll::Ready(answer.map(|decision| (this.read)(Read::Decision(decision)))),
+            Err(running) => {
+                this.stage = Stage::Asked(running);
+                Poll::Pending
             }
-            Some(Err(error)) => {
-                this.end();
-                Poll::Ready(Err(error))
-            }
-            None => Poll::Pending,
         }
     }
 }
 
-impl<R> Deciding<'_, '_, R> {
-    /// There is an answer, and no storage is asked any more: said once again, where the compiler sees that nothing is
-    /// left to be dropped.
-    #[inline]
-    fn end(&mut self) {
-        mem::forget(mem::replace(&mut self.stage, Stage::Answered));
+/// Any other way to a decision; it may have to be waited for.
+#[cold]
+#[inline(never)]
+fn ask(limiter: &RateLimiter, identifier: Identifier<'_>, cost: u64, mode: Mode) -> Result<Answer, Running> {
+    let inner = &limiter.inner;
+    if let Some(straight) = &inner.straight
+        && straight.takes(cost)
+    {
+        let answer = straight.decide(inner.space.key(slice::from_ref(&identifier)), cost, mode);
+        return Ok(answer.or_else(|error| inner.desk.undecided(error)));
     }
+    let answer = limiter.ask(&identifier, cost, mode).now()?;
+    Ok(answer.map(|decision| limiter.placed(decision)))
+}
 
-    #[cold]
-    #[inline(never)]
-    fn fail(&mut self, error: StorageError, answer: &mut Option<Answer>) {
-        *answer = Some(self.limiter.inner.desk.undecided(error));
-    }
-
-    /// Any other way.
-    #[inline(never)]
-    fn ask(&mut self, context: &mut Context<'_>, answer: &mut Option<Answer>) {
-        *answer = match mem::replace(&mut self.stage, Stage::Answered) {
-            Stage::New => match self.limiter.ask(&self.identifier, self.cost, self.mode).now() {
-                Ok(answer) => Some(answer),
-                Err(running) => self.wait(running, context),
-            },
-            Stage::Asked(running) => self.wait(running, context),
-            Stage::Answered => None,
-        };
-        *answer = answer.take().map(|answer| answer.map(|decision| self.limiter.placed(decision)));
-    }
-
-    fn wait(&mut self, mut running: Running, context: &mut Context<'_>) -> Option<Answer> {
-        match running.as_mut().poll(context) {
-            Poll::Ready(answer) => Some(answer),
-            Poll::Pending => {
-                self.stage = Stage::Asked(running);
-                None
-            }
-        }
+/// The answer if it is there by now, else what brings it.
+#[inline(never)]
+fn wait(limiter: &RateLimiter, mut running: Running, context: &mut Context<'_>) -> Result<Answer, Running> {
+    match running.as_mut().poll(context) {
+        Poll::Ready(answer) => Ok(answer.map(|decision| limiter.placed(decision))),
+        Poll::Pending => Err(running),
     }
 }

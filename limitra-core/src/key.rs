@@ -66,6 +66,11 @@ impl KeySpace {
         self.digest
     }
 
+    /// How many bytes of an identifier are too many to be hashed as they are.
+    pub(crate) const fn too_long(&self) -> usize {
+        if self.hash_identifiers { 0 } else { LONGEST_RAW + 1 }
+    }
+
     fn identifier_into(&self, parts: &[Identifier<'_>], sink: &mut impl FnMut(&str)) {
         for (index, part) in parts.iter().enumerate() {
             if index > 0 {
@@ -123,10 +128,27 @@ pub(crate) enum Short<'a> {
 }
 
 impl<'a> Short<'a> {
+    /// The kind of what is hashed as it is.
+    pub(crate) const RAW: u64 = 0;
+
+    /// The identifier of these parts, if it is one that is hashed as it is: of fewer bytes than are too long.
+    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_prepared`.
+    #[inline(always)]
+    pub(crate) fn of(parts: &'a [Identifier<'_>], too_long: usize) -> Option<Self> {
+        match parts {
+            [part] if !part.is_absent() => {
+                let bytes = part.as_bytes();
+                (bytes.len() < too_long).then_some(Self::Raw(bytes))
+            }
+            [] | [_] => Some(Self::Absent),
+            _ => None,
+        }
+    }
+
     #[inline]
     pub(crate) const fn kind(self) -> u64 {
         match self {
-            Self::Raw(_) => 0,
+            Self::Raw(_) => Self::RAW,
             Self::Absent => 2,
         }
     }
@@ -177,26 +199,12 @@ impl<'a> Key<'a> {
         hash(Essence { space: space.digest, kind: Essence::TEXT, bytes: &text })
     }
 
-    /// Reads from where its identifier is, so that it is near when it is hashed. What comes of it says nothing.
-    #[inline]
-    pub(crate) fn touch(&self) -> u64 {
-        match self.short() {
-            Some(Short::Raw([first, ..])) => u64::from(*first),
-            _ => 0,
-        }
-    }
-
     /// Its identifier, if that is hashed as it is.
     #[inline]
     pub(crate) fn short(&self) -> Option<Short<'a>> {
         match self.0 {
-            Form::Parts { parts: [], .. } => Some(Short::Absent),
-            Form::Parts { parts: [part], .. } if part.is_absent() => Some(Short::Absent),
-            Form::Parts { space, parts: [part] } => {
-                let bytes = part.as_bytes();
-                (bytes.len() <= LONGEST_RAW && !space.hash_identifiers).then_some(Short::Raw(bytes))
-            }
-            _ => None,
+            Form::Parts { space, parts } => Short::of(parts, space.too_long()),
+            Form::Text(_) => None,
         }
     }
 

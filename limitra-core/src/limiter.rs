@@ -13,7 +13,7 @@ use crate::attempt::{Mode, Subject};
 use crate::builder::RateLimiterBuilder;
 use crate::charge::Charge;
 use crate::decide::{Answer, Desk, Pending, Subjects};
-use crate::deciding::Deciding;
+use crate::deciding::{Deciding, Read};
 use crate::decision::Decision;
 use crate::error::Error;
 use crate::identifier::Identifier;
@@ -80,7 +80,7 @@ impl RateLimiter {
         &self,
         identifier: impl Into<Identifier<'a>>,
     ) -> impl Future<Output = Result<bool, Error>> {
-        self.decide(identifier, 1, Mode::Hit, |decision| decision.is_allowed())
+        self.decide(identifier, 1, Mode::Hit, |read| read.is_allowed())
     }
 
     /// Decides a request and counts it if it is allowed.
@@ -106,7 +106,7 @@ impl RateLimiter {
         identifier: impl Into<Identifier<'a>>,
         cost: u64,
     ) -> impl Future<Output = Result<Decision, Error>> {
-        self.decide(identifier, cost, Mode::Hit, |decision| decision)
+        self.decide(identifier, cost, Mode::Hit, |read| read.decision())
     }
 
     /// Decides many requests at once, each for itself and in their order: what as many calls of [`RateLimiter::check`]
@@ -167,7 +167,7 @@ impl RateLimiter {
         identifier: impl Into<Identifier<'a>>,
         cost: u64,
     ) -> impl Future<Output = Result<Decision, Error>> {
-        self.decide(identifier, cost, Mode::Peek, |decision| decision)
+        self.decide(identifier, cost, Mode::Peek, |read| read.decision())
     }
 
     /// What stands against an identifier in the algorithm's own words, for the limit that binds.
@@ -181,7 +181,7 @@ impl RateLimiter {
         &self,
         identifier: impl Into<Identifier<'a>>,
     ) -> impl Future<Output = Result<Option<Status>, Error>> {
-        self.decide(identifier, 1, Mode::Peek, |decision| decision.binding().map(RuleDecision::status))
+        self.decide(identifier, 1, Mode::Peek, |read| read.decision().binding().map(RuleDecision::status))
     }
 
     /// What stands against an identifier, alike for all algorithms, for the limit that binds.
@@ -196,7 +196,7 @@ impl RateLimiter {
         &self,
         identifier: impl Into<Identifier<'a>>,
     ) -> impl Future<Output = Result<Usage, Error>> {
-        self.decide(identifier, 1, Mode::Peek, |decision| Usage::of(&decision))
+        self.decide(identifier, 1, Mode::Peek, |read| Usage::of(&read.decision()))
     }
 
     /// How long until the next request would be allowed; zero if it would be now.
@@ -209,7 +209,7 @@ impl RateLimiter {
         &self,
         identifier: impl Into<Identifier<'a>>,
     ) -> impl Future<Output = Result<Duration, Error>> {
-        self.decide(identifier, 1, Mode::Peek, |decision| decision.retry_after())
+        self.decide(identifier, 1, Mode::Peek, |read| read.decision().retry_after())
     }
 
     /// Forgets everything about this identifier, and about no other.
@@ -247,7 +247,7 @@ impl RateLimiter {
     }
 
     #[inline]
-    fn decide<'a, T, R: Fn(Decision) -> T + Unpin>(
+    fn decide<'a, T, R: Fn(Read<'_>) -> T + Unpin>(
         &self,
         identifier: impl Into<Identifier<'a>>,
         cost: u64,
@@ -262,8 +262,11 @@ impl RateLimiter {
     #[inline]
     pub(crate) fn at_once(&self, identifier: &Identifier<'_>, cost: u64, mode: Mode) -> Option<Answer> {
         let straight = self.inner.straight.as_ref().filter(|straight| straight.takes(cost))?;
-        let key = self.inner.space.key(slice::from_ref(identifier));
-        let answer = straight.decide(key, cost, mode);
+        let parts = slice::from_ref(identifier);
+        if let Some(found) = straight.at_once(parts, cost, mode) {
+            return Some(Ok(found.decision()));
+        }
+        let answer = straight.decide(self.inner.space.key(parts), cost, mode);
         Some(answer.or_else(|error| self.inner.desk.undecided(error)))
     }
 

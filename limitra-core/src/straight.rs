@@ -10,11 +10,11 @@ use crate::identifier::Identifier;
 use crate::key::{Key, KeySpace};
 use crate::rule::Rule;
 use crate::rule_decision::RuleDecision;
-use crate::storage::memory::{MemoryStorage, Prepared, Single};
+use crate::storage::memory::{Charged, MemoryStorage, Prepared, Single};
 
 /// What nearly every decision on memory needs, told apart from all that is rare when a limiter is built: one rule
 /// that limits, and the storage's own clock.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Straight {
     memory: MemoryStorage,
     rule: Rule,
@@ -48,13 +48,27 @@ impl Straight {
         cost.wrapping_sub(1) < self.rule.limit().capacity()
     }
 
-    /// Decides at once, for a cost that it takes.
+    /// Decides where nothing is in the way, for a cost that it takes; else `None`, and nothing has happened.
     #[allow(clippy::inline_always)] // See `Deciding::poll`.
     #[inline(always)]
+    pub(crate) fn at_once(&self, parts: &[Identifier<'_>], cost: u64, mode: Mode) -> Option<Found<'_>> {
+        let prepared = self.prepared.as_ref()?;
+        let answer = self.memory.decide_prepared(prepared, parts, cost, mode)?;
+        if !answer.allowed && tracing::level_enabled!(tracing::Level::DEBUG) {
+            self.log_refusal(self.memory.single(prepared, answer), cost);
+        }
+        Some(Found { straight: self, prepared, answer, cost })
+    }
+
+    /// Decides where that could not.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn decide(&self, key: Key<'_>, cost: u64, mode: Mode) -> Result<Decision, StorageError> {
-        let prepared = self.prepared.as_ref();
-        let single = self.memory.decide_single(prepared, key, &self.rule, cost, mode)?;
-        Ok(self.decision(single, cost))
+        let single = self.memory.decide_single(key, &self.rule, cost, mode)?;
+        if let Some(prepared) = &self.prepared {
+            self.memory.note_place(prepared, key);
+        }
+        Ok(self.told(single, cost))
     }
 
     /// Decides for each of these identifiers, in their order.
@@ -68,30 +82,61 @@ impl Straight {
         let general = |key: Key<'_>| self.decide(key, 1, Mode::Hit).or_else(|error| desk.undecided(error));
         match &self.prepared {
             Some(prepared) => {
-                let answer = |key: Key<'_>, single: Option<Single>| {
-                    answers.push(single.map_or_else(|| general(key), |single| Ok(self.decision(single, 1))));
+                let answer = |parts: &[Identifier<'_>; 1], answer: Option<Charged>| {
+                    answers.push(match answer {
+                        Some(answer) => Ok(self.told(self.memory.single(prepared, answer), 1)),
+                        None => general(space.key(parts)),
+                    });
                 };
-                self.memory.decide_many_prepared(prepared, identifiers, |parts| space.key(parts), answer);
+                self.memory.decide_many_prepared(prepared, identifiers, answer);
             }
             None => answers.extend(identifiers.iter().map(|parts| general(space.key(parts)))),
         }
         answers
     }
 
-    /// The decision that the storage came to.
-    #[allow(clippy::inline_always)] // See `Deciding::poll`.
-    #[inline(always)]
-    fn decision(&self, Single { now, allowed, state }: Single, cost: u64) -> Decision {
-        let decision = RuleDecision::new(&self.rule, state, now, cost, allowed);
-        if !allowed {
-            self.log_refusal(decision);
+    /// The decision that the storage came to, told to the log too.
+    fn told(&self, single: Single, cost: u64) -> Decision {
+        if !single.allowed {
+            self.log_refusal(single, cost);
         }
-        Decision::of_one(decision, &self.scope)
+        Decision::of_one(self.rule_decision(single, cost), &self.scope)
     }
 
-    /// Apart, and given a copy: so no decision that is used at once need be in memory.
+    #[allow(clippy::inline_always)] // See `Deciding::poll`.
+    #[inline(always)]
+    fn rule_decision(&self, Single { now, allowed, state }: Single, cost: u64) -> RuleDecision {
+        RuleDecision::new(&self.rule, state, now, cost, allowed)
+    }
+
+    #[cold]
     #[inline(never)]
-    fn log_refusal(&self, decision: RuleDecision) {
+    fn log_refusal(&self, single: Single, cost: u64) {
+        let decision = self.rule_decision(single, cost);
         log_refusal(&self.label, || (Some(decision.limit()), decision.retry_after()));
+    }
+}
+
+/// An answer that is not worked out further than it is read.
+pub(crate) struct Found<'a> {
+    straight: &'a Straight,
+    prepared: &'a Prepared,
+    answer: Charged,
+    cost: u64,
+}
+
+impl Found<'_> {
+    #[inline]
+    pub(crate) const fn is_allowed(&self) -> bool {
+        self.answer.allowed
+    }
+
+    /// The whole of it.
+    #[allow(clippy::inline_always)] // See `Deciding::poll`.
+    #[inline(always)]
+    pub(crate) fn decision(self) -> Decision {
+        let Self { straight, prepared, answer, cost } = self;
+        let single = straight.memory.single(prepared, answer);
+        Decision::of_one(straight.rule_decision(single, cost), &straight.scope)
     }
 }

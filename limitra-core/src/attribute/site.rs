@@ -133,6 +133,9 @@ pub fn ask<const N: usize>(
         && let Ok(plan) = planned
         && let (Some(straight), Some(layer)) = (&plan.straight, plan.layers.first())
     {
+        if let Some(found) = straight.at_once(&parts, layer.cost, Mode::Hit) {
+            return Pending::decided(found.decision(), PlanRef::First(planned));
+        }
         return match straight.decide(layer.space.key(&parts), layer.cost, Mode::Hit) {
             Ok(decision) => Pending::decided(decision, PlanRef::First(planned)),
             Err(error) => undecided(plan, PlanRef::First(planned), error),

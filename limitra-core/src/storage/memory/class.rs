@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use super::word::{Arrival, MOST_PARTS, Word};
+use super::word::{Arrival, MOST_PARTS, Stretch, Word};
 use crate::record::{Entry, Record};
 use crate::rule::{Rule, Span};
 use crate::state::State;
@@ -26,14 +26,8 @@ pub(super) struct Class {
     parts: u64,
     /// How many of a rule's fractions make a part.
     fractions_of_a_part: u64,
-    increment: Increment,
-    depth: Increment,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Increment {
-    micros: u64,
-    parts: u64,
+    increment: Stretch,
+    depth: Stretch,
 }
 
 /// What a class says to a hit.
@@ -57,7 +51,7 @@ impl Class {
             return None;
         }
         let [increment, depth] =
-            [rule.increment(1), rule.depth()].map(|span| Increment::of(span, fractions_of_a_part));
+            [rule.increment(1), rule.depth()].map(|span| stretch(span, fractions_of_a_part));
         Some(Self { rule: *rule, parts, fractions_of_a_part, increment, depth })
     }
 
@@ -72,22 +66,22 @@ impl Class {
     pub(super) fn ask(&self, arrival: Arrival, now: u64, cost: u64) -> Option<Asked> {
         let increment = if cost == 1 {
             self.increment
+        } else if cost > self.rule.limit().capacity() {
+            return None;
         } else {
-            Increment::of(self.rule.increment(cost), self.fractions_of_a_part)
+            stretch(self.rule.increment(cost), self.fractions_of_a_part)
         };
-        let from = arrival.max(Arrival::at(now));
-        let parts = from.parts() + increment.parts;
-        let carried = u64::from(parts >= self.parts);
-        let micros = from.micros() + increment.micros + carried;
-        let charged = Arrival::new(micros, parts - carried * self.parts)?;
-        let full = Arrival::new(now + self.depth.micros, self.depth.parts)?;
-        Some(Asked { allowed: charged <= full, charged })
+        let now = Arrival::at(now);
+        let full = now.and(self.depth);
+        let charged = arrival.max(now).later_by(increment, self.parts);
+        // What is kept is no later than a full bucket.
+        full.fits().then_some(Asked { allowed: charged <= full, charged })
     }
 
     /// How much is missing to be allowed, in whole microseconds.
     #[inline]
     pub(super) const fn wait(&self, refused: &Asked, now: u64) -> u64 {
-        refused.charged.micros().saturating_sub(now + self.depth.micros)
+        refused.charged.micros().saturating_sub(Arrival::at(now).and(self.depth).micros())
     }
 
     /// The state that an arrival stands for, at an instant no earlier than its last charge.
@@ -114,13 +108,11 @@ impl Class {
     }
 }
 
-impl Increment {
-    fn of(span: Span, fractions_of_a_part: u64) -> Self {
-        // A quotient by 1, which most rules have, is not worth a division.
-        let parts =
-            if fractions_of_a_part == 1 { span.fraction } else { span.fraction / fractions_of_a_part };
-        Self { micros: span.micros, parts }
-    }
+/// A span in the numbers of words.
+fn stretch(span: Span, fractions_of_a_part: u64) -> Stretch {
+    // A quotient by 1, which most rules have, is not worth a division.
+    let parts = if fractions_of_a_part == 1 { span.fraction } else { span.fraction / fractions_of_a_part };
+    Stretch::new(span.micros, parts)
 }
 
 /// The classes that a storage has met, by the hash of their rules. They are never forgotten: rules come from code.

@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
 use foldhash::SharedSeed;
-use foldhash::quality::FoldHasher;
+use foldhash::fast::FoldHasher;
 
 use crate::key::{Essence, Key};
 
@@ -15,7 +15,7 @@ pub(super) struct Fingerprint {
 }
 
 /// The secret of a storage: two independent hashes of 64 bits, seeded at random.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Seeds {
     space: [u64; 2],
     high: SharedSeed,
@@ -41,7 +41,8 @@ impl Seeds {
     }
 
     /// The fingerprint of what has this seed.
-    #[inline]
+    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_prepared`.
+    #[inline(always)]
     pub(super) fn of(&self, seed: u64, kind: u64, bytes: &[u8]) -> Fingerprint {
         let seed = seed ^ kind;
         let mut high = FoldHasher::with_seed(seed, &self.high);

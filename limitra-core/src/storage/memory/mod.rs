@@ -18,6 +18,7 @@ use smallvec::SmallVec;
 
 use crate::attempt::{Attempt, Mode, Outcome, RuleOutcome, Subject};
 use crate::error::{ConfigurationError, StorageError, StorageErrorKind};
+use crate::identifier::Identifier;
 use crate::key::{Key, KeySpace, Short};
 use crate::record::{Record, Steps};
 use crate::rule::Rule;
@@ -30,11 +31,12 @@ use class::{Class, Classes};
 use clock::OwnClock;
 use fingerprint::{Fingerprint, Seeds};
 use shard::{Locked, Shard};
-use table::Slot;
+use table::{AtomicSpot, Slot};
 use word::{Arrival, Word};
 
-/// Fewer keys than this for each shard would make the bound a matter of luck.
-const KEYS_OF_A_SHARD: usize = 4096;
+/// The most keys of a shard: its table doubles at once, and shares one lock for what is new. A shard of many fewer would
+/// make the bound a matter of luck.
+const KEYS_OF_A_SHARD: usize = 8192;
 /// As many as the fingerprint's bits for them can name.
 const MOST_SHARDS: usize = 1 << 16;
 /// How many of several decisions are looked up side by side.
@@ -79,11 +81,20 @@ pub struct MemoryStorage {
 }
 
 struct Inner {
-    shards: Box<[Shard]>,
+    shards: Shards,
     seeds: Seeds,
     classes: Classes,
     clock: OwnClock,
     max_keys: usize,
+}
+
+/// What came of a word.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Charged {
+    pub(crate) allowed: bool,
+    /// Microseconds since the storage's clock began.
+    now: u64,
+    kept: Arrival,
 }
 
 /// What came of one rule of one subject.
@@ -114,12 +125,10 @@ impl MemoryStorage {
     }
 
     fn of(max_keys: usize, clock: OwnClock) -> Self {
-        let wanted = (max_keys / KEYS_OF_A_SHARD).clamp(1, MOST_SHARDS);
-        // A power of two, so that a few bits of the fingerprint name the shard.
-        let count = if wanted.is_power_of_two() { wanted } else { wanted.next_power_of_two() / 2 };
+        let count = max_keys.div_ceil(KEYS_OF_A_SHARD).clamp(1, MOST_SHARDS);
         // What is left over by the division goes to the first shards, a key each.
         let keys_of = |shard: usize| max_keys / count + usize::from(shard < max_keys % count);
-        let shards = (0..count).map(|shard| Shard::new(keys_of(shard))).collect();
+        let shards = Shards((0..count).map(|shard| Shard::new(keys_of(shard))).collect());
         let (seeds, classes) = (Seeds::random(), Classes::new());
         Self { inner: Arc::new(Inner { shards, seeds, classes, clock, max_keys }) }
     }
@@ -164,7 +173,7 @@ impl MemoryStorage {
         match attempt.subjects {
             [subject] => match (&*subject.rules, attempt.clock) {
                 ([rule], Clock::Storage) if subject.cost > 0 => {
-                    let single = self.decide_unprepared(subject.key, rule, subject.cost, attempt.mode)?;
+                    let single = self.decide_single(subject.key, rule, subject.cost, attempt.mode)?;
                     let rules = [RuleOutcome { allowed: single.allowed, state: single.state }];
                     Ok(Outcome { now: single.now, rules: rules.into() })
                 }
@@ -179,83 +188,20 @@ impl MemoryStorage {
         let (number, class) = self.inner.classes.of(rule)?;
         let seed = self.inner.seeds.seed(space.digest());
         let absent = self.inner.seeds.of(seed, Short::Absent.kind(), &[]);
-        Some(Prepared { seed, absent, number, class: class.clone() })
+        Some(Prepared {
+            shards: self.inner.shards.clone(),
+            seeds: self.inner.seeds.clone(),
+            seed,
+            absent,
+            spot: AtomicSpot::default(),
+            too_long: space.too_long(),
+            number,
+            class: class.clone(),
+        })
     }
 
     /// Decides one rule of one subject by the storage's clock; the cost is not 0.
-    #[allow(clippy::inline_always)] // Into its few callers, so that a question for a word is never put together in memory.
-    #[inline(always)]
     pub(crate) fn decide_single(
-        &self,
-        prepared: Option<&Prepared>,
-        key: Key<'_>,
-        rule: &Rule,
-        cost: u64,
-        mode: Mode,
-    ) -> Result<Single, StorageError> {
-        if let Some(prepared) = prepared
-            && let Some(single) = self.decide_prepared(prepared, key, cost, mode)
-        {
-            return Ok(single);
-        }
-        self.decide_unprepared(key, rule, cost, mode)
-    }
-
-    /// Decides where a key has a word and that can answer; else `None`, and nothing has happened.
-    ///
-    /// The short way: no lock, and nothing is written where it is refused.
-    #[allow(clippy::inline_always)] // See `decide_single`.
-    #[inline(always)]
-    fn decide_prepared(&self, prepared: &Prepared, key: Key<'_>, cost: u64, mode: Mode) -> Option<Single> {
-        // First, for nothing waits for it until the word is there.
-        let now = self.inner.clock.elapsed();
-        let fingerprint = self.prepared_fingerprint(prepared, key)?;
-        let slot = self.shard_of(fingerprint).table.guess(fingerprint)?;
-        let Prepared { number, class, .. } = prepared;
-        self.charge(slot, &InClass { number: *number, class, cost, mode, now })
-    }
-
-    /// The same for many keys, in their order: `answer` is told of each, and may go the general way before the next.
-    ///
-    /// Where they are is read for all of them first, so that the waits for memory overlap.
-    pub(crate) fn decide_many_prepared<'k, T>(
-        &self,
-        prepared: &Prepared,
-        asked: &'k [T],
-        key: impl Fn(&'k T) -> Key<'k>,
-        mut answer: impl FnMut(Key<'k>, Option<Single>),
-    ) {
-        let Prepared { number, class, .. } = prepared;
-        for side_by_side in asked.chunks(SIDE_BY_SIDE) {
-            // A loop for each thing that is waited for, so short that the processor runs ahead of what it waits for.
-            let near = side_by_side.iter().map(|one| key(one).touch()).fold(0, u64::wrapping_add);
-            let fingerprints: SmallVec<[Option<Fingerprint>; SIDE_BY_SIDE]> =
-                side_by_side.iter().map(|one| self.prepared_fingerprint(prepared, key(one))).collect();
-            let touch = |fingerprint: &Fingerprint| self.shard_of(*fingerprint).table.touch(*fingerprint);
-            black_box(fingerprints.iter().flatten().map(touch).fold(near, u64::wrapping_add));
-            let now = self.inner.clock.elapsed();
-            let question = InClass { number: *number, class, cost: 1, mode: Mode::Hit, now };
-            for (one, fingerprint) in side_by_side.iter().zip(fingerprints) {
-                let slot =
-                    fingerprint.and_then(|fingerprint| self.shard_of(fingerprint).table.guess(fingerprint));
-                answer(key(one), slot.and_then(|slot| self.charge(slot, &question)));
-            }
-        }
-    }
-
-    #[allow(clippy::inline_always)] // See `decide_single`.
-    #[inline(always)]
-    fn prepared_fingerprint(&self, prepared: &Prepared, key: Key<'_>) -> Option<Fingerprint> {
-        match key.short()? {
-            Short::Absent => Some(prepared.absent),
-            Short::Raw(bytes) => Some(self.inner.seeds.of(prepared.seed, Short::Raw(bytes).kind(), bytes)),
-        }
-    }
-
-    /// The same where nothing is prepared, or a word has no answer.
-    #[cold]
-    #[inline(never)]
-    fn decide_unprepared(
         &self,
         key: Key<'_>,
         rule: &Rule,
@@ -268,9 +214,83 @@ impl MemoryStorage {
         };
         let asked = InClass { number, class, cost, mode, now: self.inner.clock.elapsed() };
         let slot = self.shard_of(fingerprint).table.find(fingerprint);
-        match slot.and_then(|slot| self.charge(slot, &asked)) {
-            Some(single) => Ok(single),
+        match slot.and_then(|slot| self.charge(slot, slot.peek(), &asked)) {
+            Some(answer) => Ok(self.single_of(class, answer)),
             None => self.decide_in_class(fingerprint, &asked),
+        }
+    }
+
+    /// The same where the key of these parts has a word and that can answer; else `None`, and nothing has happened.
+    ///
+    /// The short way: no lock, and nothing is written where it is refused.
+    #[allow(clippy::inline_always)] // Into its few callers, so that a question for a word is never put together in memory.
+    #[inline(always)]
+    pub(crate) fn decide_prepared(
+        &self,
+        prepared: &Prepared,
+        parts: &[Identifier<'_>],
+        cost: u64,
+        mode: Mode,
+    ) -> Option<Charged> {
+        // Before the clock is read: what is known of the call is not looked up again after that.
+        let short = Short::of(parts, prepared.too_long)?;
+        let now = self.inner.clock.elapsed();
+        let (slot, word) = match short {
+            Short::Raw(bytes) => {
+                let fingerprint = prepared.seeds.of(prepared.seed, Short::RAW, bytes);
+                prepared.shards.of(fingerprint).table.guess(fingerprint)?
+            }
+            Short::Absent => {
+                let table = &prepared.shards.of(prepared.absent).table;
+                table.at(prepared.spot.load(), prepared.absent)?
+            }
+        };
+        let Prepared { number, class, .. } = prepared;
+        self.charge(slot, word, &InClass { number: *number, class, cost, mode, now })
+    }
+
+    /// Remembers where the word of nobody in particular stands, if that is who was asked for.
+    pub(crate) fn note_place(&self, prepared: &Prepared, key: Key<'_>) {
+        if let Some(Short::Absent) = key.short()
+            && let Some(spot) = self.shard_of(prepared.absent).table.spot(prepared.absent)
+        {
+            prepared.spot.store(spot);
+        }
+    }
+
+    /// The same for many keys, in their order: `answer` is told of each, and may go the general way before the next.
+    ///
+    /// Where they are is read for all of them first, so that the waits for memory overlap.
+    pub(crate) fn decide_many_prepared<'k, 'i: 'k>(
+        &self,
+        prepared: &Prepared,
+        asked: &'k [[Identifier<'i>; 1]],
+        mut answer: impl FnMut(&'k [Identifier<'i>; 1], Option<Charged>),
+    ) {
+        let Prepared { number, class, .. } = prepared;
+        for side_by_side in asked.chunks(SIDE_BY_SIDE) {
+            // A loop for each thing that is waited for, so short that the processor runs ahead of what it waits for.
+            let near = side_by_side.iter().flatten().map(Identifier::touch).fold(0, u64::wrapping_add);
+            let fingerprints: SmallVec<[Option<Fingerprint>; SIDE_BY_SIDE]> =
+                side_by_side.iter().map(|parts| Self::prepared_fingerprint(prepared, parts)).collect();
+            let touch =
+                |fingerprint: &Fingerprint| prepared.shards.of(*fingerprint).table.touch(*fingerprint);
+            black_box(fingerprints.iter().flatten().map(touch).fold(near, u64::wrapping_add));
+            let now = self.inner.clock.elapsed();
+            let question = InClass { number: *number, class, cost: 1, mode: Mode::Hit, now };
+            for (parts, fingerprint) in side_by_side.iter().zip(fingerprints) {
+                let guess = |fingerprint| prepared.shards.of(fingerprint).table.guess(fingerprint);
+                let guessed = fingerprint.and_then(guess);
+                answer(parts, guessed.and_then(|(slot, word)| self.charge(slot, word, &question)));
+            }
+        }
+    }
+
+    #[inline]
+    fn prepared_fingerprint(prepared: &Prepared, parts: &[Identifier<'_>]) -> Option<Fingerprint> {
+        match Short::of(parts, prepared.too_long)? {
+            Short::Absent => Some(prepared.absent),
+            Short::Raw(bytes) => Some(prepared.seeds.of(prepared.seed, Short::RAW, bytes)),
         }
     }
 
@@ -284,19 +304,19 @@ impl MemoryStorage {
         self.lock(self.shard_of(fingerprint)).remove(fingerprint);
     }
 
-    /// Charges or looks at a word where it stands, without a lock. `None` if it is not this class's, or cannot hold what
-    /// that leaves.
-    #[allow(clippy::inline_always)] // See `decide_single`.
+    /// Charges or looks at the word that was read from a slot, without a lock. `None` if it is not this class's, or cannot
+    /// hold what that leaves.
+    #[allow(clippy::inline_always)] // See `decide_prepared`.
     #[inline(always)]
-    fn charge(&self, slot: Slot<'_>, asked: &InClass<'_>) -> Option<Single> {
+    fn charge(&self, slot: Slot<'_>, mut word: Word, asked: &InClass<'_>) -> Option<Charged> {
         let mut now = asked.now;
-        loop {
-            let word = slot.read_class(u64::from(asked.number))?;
+        while slot.is_of(word, u64::from(asked.number)) {
             let answer = asked.class.ask(word.arrival(), now, asked.cost)?;
             // Others may have charged it later than this clock was read: a refusal so close is asked once more.
             if !answer.allowed && now == asked.now && asked.class.wait(&answer, now) < STALE {
                 now = self.inner.clock.elapsed();
                 if now > asked.now {
+                    word = slot.peek();
                     continue;
                 }
             }
@@ -308,17 +328,26 @@ impl MemoryStorage {
                 slot.still_keeps(word)
             };
             if is_done {
-                return Some(self.single(asked.class, now, answer.allowed, kept));
+                return Some(Charged { allowed: answer.allowed, now, kept });
             }
+            word = slot.peek();
         }
+        None
     }
 
-    #[allow(clippy::inline_always)] // See `decide_single`.
+    /// The same by the clock of everybody, and as a state.
+    #[allow(clippy::inline_always)] // See `decide_prepared`.
     #[inline(always)]
-    fn single(&self, class: &Class, now: u64, allowed: bool, arrival: Arrival) -> Single {
+    pub(crate) fn single(&self, prepared: &Prepared, answer: Charged) -> Single {
+        self.single_of(&prepared.class, answer)
+    }
+
+    #[allow(clippy::inline_always)] // See `decide_prepared`.
+    #[inline(always)]
+    fn single_of(&self, class: &Class, Charged { allowed, now, kept }: Charged) -> Single {
         let began = self.inner.clock.began();
         let now = began.plus(Micros::new(now));
-        Single { now, allowed, state: class.state(arrival, began, now) }
+        Single { now, allowed, state: class.state(kept, began, now) }
     }
 
     /// The same under the lock: for a key that is new, or whose word is of another class.
@@ -331,8 +360,8 @@ impl MemoryStorage {
         match (shard.table.find(fingerprint), fresh) {
             // Somebody else was faster.
             (Some(slot), _) => {
-                if let Some(single) = self.charge(slot, asked) {
-                    return Ok(single);
+                if let Some(answer) = self.charge(slot, slot.peek(), asked) {
+                    return Ok(self.single_of(asked.class, answer));
                 }
             }
             (None, Some(fresh)) if !locked.has_record(fingerprint) => {
@@ -342,7 +371,8 @@ impl MemoryStorage {
                 let now = self.inner.clock.began().plus(Micros::new(asked.now));
                 let word = Word::new(fresh.charged, asked.number);
                 if locked.insert_word(fingerprint, word, now).ok_or_else(full)? {
-                    return Ok(self.single(asked.class, asked.now, fresh.allowed, fresh.charged));
+                    let answer = Charged { allowed: true, now: asked.now, kept: fresh.charged };
+                    return Ok(self.single_of(asked.class, answer));
                 }
             }
             (None, _) => {}
@@ -459,26 +489,26 @@ impl MemoryStorage {
             fingerprints.iter().map(|fingerprint| self.shard_index(*fingerprint)).collect();
         indices.sort_unstable();
         indices.dedup();
-        indices.iter().filter_map(|&index| Some((index, self.lock(self.inner.shards.get(index)?)))).collect()
+        indices
+            .iter()
+            .filter_map(|&index| Some((index, self.lock(self.inner.shards.0.get(index)?))))
+            .collect()
     }
 
     fn all_locked(&self) -> impl Iterator<Item = Locked<'_>> {
-        self.inner.shards.iter().map(|shard| self.lock(shard))
+        self.inner.shards.0.iter().map(|shard| self.lock(shard))
     }
 
     fn lock<'a>(&'a self, shard: &'a Shard) -> Locked<'a> {
         shard.lock(&self.inner.classes, &self.inner.clock)
     }
 
-    #[inline]
     fn shard_of(&self, fingerprint: Fingerprint) -> &Shard {
-        &self.inner.shards[self.shard_index(fingerprint)]
+        self.inner.shards.of(fingerprint)
     }
 
-    #[inline]
     fn shard_index(&self, fingerprint: Fingerprint) -> usize {
-        // The count is a power of two, so the mask keeps the index within the shards.
-        usize::try_from(fingerprint.high >> 48).unwrap_or_default() & (self.inner.shards.len() - 1)
+        self.inner.shards.index(fingerprint)
     }
 
     #[inline]
@@ -494,12 +524,37 @@ impl MemoryStorage {
     }
 }
 
-/// What a limiter of one rule asks at each call.
+/// The shards of a storage; clones are the same ones.
 #[derive(Clone, Debug)]
+struct Shards(Arc<[Shard]>);
+
+impl Shards {
+    /// That of a key.
+    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_prepared`.
+    #[inline(always)]
+    fn of(&self, fingerprint: Fingerprint) -> &Shard {
+        &self.0[self.index(fingerprint)]
+    }
+
+    #[inline]
+    fn index(&self, fingerprint: Fingerprint) -> usize {
+        // A number below 2^32, times the count, over 2^32: below the count.
+        let count = u64::try_from(self.0.len()).unwrap_or_default();
+        usize::try_from(((fingerprint.high >> 32) * count) >> 32).unwrap_or_default()
+    }
+}
+
+/// What a limiter of one rule asks at each call, with all that this needs at hand.
+#[derive(Debug)]
 pub(crate) struct Prepared {
+    shards: Shards,
+    seeds: Seeds,
     seed: u64,
-    /// The fingerprint of nobody in particular.
+    /// The fingerprint of nobody in particular, and where its word stood last.
     absent: Fingerprint,
+    spot: AtomicSpot,
+    /// How many bytes of an identifier are too many.
+    too_long: usize,
     number: u8,
     class: Class,
 }

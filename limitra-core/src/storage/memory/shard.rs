@@ -246,8 +246,7 @@ impl Locked<'_> {
     }
 
     fn sweep_table(&mut self, elapsed: u64) {
-        let swept: usize = (0..self.table.rows()).map(|row| self.table.sweep_row(row, elapsed)).sum();
-        self.kept.in_table -= swept;
+        self.kept.in_table -= self.table.sweep(elapsed);
     }
 
     /// Doubles the table if it can; whether there is more room now.

@@ -1,7 +1,7 @@
 //! Buckets of single rules, a word each, found and charged without a lock.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::fingerprint::Fingerprint;
 use super::word::Word;
@@ -10,27 +10,71 @@ use super::word::Word;
 const SLOTS: usize = 5;
 /// How many rows after its own a key may stand in.
 const FARTHEST: usize = 3;
-/// A table is at most this full, in tenths, before it grows; at its full size it was made for this.
-const TENTHS: usize = 8;
-/// Columns of a table that holds many keys: each of its groups has 8 to 15.
-const COLUMNS: usize = 8;
-/// How many times a table can double.
+/// How many keys a row is made for: when there are more, the table doubles.
+const KEYS_OF_A_ROW: usize = 4;
+/// Rows of a group. A table has one group at first.
+const GROUP: usize = 8;
+/// How many times a table can double: more keys than a shard has. Those that find no slot have records.
 const DOUBLINGS: usize = 12;
-/// A table is made for no more than this; further keys have records.
-const MOST_WORDS: usize = 1 << 24;
 
 /// An open table of fingerprints and words that doubles without moving its rows.
 ///
 /// Whoever holds the shard's lock inserts, removes and doubles; everybody finds and charges at any time. A row is two
-/// cache lines. A key's row is one of a group: as many groups as the table has doubled, some columns each. When
-/// the table doubles, a group becomes two, and each key stays in its own or moves to the new one.
+/// cache lines. A key's own row is one of a group, by the last bits of its fingerprint; where that is full, it stands in one of
+/// the next rows of its group. The first bits say which group: as many bits as the table has doubled. When it doubles, the
+/// keys whose next bit is set move to new groups.
 #[derive(Debug)]
 pub(super) struct Table {
-    columns: usize,
     most_doublings: u32,
-    doublings: AtomicU32,
-    /// The rows that there were before the first doubling, and those that each added.
+    /// The bits of a fingerprint that name a group: the first ones, one for each doubling.
+    group_bits: AtomicU64,
+    /// The first group, and those that each doubling added.
     segments: [OnceLock<Box<[Row]>>; DOUBLINGS + 1],
+}
+
+/// A key's own row.
+#[derive(Clone, Copy, Debug)]
+struct Home {
+    segment: usize,
+    /// The first row of its group, in the segment.
+    group: usize,
+    column: usize,
+}
+
+/// Where a word stood: segment, row and slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Spot(u64);
+
+impl Spot {
+    const ROW_BITS: u32 = 32;
+    const SLOT_BITS: u32 = 3;
+
+    fn new(segment: usize, row: usize, slot: usize) -> Option<Self> {
+        let [segment, row, slot] = [segment, row, slot].map(u64::try_from);
+        Some(Self(segment.ok()? << Self::ROW_BITS | row.ok()? << Self::SLOT_BITS | slot.ok()?))
+    }
+
+    #[inline]
+    fn parts(self) -> [usize; 3] {
+        let bits =
+            |from: u32, to: u32| usize::try_from((self.0 & ((1 << to) - 1)) >> from).unwrap_or_default();
+        [bits(Self::ROW_BITS, 63), bits(Self::SLOT_BITS, Self::ROW_BITS), bits(0, Self::SLOT_BITS)]
+    }
+}
+
+/// A spot that anybody may replace: whoever goes there compares the key.
+#[derive(Debug, Default)]
+pub(super) struct AtomicSpot(AtomicU64);
+
+impl AtomicSpot {
+    #[inline]
+    pub(super) fn load(&self) -> Spot {
+        Spot(self.0.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn store(&self, Spot(spot): Spot) {
+        self.0.store(spot, Ordering::Relaxed);
+    }
 }
 
 /// Words, and the keys that they belong to. A slot without a word has no key.
@@ -59,7 +103,7 @@ pub(super) struct Slot<'a> {
 
 impl Slot<'_> {
     /// What it keeps, if the slot is still this key's. Nothing but a swap can say that it is a moment later.
-    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_single`.
+    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_prepared`.
     #[inline(always)]
     pub(super) fn read(&self) -> Option<Word> {
         // A slot changes hands only while its word is vacant, and the word is written after the key: who has read the
@@ -70,25 +114,30 @@ impl Slot<'_> {
         (is_own && !word.is_vacant()).then_some(word)
     }
 
-    /// The same if it is of this class, which is not 0: with a single branch.
-    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_single`.
+    /// What it keeps now, whosever it is.
+    #[inline]
+    pub(super) fn peek(&self) -> Word {
+        Word::of_bits(self.place.word.load(Ordering::Acquire))
+    }
+
+    /// Whether a word that was read here before is this key's, and of this class, which is not 0: with a single branch.
+    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_prepared`.
     #[inline(always)]
-    pub(super) fn read_class(&self, class: u64) -> Option<Word> {
-        let word = Word::of_bits(self.place.word.load(Ordering::Acquire));
+    pub(super) fn is_of(&self, word: Word, class: u64) -> bool {
         let high = self.place.high.load(Ordering::Relaxed) ^ self.fingerprint.high;
         let low = self.place.low.load(Ordering::Relaxed) ^ self.fingerprint.low;
-        (high | low | (word.class() ^ class) == 0).then_some(word)
+        high | low | (word.class() ^ class) == 0
     }
 
     /// Whether nothing has changed since it was read.
-    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_single`.
+    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_prepared`.
     #[inline(always)]
     pub(super) fn still_keeps(&self, word: Word) -> bool {
         self.place.word.load(Ordering::Acquire) == word.bits()
     }
 
     /// Replaces what it keeps, unless that has changed.
-    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_single`.
+    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_prepared`.
     #[inline(always)]
     pub(super) fn swap(&self, from: Word, to: Word) -> bool {
         self.place.word.compare_exchange(from.bits(), to.bits(), Ordering::AcqRel, Ordering::Acquire).is_ok()
@@ -126,60 +175,65 @@ pub(super) enum Put {
 impl Table {
     /// A table with room for this many keys at its full size.
     pub(super) fn new(most_keys: usize) -> Self {
-        let rows = (most_keys.min(MOST_WORDS) * 10).div_ceil(SLOTS * TENTHS).max(1);
-        let (mut columns, mut doublings) = (rows, 0);
-        while columns >= 2 * COLUMNS && doublings < DOUBLINGS {
-            columns = columns.div_ceil(2);
-            doublings += 1;
-        }
+        let groups = most_keys.div_ceil(KEYS_OF_A_ROW * GROUP).clamp(1, 1 << DOUBLINGS);
         Self {
-            columns,
-            most_doublings: u32::try_from(doublings).unwrap_or_default(),
-            doublings: AtomicU32::new(0),
+            most_doublings: groups.next_power_of_two().ilog2(),
+            group_bits: AtomicU64::new(0),
             segments: [const { OnceLock::new() }; DOUBLINGS + 1],
         }
     }
 
     /// Where this key stands.
-    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_single`.
-    #[inline(always)]
     pub(super) fn find(&self, fingerprint: Fingerprint) -> Option<Slot<'_>> {
-        let (group, column) = self.home(fingerprint, self.doublings.load(Ordering::Acquire));
-        let own = self.row(group, column)?;
+        let home = self.home(fingerprint);
+        let own = self.row(home)?;
         if let Some(slot) = own.find(fingerprint) {
             return Some(slot);
         }
-        let reach = own.reach.load(Ordering::Relaxed);
-        if reach == 0 { None } else { self.find_beyond(fingerprint, group, column, reach) }
+        let reach = usize::try_from(own.reach.load(Ordering::Relaxed)).unwrap_or_default();
+        (1..=reach).find_map(|step| self.row(home.beyond(step))?.find(fingerprint))
     }
 
-    /// Where this key most likely stands, for those who read it by [`Slot::read_class`]: half of the fingerprint is
-    /// compared, and only in the key's own row.
-    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_single`.
+    /// Where this key most likely stands, and the word there: half of the fingerprint is compared, and only in the key's
+    /// own row. Whoever goes on with it compares the rest.
+    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_prepared`.
     #[inline(always)]
-    pub(super) fn guess(&self, fingerprint: Fingerprint) -> Option<Slot<'_>> {
-        let (group, column) = self.home(fingerprint, self.doublings.load(Ordering::Acquire));
-        let row = self.row(group, column)?;
-        let place = row.places.get(usize::try_from(row.alike(fingerprint).trailing_zeros()).ok()?)?;
-        Some(Slot { fingerprint, place })
+    pub(super) fn guess(&self, fingerprint: Fingerprint) -> Option<(Slot<'_>, Word)> {
+        let row = self.row(self.home(fingerprint))?;
+        // Without a branch for each slot, for which of them it is cannot be guessed; and without waiting for its number
+        // before its word is read.
+        let (mut number, mut word) = (SLOTS, 0);
+        for (at, place) in row.places.iter().enumerate() {
+            let is_alike = place.high.load(Ordering::Relaxed) == fingerprint.high;
+            number = if is_alike { at } else { number };
+            word |= if is_alike { place.word.load(Ordering::Acquire) } else { 0 };
+        }
+        let place = row.places.get(number)?;
+        Some((Slot { fingerprint, place }, Word::of_bits(word)))
     }
 
-    #[cold]
-    fn find_beyond(
-        &self,
-        fingerprint: Fingerprint,
-        group: usize,
-        column: usize,
-        reach: u64,
-    ) -> Option<Slot<'_>> {
-        let reach = usize::try_from(reach).unwrap_or_default();
-        (1..=reach).find_map(|step| self.row(group, (column + step) % self.columns)?.find(fingerprint))
+    /// The slot of this spot, and the word there. Whoever goes on with it compares the key.
+    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_prepared`.
+    #[inline(always)]
+    pub(super) fn at(&self, spot: Spot, fingerprint: Fingerprint) -> Option<(Slot<'_>, Word)> {
+        let [segment, row, slot] = spot.parts();
+        let place = self.segments.get(segment)?.get()?.get(row)?.places.get(slot)?;
+        Some((Slot { fingerprint, place }, Word::of_bits(place.word.load(Ordering::Acquire))))
+    }
+
+    /// The spot of this key.
+    pub(super) fn spot(&self, fingerprint: Fingerprint) -> Option<Spot> {
+        let slot = self.find(fingerprint)?;
+        (0..=FARTHEST).find_map(|step| {
+            let home = self.home(fingerprint).beyond(step);
+            let number = self.row(home)?.places.iter().position(|place| std::ptr::eq(place, slot.place))?;
+            Spot::new(home.segment, home.row(), number)
+        })
     }
 
     /// Reads from a key's row, so that its lines are near when it is looked for. The sum says nothing.
     pub(super) fn touch(&self, fingerprint: Fingerprint) -> u64 {
-        let (group, column) = self.home(fingerprint, self.doublings.load(Ordering::Acquire));
-        self.row(group, column).map_or(0, |row| {
+        self.row(self.home(fingerprint)).map_or(0, |row| {
             row.places[0].high.load(Ordering::Relaxed).wrapping_add(row.reach.load(Ordering::Relaxed))
         })
     }
@@ -187,25 +241,22 @@ impl Table {
     /// Puts a key that is not here; one whose time is over by `now` may make room.
     pub(super) fn put(&self, fingerprint: Fingerprint, word: Word, now: u64) -> Put {
         // Who comes back finds its slot again as long as there is another for the new key.
-        let ways = [Put::Inserted, Put::Replaced];
-        self.put_after(self.doublings.load(Ordering::Acquire), &ways, fingerprint, word, now)
+        self.put_at(self.home(fingerprint), &[Put::Inserted, Put::Replaced], fingerprint, word, now)
     }
 
     /// Puts a key that is not here where the time of another is over; whether there was one.
     pub(super) fn replace(&self, fingerprint: Fingerprint, word: Word, now: u64) -> bool {
-        let doublings = self.doublings.load(Ordering::Acquire);
-        self.put_after(doublings, &[Put::Replaced], fingerprint, word, now) == Put::Replaced
+        self.put_at(self.home(fingerprint), &[Put::Replaced], fingerprint, word, now) == Put::Replaced
     }
 
-    fn put_after(&self, doublings: u32, ways: &[Put], fingerprint: Fingerprint, word: Word, now: u64) -> Put {
-        let (group, column) = self.home(fingerprint, doublings);
-        self.segments[0].get_or_init(|| rows(self.columns));
-        let Some(own) = self.row(group, column) else {
+    fn put_at(&self, home: Home, ways: &[Put], fingerprint: Fingerprint, word: Word, now: u64) -> Put {
+        self.segments[0].get_or_init(|| rows(1));
+        let Some(own) = self.row(home) else {
             return Put::NoSlot;
         };
         for &wanted in ways {
-            for step in 0..=FARTHEST.min(self.columns - 1) {
-                let Some(row) = self.row(group, (column + step) % self.columns) else {
+            for step in 0..=FARTHEST {
+                let Some(row) = self.row(home.beyond(step)) else {
                     continue;
                 };
                 if let Some(slot) = row.slots().find(|slot| slot.is_free(wanted, word, now)) {
@@ -220,119 +271,117 @@ impl Table {
 
     /// How many keys it may hold before it should double.
     pub(super) fn comfortable(&self) -> usize {
-        self.rows() * SLOTS * TENTHS / 10
+        (GROUP * KEYS_OF_A_ROW) << self.doublings()
     }
 
     /// Whether it can double.
     pub(super) fn can_double(&self) -> bool {
-        self.doublings.load(Ordering::Acquire) < self.most_doublings
+        self.doublings() < self.most_doublings
     }
 
     /// Doubles it; what is over by `now` is left out, and what finds no slot is handed to `homeless`. Returns how many
     /// stay. Costs some ten nanoseconds a key.
     pub(super) fn double(&self, now: u64, mut homeless: impl FnMut(Fingerprint, Word)) -> usize {
-        let doublings = self.doublings.load(Ordering::Acquire);
-        let groups = 1_usize << doublings;
-        if let Some(segment) = usize::try_from(doublings).ok().and_then(|at| self.segments.get(at + 1)) {
-            segment.get_or_init(|| rows(groups * self.columns));
-        }
+        let doublings = self.doublings();
+        let next_bit = (1 << (u64::BITS - 1)) >> doublings;
+        let group_bits = self.group_bits.load(Ordering::Acquire) | next_bit;
         let (mut kept, mut moving) = (0, Vec::new());
-        for group in 0..groups {
-            for column in 0..self.columns {
-                if let Some(row) = self.row(group, column) {
-                    for slot in row.slots() {
-                        if slot.fingerprint.low & (1 << doublings) != 0 {
-                            moving.extend(slot.take(now));
-                        } else if slot.read().is_some() && !slot.forget_if_over(now) {
-                            kept += 1;
-                        }
-                    }
-                }
-            }
-            for (fingerprint, word) in moving.drain(..) {
-                if self.put_after(doublings + 1, &[Put::Inserted], fingerprint, word, now) == Put::NoSlot {
-                    homeless(fingerprint, word);
-                } else {
+        for row in self.all_rows() {
+            for slot in row.slots() {
+                if slot.fingerprint.low & next_bit != 0 {
+                    moving.extend(slot.take(now));
+                } else if slot.read().is_some() && !slot.forget_if_over(now) {
                     kept += 1;
                 }
             }
         }
-        self.doublings.store(doublings + 1, Ordering::Release);
+        if let Some(segment) = usize::try_from(doublings).ok().and_then(|last| self.segments.get(last + 1)) {
+            segment.get_or_init(|| rows(1 << doublings));
+        }
+        for (fingerprint, word) in moving {
+            let home = Home::of(fingerprint, group_bits);
+            if self.put_at(home, &[Put::Inserted], fingerprint, word, now) == Put::NoSlot {
+                homeless(fingerprint, word);
+            } else {
+                kept += 1;
+            }
+        }
+        self.group_bits.store(group_bits, Ordering::Release);
         kept
     }
 
-    /// Rows that there are.
-    pub(super) fn rows(&self) -> usize {
-        self.columns << self.doublings.load(Ordering::Acquire)
+    fn doublings(&self) -> u32 {
+        self.group_bits.load(Ordering::Acquire).count_ones()
     }
 
-    /// Forgets what is over by `now` in one row; how many went.
-    pub(super) fn sweep_row(&self, index: usize, now: u64) -> usize {
-        let row = self.row(index / self.columns, index % self.columns);
-        row.map_or(0, |row| row.slots().filter(|slot| slot.forget_if_over(now)).count())
+    /// Forgets what is over by `now`; how many went.
+    pub(super) fn sweep(&self, now: u64) -> usize {
+        self.all_rows().flat_map(Row::slots).filter(|slot| slot.forget_if_over(now)).count()
     }
 
     /// What it keeps.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Fingerprint, Word)> + '_ {
-        let rows = self.segments.iter().filter_map(OnceLock::get).flat_map(|rows| rows.iter());
-        rows.flat_map(Row::slots).filter_map(|slot| Some((slot.fingerprint, slot.read()?)))
+        self.all_rows().flat_map(Row::slots).filter_map(|slot| Some((slot.fingerprint, slot.read()?)))
     }
 
     /// Forgets everything.
     pub(super) fn clear(&self) {
-        for row in self.segments.iter().filter_map(OnceLock::get).flat_map(|rows| rows.iter()) {
-            row.slots().for_each(|slot| {
-                slot.vacate();
-            });
+        self.all_rows().flat_map(Row::slots).for_each(|slot| {
+            slot.vacate();
+        });
+    }
+
+    fn all_rows(&self) -> impl Iterator<Item = &Row> {
+        self.segments.iter().filter_map(OnceLock::get).flat_map(|rows| rows.iter())
+    }
+
+    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_prepared`.
+    #[inline(always)]
+    fn home(&self, fingerprint: Fingerprint) -> Home {
+        Home::of(fingerprint, self.group_bits.load(Ordering::Acquire))
+    }
+
+    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_prepared`.
+    #[inline(always)]
+    fn row(&self, home: Home) -> Option<&Row> {
+        self.segments.get(home.segment)?.get()?.get(home.row())
+    }
+}
+
+impl Home {
+    /// The last of the set bits says by which doubling the group came, those before it which it is of those.
+    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_prepared`.
+    #[inline(always)]
+    fn of(fingerprint: Fingerprint, group_bits: u64) -> Self {
+        let group = fingerprint.low & group_bits;
+        let last = group.trailing_zeros();
+        let whole = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        Self {
+            segment: whole(u64::from(u64::BITS - last)),
+            // Of the first group no bit is set: a shift by all bits is one by none.
+            group: whole(group.wrapping_shr(last) >> 1).wrapping_mul(GROUP),
+            column: whole(fingerprint.low) % GROUP,
         }
     }
 
-    /// A key's group and column.
-    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_single`.
-    #[inline(always)]
-    fn home(&self, fingerprint: Fingerprint, doublings: u32) -> (usize, usize) {
-        let group = fingerprint.low & ((1 << doublings) - 1);
-        // A number below 2^32, times the columns, over 2^32: below the columns.
-        let column =
-            ((fingerprint.high & 0xFFFF_FFFF) * u64::try_from(self.columns).unwrap_or_default()) >> 32;
-        (usize::try_from(group).unwrap_or_default(), usize::try_from(column).unwrap_or_default())
+    /// The row some steps after this one, in its group.
+    fn beyond(self, steps: usize) -> Self {
+        Self { column: (self.column + steps) % GROUP, ..self }
     }
 
-    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_single`.
-    #[inline(always)]
-    fn row(&self, group: usize, column: usize) -> Option<&Row> {
-        let segment = usize::BITS - group.leading_zeros();
-        let first = if segment == 0 { 0 } else { 1 << (segment - 1) };
-        let rows = self.segments.get(usize::try_from(segment).ok()?)?.get()?;
-        rows.get((group - first) * self.columns + column)
+    #[inline]
+    const fn row(self) -> usize {
+        self.group | self.column
     }
 }
 
 impl Row {
-    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_single`.
-    #[inline(always)]
     fn find(&self, fingerprint: Fingerprint) -> Option<Slot<'_>> {
-        let mut alike = self.alike(fingerprint);
-        while alike != 0 {
-            let place = self.places.get(usize::try_from(alike.trailing_zeros()).ok()?)?;
-            if place.low.load(Ordering::Relaxed) == fingerprint.low {
-                return Some(Slot { fingerprint, place });
-            }
-            alike &= alike - 1;
-        }
-        None
-    }
-
-    /// A bit for each place with the first half of this fingerprint.
-    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_single`.
-    #[inline(always)]
-    fn alike(&self, fingerprint: Fingerprint) -> u32 {
-        // Without a branch for each slot: which of them it is cannot be guessed.
-        let mut alike = 0;
-        for (at, place) in self.places.iter().enumerate() {
-            alike |= u32::from(place.high.load(Ordering::Relaxed) == fingerprint.high) << at;
-        }
-        alike
+        let place = self.places.iter().find(|place| {
+            place.high.load(Ordering::Relaxed) == fingerprint.high
+                && place.low.load(Ordering::Relaxed) == fingerprint.low
+        })?;
+        Some(Slot { fingerprint, place })
     }
 
     /// Every slot, with the key that stands there.
@@ -374,8 +423,8 @@ impl Slot<'_> {
     }
 }
 
-fn rows(count: usize) -> Box<[Row]> {
-    (0..count).map(|_| Row::default()).collect()
+fn rows(groups: usize) -> Box<[Row]> {
+    (0..groups * GROUP).map(|_| Row::default()).collect()
 }
 
 #[cfg(test)]
@@ -403,7 +452,7 @@ mod tests {
         let table = Table::new(usize::MAX);
         let one = Fingerprint { high: u64::MAX, low: u64::MAX };
         assert_eq!(table.put(one, Word::new(Arrival::at(5), 1), 0), Put::Inserted);
-        assert!(table.rows() <= 1 << 12, "{} rows", table.rows());
+        assert_eq!(table.all_rows().count(), GROUP);
     }
 
     /// The same by a doubling alone: one key moves to the new group, the other takes its slot.
@@ -411,7 +460,7 @@ mod tests {
     fn a_swap_never_charges_another_key_after_a_doubling() {
         let word = |micros| Word::new(Arrival::at(micros), 1);
         let table = Table::new(4000);
-        let (moves, stays) = (Fingerprint { high: 1, low: 1 }, Fingerprint { high: 2, low: 0 });
+        let (moves, stays) = (Fingerprint { high: 1, low: 1 << 63 }, Fingerprint { high: 2, low: 0 });
         assert_eq!(table.put(moves, word(5), 0), Put::Inserted);
         assert_eq!(table.put(stays, word(5), 0), Put::Inserted);
         let slot = table.find(moves).expect("it was put");

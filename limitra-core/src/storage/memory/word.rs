@@ -18,17 +18,28 @@ pub(super) const MOST_PARTS: u64 = 1 << FRACTION_BITS;
 pub(super) struct Arrival(u64);
 
 impl Arrival {
-    /// A whole instant.
+    /// A whole instant, since a process began: far below 2^53.
     pub(super) const fn at(micros: u64) -> Self {
         Self(micros << FRACTION_BITS)
     }
 
-    /// An instant and `parts` (fewer than [`MOST_PARTS`]) of a microsecond; `None` beyond what a word holds.
-    pub(super) const fn new(micros: u64, parts: u64) -> Option<Self> {
-        if micros > MOST_MICROS || parts >= MOST_PARTS {
-            return None;
-        }
-        Some(Self(micros << FRACTION_BITS | parts))
+    /// This long after a whole instant.
+    pub(super) const fn and(self, stretch: Stretch) -> Self {
+        Self(self.0 + stretch.0)
+    }
+
+    /// This long after, where a microsecond has so many parts.
+    #[inline]
+    pub(super) const fn later_by(self, stretch: Stretch, parts: u64) -> Self {
+        let is_carried = self.parts() + (stretch.0 & BYTE) >= parts;
+        // What a carry leaves over in the fraction's byte: with it the sum of both is the whole microsecond more.
+        let carry = if is_carried { MOST_PARTS - parts } else { 0 };
+        Self(self.0 + stretch.0 + carry)
+    }
+
+    /// Whether a word can hold it.
+    pub(super) const fn fits(self) -> bool {
+        self.micros() <= MOST_MICROS
     }
 
     pub(super) const fn micros(self) -> u64 {
@@ -37,6 +48,17 @@ impl Arrival {
 
     pub(super) const fn parts(self) -> u64 {
         self.0 & BYTE
+    }
+}
+
+/// A length of time: whole microseconds, and parts of one beyond.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stretch(u64);
+
+impl Stretch {
+    /// Of fewer parts than make a microsecond, and of some years at most.
+    pub(super) const fn new(micros: u64, parts: u64) -> Self {
+        Self(micros << FRACTION_BITS | parts)
     }
 }
 
@@ -87,7 +109,7 @@ mod tests {
     #[test]
     fn a_word_keeps_its_arrival_and_its_class() {
         for (micros, parts, class) in [(0, 0, 1), (MOST_MICROS, 255, 255), (1 << 40, 7, 3)] {
-            let arrival = Arrival::new(micros, parts).expect("it fits");
+            let arrival = Arrival::at(micros).and(Stretch::new(0, parts));
             let word = Word::of_bits(Word::new(arrival, class).bits());
             assert_eq!((word.arrival().micros(), word.arrival().parts()), (micros, parts));
             assert_eq!(word.class(), u64::from(class));
@@ -97,13 +119,26 @@ mod tests {
 
     #[test]
     fn what_a_word_cannot_hold_is_no_arrival() {
-        assert_eq!(Arrival::new(MOST_MICROS + 1, 0), None);
-        assert_eq!(Arrival::new(0, MOST_PARTS), None);
+        let last = Arrival::at(MOST_MICROS).and(Stretch::new(0, 6));
+        assert!(last.later_by(Stretch::new(0, 0), 7).fits());
+        assert!(!last.later_by(Stretch::new(0, 1), 7).fits());
+        assert!(!last.later_by(Stretch::new(1, 0), 7).fits());
+    }
+
+    #[test]
+    fn parts_that_make_a_microsecond_are_one() {
+        for parts in [1, 2, 7, 128, 129, 255, 256] {
+            for (one, other) in (0..parts).flat_map(|one| (0..parts).map(move |other| (one, other))) {
+                let sum = Arrival::at(10).and(Stretch::new(0, one)).later_by(Stretch::new(5, other), parts);
+                let expected = (15 + (one + other) / parts, (one + other) % parts);
+                assert_eq!((sum.micros(), sum.parts()), expected);
+            }
+        }
     }
 
     #[test]
     fn a_bucket_is_in_use_within_its_last_microsecond() {
-        let arrival = Arrival::new(100, 1).expect("it fits");
+        let arrival = Arrival::at(100).and(Stretch::new(0, 1));
         assert!(!Word::new(arrival, 1).is_over(100));
         assert!(Word::new(arrival, 1).is_over(101));
         assert!(Word::new(Arrival::at(100), 1).is_over(100));
