@@ -194,8 +194,8 @@ impl Table {
         (1..=reach).find_map(|step| self.row(home.beyond(step))?.find(fingerprint))
     }
 
-    /// Where this key most likely stands, and the word there: half of the fingerprint is compared, and only in the key's
-    /// own row. Whoever goes on with it compares the rest.
+    /// Where this key most likely stands, and the word there: half of the fingerprint is compared in the key's own row. Whoever
+    /// goes on with it compares the rest.
     #[allow(clippy::inline_always)] // See `MemoryStorage::decide_prepared`.
     #[inline(always)]
     pub(super) fn guess(&self, fingerprint: Fingerprint) -> Option<(Slot<'_>, Word)> {
@@ -208,8 +208,17 @@ impl Table {
             number = if is_alike { at } else { number };
             word |= if is_alike { place.word.load(Ordering::Acquire) } else { 0 };
         }
-        let place = row.places.get(number)?;
-        Some((Slot { fingerprint, place }, Word::of_bits(word)))
+        match row.places.get(number) {
+            Some(place) => Some((Slot { fingerprint, place }, Word::of_bits(word))),
+            None => self.look_beyond(fingerprint),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn look_beyond(&self, fingerprint: Fingerprint) -> Option<(Slot<'_>, Word)> {
+        let slot = self.find(fingerprint)?;
+        Some((slot, slot.peek()))
     }
 
     /// The slot of this spot, and the word there. Whoever goes on with it compares the key.
