@@ -12,7 +12,7 @@ use super::ask::Ask;
 use super::client::RedisClient;
 use super::command::Form;
 use super::failure::{self, Failed};
-use super::flight::Flight;
+use super::flight::{Flight, State};
 use super::queue::{Turn, Unanswered};
 use super::settings::Deadlines;
 use crate::storage::connections::{Connect as _, Connected, Connections};
@@ -84,7 +84,7 @@ impl Server {
         };
         match connected.connection.queue.turn(lane, ask) {
             Turn::Now(ask) => {
-                let flight = Flight { server: self.clone(), connected, lane, runtime, is_carrying: false };
+                let flight = Flight { server: self.clone(), connected, lane, runtime, state: State::Alone };
                 let answer = self.decide_alone(&flight.connected, &ask, within).await;
                 answer.map_err(Unanswered::Failed)
             }
@@ -95,7 +95,7 @@ impl Server {
                     let batch = connected.connection.queue.pass(lane, patience);
                     if !batch.is_empty() {
                         let connected = connected.clone();
-                        Flight { server: self.clone(), connected, lane, runtime, is_carrying: false }
+                        Flight { server: self.clone(), connected, lane, runtime, state: State::Alone }
                             .take_off(batch);
                     }
                     waited = tokio::time::timeout(within.saturating_sub(patience), answer).await;
@@ -154,13 +154,11 @@ impl Server {
         asks: impl ExactSizeIterator<Item = &'a Ask> + Clone + Send + Sync,
     ) -> Result<Vec<Result<Value, Failed>>, Failed> {
         let count = asks.len();
-        let words = |form| Ask::decide_each(asks.clone(), form);
-        let answers = match self.run_on(connected, &words, self.response_timeout).await? {
-            answer if count == 1 => vec![answer],
-            Value::Array(answers) if answers.len() == count => answers,
-            // Nothing that could be read as an answer to any of them.
-            _ => vec![Value::Nil; count],
-        };
+        let to_ask = asks.clone();
+        let words = |form| Ask::decide_each(to_ask.clone(), form);
+        let answer = self.run_on(connected, &words, self.response_timeout).await?;
+        // Nothing that could be read as an answer to any of them.
+        let answers = Ask::answers(asks, answer).unwrap_or_else(|| vec![Value::Nil; count]);
         let answers = answers.into_iter().map(|answer| match answer {
             Value::ServerError(error) => {
                 let error = RedisError::from(error);
