@@ -1,8 +1,8 @@
 //! A record as bytes: what Redis keeps, and what storages that can only load and swap keep.
 //!
 //! A record of one entry whose numbers are small is `LR`, 2, its algorithm (1 byte), window (6 bytes), until (7), a and b (3 each), and
-//! c (5), for a bucket what c lies before until: windows below 8.9 years, counts below 16,777,216, and for buckets less than
-//! 12.7 days in use. Any other one is `LR`, 1, the number of entries; for each entry its algorithm (1 byte), window, until, a, b and c (7
+//! c (5: 0 for 0, else 1 more than it lies before until). That is windows below 8.9 years, amounts below 16,777,216 and buckets
+//! that are in use for less than 12.7 days. Any other one is `LR`, 1, the number of entries; for each entry its algorithm (1 byte), window, until, a, b and c (7
 //! bytes each, little-endian); then the logs of the moving windows, in order. A log is a ring of slots: an instant plus 1
 //! (0 in an unused slot) and the total spent before it. Its entry's a is the total, its b the next slot
 //! to be written and 2<sup>26</sup> times the number of slots.
@@ -110,16 +110,15 @@ impl Record {
     }
 }
 
-/// What is left of a number when its c is written: for a bucket, what it lies before until.
-fn compact_c(entry: &Entry) -> Option<u64> {
-    let State { until, c, .. } = entry.state;
-    if entry.rule.algorithm().is_bucket() { until.get().checked_sub(c) } else { Some(c) }
+/// How a compact record says c: 0 for 0, else 1 more than it lies before until.
+fn compact_c(state: &State) -> Option<u64> {
+    if state.c == 0 { Some(0) } else { Some(state.until.get().checked_sub(state.c)? + 1) }
 }
 
 /// The bytes of a record of this entry alone, if its numbers are small.
 fn compact_bytes(entry: &Entry) -> Option<Vec<u8>> {
     let State { until, a, b, .. } = entry.state;
-    let numbers = [entry.rule.window().get(), until.get(), a, b, compact_c(entry)?];
+    let numbers = [entry.rule.window().get(), until.get(), a, b, compact_c(&entry.state)?];
     let fits = |(number, bytes): (&u64, &usize)| *bytes >= 7 || *number < 1 << (8 * bytes);
     if entry.log.is_some() || !numbers.iter().zip(&COMPACT_BYTES).all(fits) {
         return None;
@@ -142,8 +141,8 @@ fn compact_entry(number: u8, bytes: &[u8]) -> Result<Entry, StorageErrorKind> {
     }
     let [window, until, a, b, mut c] = numbers;
     let algorithm = algorithm(number)?;
-    if algorithm.is_bucket() {
-        c = until.checked_sub(c).ok_or(foreign)?;
+    if c > 0 {
+        c = (until + 1).checked_sub(c).filter(|c| *c > 0).ok_or(foreign)?;
     }
     let rule = rule(algorithm, window).filter(|_| reader.0.is_empty() && !algorithm.keeps_log());
     Ok(Entry { rule: rule.ok_or(foreign)?, state: State { until: Micros::new(until), a, b, c }, log: None })

@@ -38,7 +38,7 @@ impl Server {
     pub(super) async fn decide(&self, lane: u16, ask: Ask) -> Result<Value, Failed> {
         let connected = self.connected().await?;
         let started = Instant::now();
-        match self.take_turn(connected, lane, ask, self.response_timeout).await {
+        match self.take_turn(connected, lane, ask, started, self.response_timeout).await {
             Ok(value) => Ok(value),
             Err(Unanswered::Failed(failed)) => Err(failed),
             // Rare, and larger than all the rest.
@@ -58,10 +58,12 @@ impl Server {
             let connected =
                 tokio::time::timeout(left(), self.connected()).await.unwrap_or(Err(Failed::Late))?;
             unanswered = match unanswered {
-                Unanswered::Unsent(ask) => match self.take_turn(connected, lane, ask, left()).await {
-                    Ok(value) => return Ok(value),
-                    Err(unanswered) => unanswered,
-                },
+                Unanswered::Unsent(ask) => {
+                    match self.take_turn(connected, lane, ask, Instant::now(), left()).await {
+                        Ok(value) => return Ok(value),
+                        Err(unanswered) => unanswered,
+                    }
+                }
                 Unanswered::Refused(ask) => return self.decide_alone(&connected, &ask, left()).await,
                 Unanswered::Failed(failed) => return Err(failed),
             };
@@ -77,13 +79,15 @@ impl Server {
         connected: Connected<RedisClient>,
         lane: u16,
         ask: Ask,
+        since: Instant,
         within: Duration,
     ) -> Result<Value, Unanswered> {
-        let Ok(runtime) = Handle::try_current() else {
-            return Err(Unanswered::Failed(lost()));
-        };
-        match connected.connection.queue.turn(lane, ask) {
+        match connected.connection.queue.turn(lane, ask, since) {
             Turn::Now(ask) => {
+                let Ok(runtime) = Handle::try_current() else {
+                    drop(connected.connection.queue.land(lane));
+                    return Err(Unanswered::Failed(lost()));
+                };
                 let flight = Flight { server: self.clone(), connected, lane, runtime, state: State::Alone };
                 let answer = self.decide_alone(&flight.connected, &ask, within).await;
                 answer.map_err(Unanswered::Failed)
@@ -93,7 +97,9 @@ impl Server {
                 let mut waited = tokio::time::timeout(within.min(patience), &mut answer).await;
                 if waited.is_err() && within > patience {
                     let batch = connected.connection.queue.pass(lane, patience);
-                    if !batch.is_empty() {
+                    if !batch.is_empty()
+                        && let Ok(runtime) = Handle::try_current()
+                    {
                         let connected = connected.clone();
                         Flight { server: self.clone(), connected, lane, runtime, state: State::Alone }
                             .take_off(batch);

@@ -22,7 +22,7 @@ for index = 1, count do
     local magic, length, other
     if #value == 28 then
       magic, length, till, a, b, c = unpack('<I4I6I7I3I3I5', value)
-      c = algorithm > 5 and till - c or c
+      c = c > 0 and till - c + 1 or 0
       is_lean = magic == head and length == window and till < TWO53 and c >= 0
     elseif #value == 40 then
       magic, other, length, till, a, b, c = unpack('<I4BI7I7I7I7I7', value)
@@ -49,7 +49,7 @@ for index = 1, count do
       if left and type(left) ~= 'number' then
         reply = left
       elseif is_kept then
-        local rest, record, done = algorithm > 5 and till - c or c
+        local rest, record, done = c > 0 and till - c + 1 or 0
         if window < TWO48 and a < TWO24 and b < TWO24 and rest >= 0 and rest < TWO40 then
           record = pack('<I4I6I7I3I3I5', head, window, till, a, b, rest)
         else

@@ -25,7 +25,7 @@ local function load(key)
     if not head or algorithm == 5 or till >= TWO53 then
       return record, foreign()
     end
-    c = algorithm > 5 and till - c or c
+    c = c > 0 and till - c + 1 or 0
     if c < 0 then
       return record, foreign()
     end
@@ -254,8 +254,9 @@ local function keep(record, found, state, cost)
   end
 end
 
+-- The bytes of a record of this entry alone, if its numbers are small.
 local function compact(entry)
-  local rest = entry.algorithm > 5 and entry.till - entry.c or entry.c
+  local rest = entry.c > 0 and entry.till - entry.c + 1 or 0
   if entry.algorithm ~= 5 and entry.window < TWO48 and entry.a < TWO24 and entry.b < TWO24
     and rest >= 0 and rest < TWO40 then
     local head = COMPACT + entry.algorithm * TWO24

@@ -5,7 +5,7 @@
 -- its state: till, a, b, c (see state.rs; `until` is a keyword here).
 --
 -- A record of one entry whose numbers are small is 'LR', 2, its algorithm (1 byte), window (6 bytes), till (7), a and b (3 each), and
--- c (5), for a bucket what c lies before till. Any other is 'LR', 1, a number of entries; for each entry its algorithm (1 byte), window, till, a, b
+-- c (5): 0 for 0, else 1 more than it lies before till. Any other is 'LR', 1, a number of entries; for each entry its algorithm (1 byte), window, till, a, b
 -- and c (7 bytes each); then the logs of its moving windows, in order. A log is a ring of slots: the instant plus 1 (0: not
 -- used) and the total spent before it. Its entry's a is the total, its b the next slot and 2^26 times
 -- the number of slots.
