@@ -41,9 +41,12 @@ struct Question<'a> {
     mode: Mode,
 }
 
+/// Key, rules and cost of a subject. What it usually needs lies in itself.
+type OwnedSubject = (String, SmallVec<[Rule; 1]>, u64);
+
 /// The same, borrowing nothing.
 struct Owned {
-    asked: SmallVec<[(String, SmallVec<[Rule; 1]>, u64); 1]>,
+    asked: SmallVec<[OwnedSubject; 1]>,
     places: Places,
     clock: Clock,
     mode: Mode,
