@@ -1,9 +1,13 @@
 //! A record as bytes: what Redis keeps, and what storages that can only load and swap keep.
 //!
-//! `LR`, a version, the number of entries; for each entry its algorithm (1 byte), window, until, a, b and c (7
+//! A record of one entry whose numbers are small is `LR`, 2, its algorithm (1 byte), window (6 bytes), until (7), a and b (3 each), and
+//! c (5: 0 for 0, else 1 more than it lies before until). That is windows below 8.9 years, amounts below 16,777,216 and buckets
+//! that are in use for less than 12.7 days. Any other one is `LR`, 1, the number of entries; for each entry its algorithm (1 byte), window, until, a, b and c (7
 //! bytes each, little-endian); then the logs of the moving windows, in order. A log is a ring of slots: an instant plus 1
 //! (0 in an unused slot) and the total spent before it. Its entry's a is the total, its b the next slot
 //! to be written and 2<sup>26</sup> times the number of slots.
+
+use smallvec::SmallVec;
 
 use crate::algorithm::Algorithm;
 use crate::error::StorageErrorKind;
@@ -22,6 +26,10 @@ pub(crate) const ENTRY_BYTES: usize = 36;
 pub(crate) const SLOT_BYTES: u64 = 16;
 const MAGIC: &[u8] = b"LR";
 const VERSION: u8 = 1;
+/// The version of a record of one entry whose numbers are small.
+const COMPACT: u8 = 2;
+/// What its window, until, a, b and c take.
+const COMPACT_BYTES: [usize; 5] = [6, 7, 3, 3, 5];
 /// A log's number of slots stands above this many bits.
 const SLOTS_SHIFT: u32 = 26;
 
@@ -35,7 +43,9 @@ impl Record {
         let foreign = StorageErrorKind::ForeignValue;
         let rest = bytes.strip_prefix(MAGIC).ok_or(foreign)?;
         let (&[version, count], mut rest) = rest.split_first_chunk().ok_or(foreign)?;
-        if version != VERSION {
+        if version == COMPACT {
+            return compact_entry(count, rest).map(|entry| Self { entries: SmallVec::from_iter([entry]) });
+        } else if version != VERSION {
             return Err(StorageErrorKind::OtherVersion);
         } else if count == 0 {
             // A record that holds nothing is never written.
@@ -55,10 +65,7 @@ impl Record {
         let mut record = Self::default();
         let mut reader = Reader(rest);
         for (number, [window, until, a, b, c]) in heads {
-            // An algorithm that is not known here is a later version's.
-            let algorithm = Algorithm::ALL.iter().find(|algorithm| algorithm.number() == number);
-            let algorithm = algorithm.ok_or(StorageErrorKind::OtherVersion)?;
-            let rule = rule(*algorithm, window).ok_or(foreign)?;
+            let rule = rule(algorithm(number)?, window).ok_or(foreign)?;
             let state = State { until: Micros::new(until), a, b, c };
             let log = if rule.algorithm() == Algorithm::MovingWindow {
                 Some(Box::new(reader.log(&rule, &state)?))
@@ -70,8 +77,13 @@ impl Record {
         if reader.0.is_empty() { Ok(record) } else { Err(foreign) }
     }
 
-    /// The record's bytes. Costs 4 bytes, 36 for each rule and 16 for each entry of a moving window.
+    /// The record's bytes: 28 for one rule whose numbers are small, else 4, 36 for each rule and 16 for each entry of a moving window.
     pub fn to_bytes(&self) -> Vec<u8> {
+        if let [entry] = self.entries.as_slice()
+            && let Some(bytes) = compact_bytes(entry)
+        {
+            return bytes;
+        }
         let entries = || self.entries.iter().take(MOST_ENTRIES);
         let mut bytes = MAGIC.to_vec();
         bytes.push(VERSION);
@@ -96,6 +108,50 @@ impl Record {
         }
         bytes
     }
+}
+
+/// How a compact record says c: 0 for 0, else 1 more than it lies before until.
+fn compact_c(state: &State) -> Option<u64> {
+    if state.c == 0 { Some(0) } else { Some(state.until.get().checked_sub(state.c)? + 1) }
+}
+
+/// The bytes of a record of this entry alone, if its numbers are small.
+fn compact_bytes(entry: &Entry) -> Option<Vec<u8>> {
+    let State { until, a, b, .. } = entry.state;
+    let numbers = [entry.rule.window().get(), until.get(), a, b, compact_c(&entry.state)?];
+    let fits = |(number, bytes): (&u64, &usize)| *bytes >= 7 || *number < 1 << (8 * bytes);
+    if entry.log.is_some() || !numbers.iter().zip(&COMPACT_BYTES).all(fits) {
+        return None;
+    }
+    let mut bytes = MAGIC.to_vec();
+    bytes.extend([COMPACT, entry.rule.algorithm().number()]);
+    for (number, count) in numbers.iter().zip(COMPACT_BYTES) {
+        bytes.extend(number.to_le_bytes().iter().take(count));
+    }
+    Some(bytes)
+}
+
+/// The entry of a compact record.
+fn compact_entry(number: u8, bytes: &[u8]) -> Result<Entry, StorageErrorKind> {
+    let foreign = StorageErrorKind::ForeignValue;
+    let mut reader = Reader(bytes);
+    let mut numbers = [0; 5];
+    for (number, count) in numbers.iter_mut().zip(COMPACT_BYTES) {
+        *number = reader.exact(count)?;
+    }
+    let [window, until, a, b, mut c] = numbers;
+    let algorithm = algorithm(number)?;
+    if c > 0 {
+        c = (until + 1).checked_sub(c).filter(|c| *c > 0).ok_or(foreign)?;
+    }
+    let rule = rule(algorithm, window).filter(|_| reader.0.is_empty() && !algorithm.keeps_log());
+    Ok(Entry { rule: rule.ok_or(foreign)?, state: State { until: Micros::new(until), a, b, c }, log: None })
+}
+
+/// An algorithm that is not known here is a later version's.
+fn algorithm(number: u8) -> Result<Algorithm, StorageErrorKind> {
+    let found = Algorithm::ALL.iter().find(|algorithm| algorithm.number() == number);
+    found.copied().ok_or(StorageErrorKind::OtherVersion)
 }
 
 /// The rule that an entry was written for; its amount is not kept.

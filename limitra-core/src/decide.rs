@@ -41,9 +41,12 @@ struct Question<'a> {
     mode: Mode,
 }
 
+/// Key, rules and cost of a subject. What it usually needs lies in itself.
+type OwnedSubject = (String, SmallVec<[Rule; 1]>, u64);
+
 /// The same, borrowing nothing.
 struct Owned {
-    asked: Vec<(String, Vec<Rule>, u64)>,
+    asked: SmallVec<[OwnedSubject; 1]>,
     places: Places,
     clock: Clock,
     mode: Mode,
@@ -55,8 +58,9 @@ impl Question<'_> {
     }
 
     fn owned(self) -> Owned {
-        let owned =
-            |subject: &Subject<'_>| (subject.key.text().into_owned(), subject.rules.to_vec(), subject.cost);
+        let owned = |subject: &Subject<'_>| {
+            (subject.key.text().into_owned(), SmallVec::from_slice(&subject.rules), subject.cost)
+        };
         let asked = self.asked.iter().map(owned).collect();
         Owned { asked, places: self.places, clock: self.clock, mode: self.mode }
     }

@@ -179,7 +179,7 @@ impl<'a> Key<'a> {
         if let Form::Text(text) = self.0 {
             return Cow::Borrowed(text);
         }
-        let mut text = String::new();
+        let mut text = String::with_capacity(96);
         self.pieces(&mut |piece| text.push_str(piece));
         Cow::Owned(text)
     }

@@ -20,7 +20,7 @@ async fn a_record_stands_under_the_key_that_the_limiter_names_behind_the_prefix(
     assert!(limiter.allow_request("ada").await.unwrap());
     let client = look(&server).await;
     let found = value(&client, &format!("shop:{}", limiter.key("ada"))).await.unwrap();
-    assert_eq!((found.value().len(), &found.value()[..2]), (40, &b"LR"[..]));
+    assert_eq!((found.value().len(), &found.value()[..2]), (28, &b"LR"[..]));
     // A refusal and a look write nothing.
     for _ in 0..4 {
         assert!(limiter.allow_request("ada").await.unwrap());

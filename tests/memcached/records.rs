@@ -15,7 +15,7 @@ async fn a_record_is_one_value_under_the_key_that_the_limiter_says() {
     assert!(limiter.allow_request("ada").await.unwrap());
     let key = limiter.key("ada");
     let bytes = value(&server, &key).unwrap();
-    assert_eq!(bytes.len(), 40);
+    assert_eq!(bytes.len(), 28);
     assert!(bytes.starts_with(b"LR"), "{bytes:?}");
     assert_eq!(server.figure("curr_items"), 1);
     limiter.reset("ada").await.unwrap();

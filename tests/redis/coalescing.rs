@@ -113,7 +113,7 @@ pub(crate) async fn what_is_wrong_stays_with_its_caller(server: &RedisServer) {
         limiter.allow_request("first").await.unwrap();
         look.set(&limiter.key("foreign"), b"somebody else's");
         look.set(&limiter.key("forty"), &[b'x'; 40]);
-        look.set(&limiter.key("later"), b"LR\x02\x01whatever comes then");
+        look.set(&limiter.key("later"), b"LR\x03\x01whatever comes then");
         look.run::<()>(&["RPUSH", &limiter.key("list"), "1"]);
         let before: Vec<Vec<u8>> =
             ["foreign", "forty", "later", "list"].iter().map(|who| look.dump(&limiter.key(who))).collect();

@@ -119,12 +119,35 @@ async fn a_truncated_record_is_an_error_and_left_alone() {
 
 #[tokio::test]
 async fn a_record_of_another_version_is_an_error_and_left_alone() {
-    for version in [0, 2, 255] {
+    for version in [0, 3, 255] {
         let mut value = record(1, WINDOW, [NOW.get() + WINDOW, 0, 1], &[]);
         value[2] = version;
         value_is_left_alone(&value, StorageErrorKind::OtherVersion).await;
         value.extend([7; 3000]);
         value_is_left_alone(&value, StorageErrorKind::OtherVersion).await;
+    }
+}
+
+#[tokio::test]
+async fn a_small_record_that_is_cut_or_absurd_is_an_error_and_left_alone() {
+    let mut small = b"LR\x02\x08".to_vec();
+    small.extend(&WINDOW.to_le_bytes()[..6]);
+    small.extend(&(NOW.get() + WINDOW).to_le_bytes()[..7]);
+    small.extend([0, 0, 0, 5, 0, 0, 1, 0, 0, 0, 0]);
+    for length in [4, 5, 27, 29, 40] {
+        let mut value = small.clone();
+        value.resize(length, 0);
+        value_is_left_alone(&value, StorageErrorKind::ForeignValue).await;
+    }
+    let (mut log, mut late, mut before) = (small.clone(), small.clone(), small);
+    // A moving window's log has no room in it.
+    log[3] = 5;
+    // Beyond 2^53, and charged before there was any time.
+    late[16] = 0xff;
+    before[10..17].fill(0);
+    before[23] = 9;
+    for value in [log, late, before] {
+        value_is_left_alone(&value, StorageErrorKind::ForeignValue).await;
     }
 }
 
@@ -182,8 +205,13 @@ async fn random_bytes_behind_our_magic_never_panic_and_are_left_alone_where_they
         while value.len() < 4 + length {
             value.extend(random_number().to_le_bytes());
         }
-        // Half of them with the right length and tag for one entry.
-        if round % 2 == 0 {
+        // A third with the right length and tag for one entry, and a third for one of small numbers.
+        if round % 3 == 1 {
+            value.resize(28, 0);
+            value[2] = 2;
+            value[3] = number(algorithm);
+            value[4..10].copy_from_slice(&WINDOW.to_le_bytes()[..6]);
+        } else if round % 3 == 0 {
             value.resize(40, 0);
             value[3] = 1;
             value[4] = number(algorithm);

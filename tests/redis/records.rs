@@ -12,6 +12,7 @@ use limitra_tests::{RedisServer, fresh_prefix, random_number, shared};
 use crate::monitor::Monitor;
 use crate::stage::{HOUR, Look, SECOND, ask, fresh, limit, rule, storage_at};
 
+const SMALL: usize = 28;
 const HEADER: usize = 4;
 const ENTRY: usize = 36;
 const SLOT: usize = 16;
@@ -22,8 +23,21 @@ fn storage() -> AnyStorage {
 
 /// The entries of a record: algorithm, window, end, and three numbers.
 fn entries(value: &[u8]) -> Vec<[u64; 6]> {
-    assert_eq!(&value[..3], b"LR\x01");
     let number = |bytes: &[u8]| bytes.iter().rev().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+    if value.starts_with(b"LR\x02") {
+        assert_eq!(value.len(), SMALL);
+        let (until, c) = (number(&value[10..17]), number(&value[23..28]));
+        let c = if c > 0 { until + 1 - c } else { 0 };
+        return vec![[
+            value[3].into(),
+            number(&value[4..10]),
+            until,
+            number(&value[17..20]),
+            number(&value[20..23]),
+            c,
+        ]];
+    }
+    assert_eq!(&value[..3], b"LR\x01");
     let entries = value[HEADER..].chunks_exact(ENTRY).take(value[3].into());
     entries
         .map(|entry| {
@@ -46,7 +60,7 @@ fn is_alike(one: &Outcome, other: &Outcome) -> bool {
 }
 
 #[tokio::test]
-async fn a_small_record_is_40_bytes_and_a_rule_more_is_36() {
+async fn a_record_of_one_rule_is_28_bytes_and_of_several_36_each() {
     let (storage, mut look) = (storage(), Look::at(shared()));
     for algorithm in Algorithm::ALL {
         let log = if *algorithm == Algorithm::MovingWindow { SLOT } else { 0 };
@@ -54,8 +68,84 @@ async fn a_small_record_is_40_bytes_and_a_rule_more_is_36() {
             let limits = (1..=rules).map(|rule| limit(9, HOUR * rule));
             let limiter = fresh(&storage).algorithm(*algorithm).limits(limits).build().unwrap();
             limiter.check_cost("ada", 7).await.unwrap();
-            let expected = HEADER + (ENTRY + log) * usize::try_from(rules).unwrap();
+            let is_small = rules == 1 && log == 0;
+            let expected =
+                if is_small { SMALL } else { HEADER + (ENTRY + log) * usize::try_from(rules).unwrap() };
             assert_eq!(look.value(&limiter.key("ada")).len(), expected, "{algorithm}");
+        }
+    }
+}
+
+/// The same record in the form that holds any numbers.
+fn longer(value: &[u8]) -> Vec<u8> {
+    let mut longer = b"LR\x01\x01".to_vec();
+    let [entry] = entries(value)[..] else { panic!("one entry") };
+    longer.push(u8::try_from(entry[0]).unwrap());
+    longer.extend(entry[1..].iter().flat_map(|number| number.to_le_bytes().into_iter().take(7)));
+    longer
+}
+
+#[tokio::test]
+async fn a_record_in_the_longer_form_counts_on_and_is_written_small() {
+    let (storage, mut look) = (storage(), Look::at(shared()));
+    for algorithm in Algorithm::ALL.iter().filter(|algorithm| **algorithm != Algorithm::MovingWindow) {
+        let (clock, memory) = (ManualClock::new(), AnyStorage::from(MemoryStorage::new()));
+        let on = |storage| {
+            fresh(storage).algorithm(*algorithm).limit(limit(3, HOUR)).clock(clock.clone()).build().unwrap()
+        };
+        let one = on(&storage);
+        one.check("ada").await.unwrap();
+        let (key, small) = (one.key("ada"), look.value(&one.key("ada")));
+        let long = longer(&small);
+        assert_eq!((small.len(), long.len()), (SMALL, HEADER + ENTRY), "{algorithm}");
+        assert_eq!(entries(&long), entries(&small), "{algorithm}");
+        look.set(&key, &long);
+        assert_eq!(one.usage("ada").await.unwrap().count, 1, "{algorithm}");
+        assert!(one.allow_request("ada").await.unwrap(), "{algorithm}");
+        assert_eq!(look.value(&key).len(), SMALL, "{algorithm}");
+        assert!(one.allow_request("ada").await.unwrap() && !one.allow_request("ada").await.unwrap());
+        let same = on(&memory);
+        for _ in 0..4 {
+            same.check("ada").await.unwrap();
+        }
+        let (ours, theirs) = (one.check("ada").await.unwrap(), same.check("ada").await.unwrap());
+        assert_eq!(ours.retry_after(), theirs.retry_after(), "{algorithm}");
+    }
+}
+
+#[tokio::test]
+async fn numbers_that_are_not_small_take_40_bytes_and_decide_alike() {
+    let (storage, mut look) = (storage(), Look::at(shared()));
+    let day = HOUR * 24;
+    let large = |algorithm: Algorithm| {
+        let long_in_use = algorithm.is_bucket().then_some((100, day * 100, 50));
+        [(3, day * 365 * 9, 1), (1 << 25, HOUR, 1 << 24)].into_iter().chain(long_in_use)
+    };
+    for algorithm in Algorithm::ALL.iter().filter(|algorithm| **algorithm != Algorithm::MovingWindow) {
+        for (amount, window, cost) in large(*algorithm) {
+            let (clock, memory) = (ManualClock::new(), AnyStorage::from(MemoryStorage::new()));
+            let on = |storage| {
+                let limiter = fresh(storage).algorithm(*algorithm).limit(limit(amount, window));
+                limiter.clock(clock.clone()).build().unwrap()
+            };
+            let (ours, theirs) = (on(&storage), on(&memory));
+            for step in 0..4 {
+                let (one, other) = (
+                    ours.check_cost("ada", cost).await.unwrap(),
+                    theirs.check_cost("ada", cost).await.unwrap(),
+                );
+                let told = |decision: &limitra::Decision| {
+                    (
+                        decision.is_allowed(),
+                        decision.remaining(),
+                        decision.retry_after(),
+                        decision.reset_after(),
+                    )
+                };
+                assert_eq!(told(&one), told(&other), "{algorithm} {amount} {step}");
+                assert_eq!(look.value(&ours.key("ada")).len(), HEADER + ENTRY, "{algorithm} {amount}");
+                clock.advance(SECOND);
+            }
         }
     }
 }

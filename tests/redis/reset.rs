@@ -41,7 +41,7 @@ async fn values_of_others_survive_whatever_they_look_like() {
         look.set(&format!("text{place}"), text.as_bytes());
     }
     // A record of another version is ours as well.
-    look.set("limitra:of:the:future", b"LR\x02\x01and more");
+    look.set("limitra:of:the:future", b"LR\x03\x01and more");
     look.set("elsewhere", &record);
     assert_eq!(storage.reset().await.unwrap(), 1202);
     assert_eq!(look.keys("*").len(), 5 + texts.len());

@@ -1,24 +1,25 @@
 -- Twin of sliding_window.rs.
 
--- A product as three digits to the base 2^26. One factor is below 2^53, the other below 2^52.
-local function product(a, b)
-  local base = 67108864
-  local a0, b0 = math.fmod(a, base), math.fmod(b, base)
-  local a1, b1 = (a - a0) / base, (b - b0) / base
-  local low, middle, other = a0 * b0, a1 * b0, a0 * b1
-  local low0, middle0, other0 = math.fmod(low, base), math.fmod(middle, base), math.fmod(other, base)
-  local carry = (low - low0) / base + middle0 + other0
-  local carry0 = math.fmod(carry, base)
-  local high = a1 * b1 + (middle - middle0) / base + (other - other0) / base + (carry - carry0) / base
-  return high, carry0, low0
-end
-
 -- a * b < c * d, exactly.
 local function is_less(a, b, c, d)
   local one, other = a * b, c * d
   if one < 9007199254740992 and other < 9007199254740992 then
     return one < other
   end
+
+  -- A product as three digits to the base 2^26. One factor is below 2^53, the other below 2^52.
+  local function product(a, b)
+    local base = 67108864
+    local a0, b0 = math.fmod(a, base), math.fmod(b, base)
+    local a1, b1 = (a - a0) / base, (b - b0) / base
+    local low, middle, other = a0 * b0, a1 * b0, a0 * b1
+    local low0, middle0, other0 = math.fmod(low, base), math.fmod(middle, base), math.fmod(other, base)
+    local carry = (low - low0) / base + middle0 + other0
+    local carry0 = math.fmod(carry, base)
+    local high = a1 * b1 + (middle - middle0) / base + (other - other0) / base + (carry - carry0) / base
+    return high, carry0, low0
+  end
+
   local a2, a1, a0 = product(a, b)
   local b2, b1, b0 = product(c, d)
   if a2 ~= b2 then

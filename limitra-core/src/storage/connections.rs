@@ -84,6 +84,9 @@ impl<C: Connect> Connections<C> {
             return Err(StorageError::new(StorageErrorKind::NoRuntime, self.storage, "connect"));
         };
         let runtime = handle.id();
+        if let Some(connected) = self.at_hand(runtime) {
+            return Ok(connected);
+        }
         let Attempt { started, made } = self.attempt(runtime);
         match made.await {
             Ok(connection) => Ok(Connected { connection, runtime, started }),
@@ -103,6 +106,14 @@ impl<C: Connect> Connections<C> {
         if self.connect.can_reconnect() {
             self.forget(connected.runtime, connected.started);
         }
+    }
+
+    /// The connection that is made already.
+    fn at_hand(&self, runtime: Id) -> Option<Connected<C>> {
+        let runtimes = self.runtimes.lock().unwrap_or_else(PoisonError::into_inner);
+        let Attempt { started, made } = runtimes.get(&runtime)?;
+        let connection = made.peek()?.as_ref().ok().filter(|connection| !C::is_closed(connection))?;
+        Some(Connected { connection: connection.clone(), runtime, started: *started })
     }
 
     fn attempt(&self, runtime: Id) -> Attempt<C> {

@@ -8,6 +8,9 @@ use crate::key::Key;
 /// The longest one, so that keys stay within every storage's bounds.
 const LONGEST: usize = 128;
 
+/// How long a key usually is at most.
+const USUAL: usize = 96;
+
 /// What stands before every key of a storage that others use as well.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct KeyPrefix(Option<String>);
@@ -26,7 +29,9 @@ impl KeyPrefix {
         match &self.0 {
             None => key.text(),
             Some(prefix) => {
-                let mut full = format!("{prefix}:");
+                let mut full = String::with_capacity(prefix.len() + USUAL);
+                full.push_str(prefix);
+                full.push(':');
                 key.pieces(&mut |piece| full.push_str(piece));
                 Cow::Owned(full)
             }

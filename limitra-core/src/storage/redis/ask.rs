@@ -1,14 +1,18 @@
 //! What is asked of one record, as scripts read it.
 
-use ::redis::Cmd;
+use ::redis::{Cmd, Value};
 use smallvec::SmallVec;
 
-use super::command::Form;
+use super::command::{Form, answer_bytes};
 use super::queue::BATCH;
 use super::scripts::{self, Script};
 use crate::attempt::{Attempt, Mode, Subject};
 use crate::storage::key_prefix::KeyPrefix;
 use crate::time::Clock;
+
+/// What is asked takes before its rules, and for each of them.
+const ASKED_BYTES: usize = 8;
+const ASKED_RULE_BYTES: usize = 50;
 
 /// What is asked of one record, whose answer depends on no other one.
 #[derive(Clone)]
@@ -45,9 +49,11 @@ impl Ask {
 
     /// The command that decides these, each for itself, at the same clock.
     pub(super) fn decide_each<'a>(asks: impl ExactSizeIterator<Item = &'a Self> + Clone, form: Form) -> Cmd {
-        let (script, clock) = match (asks.len(), asks.clone().next()) {
-            (1, Some(ask)) => (ask.script, ask.clock),
-            (_, first) => (scripts::for_each(), first.map_or(Clock::Storage, |ask| ask.clock)),
+        let first = asks.clone().next();
+        let clock = first.map_or(Clock::Storage, |ask| ask.clock);
+        let script = match first {
+            Some(first) if asks.clone().all(|ask| std::ptr::eq(ask.script, first.script)) => first.script,
+            _ => scripts::for_each(),
         };
         let mut command = form.of(script);
         command.arg(asks.len());
@@ -55,13 +61,46 @@ impl Ask {
             command.arg(&ask.key);
         }
         push_clock(&mut command, clock);
-        let mut before: &[u8] = &[];
+        let (mut before, mut left_out): (&[u8], usize) = (&[], 0);
         for ask in asks {
             let rules = ask.rules.as_slice();
-            command.arg(if rules == before { &[] } else { rules });
+            if rules == before {
+                left_out += 1;
+                continue;
+            }
+            // Those after the last other one are not said at all.
+            for _ in 0..std::mem::take(&mut left_out) {
+                command.arg("");
+            }
+            command.arg(rules);
             before = rules;
         }
         command
+    }
+
+    /// The answers of a command that decides these, each its own; `None` if it is no such answer.
+    pub(super) fn answers<'a>(
+        asks: impl ExactSizeIterator<Item = &'a Self>,
+        answer: Value,
+    ) -> Option<Vec<Value>> {
+        let count = asks.len();
+        let mut rest = match answer {
+            answer if count == 1 => return Some(vec![answer]),
+            Value::Array(answers) => return (answers.len() == count).then_some(answers),
+            Value::BulkString(ref bytes) => bytes.as_slice(),
+            _ => return None,
+        };
+        let mut answers = Vec::with_capacity(count);
+        for ask in asks {
+            let (own, others) = rest.split_at_checked(answer_bytes(ask.rule_count()))?;
+            answers.push(Value::BulkString(own.to_vec()));
+            rest = others;
+        }
+        rest.is_empty().then_some(answers)
+    }
+
+    fn rule_count(&self) -> usize {
+        self.rules.len().saturating_sub(ASKED_BYTES) / ASKED_RULE_BYTES
     }
 }
 

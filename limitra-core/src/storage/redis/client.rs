@@ -59,16 +59,15 @@ pub(super) struct Way {
 }
 
 /// A connection, who waits for it, and whether the task that drives it is still there, where that can be known.
-#[derive(Clone)]
 pub(crate) struct Made {
     pub(super) multiplexed: MultiplexedConnection,
-    pub(super) queue: Arc<Queue>,
+    pub(super) queue: Queue,
     driver: Option<Weak<()>>,
 }
 
 impl Made {
     fn of(multiplexed: MultiplexedConnection) -> Self {
-        Self { multiplexed, queue: Arc::default(), driver: None }
+        Self { multiplexed, queue: Queue::default(), driver: None }
     }
 
     /// Whether nothing that is sent by it would arrive: the server closed it, or its runtime is gone.
@@ -122,22 +121,22 @@ impl Way {
 }
 
 impl Connect for RedisClient {
-    type Connection = Made;
+    type Connection = Arc<Made>;
     type Error = RedisError;
 
-    async fn connect(&self) -> Result<Made, RedisError> {
+    async fn connect(&self) -> Result<Arc<Made>, RedisError> {
         let mut multiplexed = match &self.0 {
-            Source::Server(way) => return way.connect().await,
+            Source::Server(way) => return way.connect().await.map(Arc::new),
             #[cfg(feature = "redis-sentinel")]
-            Source::Sentinels(sentinels) => return sentinels.master().await,
+            Source::Sentinels(sentinels) => return sentinels.master().await.map(Arc::new),
             Source::Pool(pool) => Manager::create(pool.manager()).await?,
             Source::Connection(connection) => connection.clone(),
         };
         multiplexed.set_response_timeout(Duration::MAX);
-        Ok(Made::of(multiplexed))
+        Ok(Arc::new(Made::of(multiplexed)))
     }
 
-    fn is_closed(connection: &Made) -> bool {
+    fn is_closed(connection: &Arc<Made>) -> bool {
         connection.is_closed()
     }
 

@@ -9,8 +9,14 @@ use crate::state::State;
 use crate::storage::key_prefix::KeyPrefix;
 use crate::time::Micros;
 
-/// What an answer takes for each rule.
+/// What an answer takes before its rules, and for each of them.
+const NOW_BYTES: usize = 7;
 const RULE_BYTES: usize = 29;
+
+/// What an answer about so many rules takes.
+pub(super) const fn answer_bytes(rules: usize) -> usize {
+    NOW_BYTES + rules * RULE_BYTES
+}
 
 /// How a script is named to the server.
 #[derive(Clone, Copy)]
@@ -59,7 +65,7 @@ pub(super) fn outcome(answer: &Value, attempt: &Attempt<'_>) -> Option<Outcome> 
         return None;
     };
     let count: usize = attempt.subjects.iter().map(|subject| subject.rules.len()).sum();
-    let (now, rules) = bytes.split_first_chunk::<7>()?;
+    let (now, rules) = bytes.split_first_chunk::<NOW_BYTES>()?;
     if rules.len() != count * RULE_BYTES {
         return None;
     }

@@ -13,16 +13,36 @@ pub(super) struct Flight {
     pub(super) connected: Connected<RedisClient>,
     pub(super) lane: u16,
     pub(super) runtime: Handle,
-    /// It carries others, and has not told them yet.
-    pub(super) is_carrying: bool,
+    pub(super) state: State,
+}
+
+/// What becomes of those who wait when a flight is gone.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// It is its caller's alone, and when it lands they take off.
+    Alone,
+    /// It carries others in a task that ends only with them, or with the runtime.
+    Carrying,
+    /// There was nobody left.
+    Landed,
 }
 
 impl Flight {
-    /// Carries those who waited: in a task, for none of them may stay until the answer.
+    /// Carries those who waited, and then those who wait when these have their answer: in a task, for none of them may
+    /// stay until the answer.
     async fn carry(mut self, mut batch: Vec<Waiting>) {
+        while !batch.is_empty() {
+            self.carry_once(batch).await;
+            // Whoever has just been answered and asks again is taken along.
+            tokio::task::yield_now().await;
+            batch = self.connected.connection.queue.land(self.lane);
+        }
+        self.state = State::Landed;
+    }
+
+    async fn carry_once(&mut self, mut batch: Vec<Waiting>) {
         batch.retain(|waiting| !waiting.answer.is_closed());
         if batch.is_empty() {
-            self.is_carrying = false;
             return;
         }
         let asks = batch.iter().map(|waiting| &waiting.ask);
@@ -45,12 +65,11 @@ impl Flight {
                 }
             }
         }
-        self.is_carrying = false;
     }
 
     /// Takes off with these, if there are any.
     pub(super) fn take_off(mut self, batch: Vec<Waiting>) {
-        self.is_carrying = true;
+        self.state = State::Carrying;
         let runtime = self.runtime.clone();
         runtime.spawn(self.carry(batch));
     }
@@ -58,10 +77,11 @@ impl Flight {
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        if self.is_carrying {
+        match self.state {
+            State::Alone => {}
             // The runtime has shut down: one by one they would be dropped within each other.
-            self.connected.connection.queue.close();
-            return;
+            State::Carrying => return self.connected.connection.queue.close(),
+            State::Landed => return,
         }
         let batch = self.connected.connection.queue.land(self.lane);
         if !batch.is_empty() {
@@ -70,7 +90,7 @@ impl Drop for Flight {
                 connected: self.connected.clone(),
                 lane: self.lane,
                 runtime: self.runtime.clone(),
-                is_carrying: false,
+                state: State::Alone,
             };
             // On a runtime that shuts down it is dropped, and so are those who wait.
             next.take_off(batch);

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ::redis::Value;
+use foldhash::fast::FixedState;
 use tokio::sync::oneshot;
 
 use super::ask::Ask;
@@ -27,7 +28,7 @@ pub(super) struct Queue {
 /// By what must be the same for records that one command names: a cluster's slot.
 #[derive(Default)]
 struct Lanes {
-    by_number: HashMap<u16, Lane>,
+    by_number: HashMap<u16, Lane, FixedState>,
     /// Nothing that is sent by this connection would arrive.
     is_closed: bool,
 }
@@ -67,7 +68,7 @@ pub(super) enum Turn {
 
 impl Queue {
     /// Takes off, if there is room, or else waits.
-    pub(super) fn turn(&self, lane: u16, ask: Ask) -> Turn {
+    pub(super) fn turn(&self, lane: u16, ask: Ask, since: Instant) -> Turn {
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         if lanes.is_closed {
             return Turn::Now(ask);
@@ -78,7 +79,7 @@ impl Queue {
             return Turn::Now(ask);
         }
         let (answer, answered) = oneshot::channel();
-        lane.waiting.push_back(Waiting { ask, answer, since: Instant::now() });
+        lane.waiting.push_back(Waiting { ask, answer, since });
         Turn::Later(answered)
     }
 

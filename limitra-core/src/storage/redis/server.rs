@@ -12,7 +12,7 @@ use super::ask::Ask;
 use super::client::RedisClient;
 use super::command::Form;
 use super::failure::{self, Failed};
-use super::flight::Flight;
+use super::flight::{Flight, State};
 use super::queue::{Turn, Unanswered};
 use super::settings::Deadlines;
 use crate::storage::connections::{Connect as _, Connected, Connections};
@@ -38,7 +38,7 @@ impl Server {
     pub(super) async fn decide(&self, lane: u16, ask: Ask) -> Result<Value, Failed> {
         let connected = self.connected().await?;
         let started = Instant::now();
-        match self.take_turn(connected, lane, ask, self.response_timeout).await {
+        match self.take_turn(connected, lane, ask, started, self.response_timeout).await {
             Ok(value) => Ok(value),
             Err(Unanswered::Failed(failed)) => Err(failed),
             // Rare, and larger than all the rest.
@@ -58,10 +58,12 @@ impl Server {
             let connected =
                 tokio::time::timeout(left(), self.connected()).await.unwrap_or(Err(Failed::Late))?;
             unanswered = match unanswered {
-                Unanswered::Unsent(ask) => match self.take_turn(connected, lane, ask, left()).await {
-                    Ok(value) => return Ok(value),
-                    Err(unanswered) => unanswered,
-                },
+                Unanswered::Unsent(ask) => {
+                    match self.take_turn(connected, lane, ask, Instant::now(), left()).await {
+                        Ok(value) => return Ok(value),
+                        Err(unanswered) => unanswered,
+                    }
+                }
                 Unanswered::Refused(ask) => return self.decide_alone(&connected, &ask, left()).await,
                 Unanswered::Failed(failed) => return Err(failed),
             };
@@ -77,14 +79,16 @@ impl Server {
         connected: Connected<RedisClient>,
         lane: u16,
         ask: Ask,
+        since: Instant,
         within: Duration,
     ) -> Result<Value, Unanswered> {
-        let Ok(runtime) = Handle::try_current() else {
-            return Err(Unanswered::Failed(lost()));
-        };
-        match connected.connection.queue.turn(lane, ask) {
+        match connected.connection.queue.turn(lane, ask, since) {
             Turn::Now(ask) => {
-                let flight = Flight { server: self.clone(), connected, lane, runtime, is_carrying: false };
+                let Ok(runtime) = Handle::try_current() else {
+                    drop(connected.connection.queue.land(lane));
+                    return Err(Unanswered::Failed(lost()));
+                };
+                let flight = Flight { server: self.clone(), connected, lane, runtime, state: State::Alone };
                 let answer = self.decide_alone(&flight.connected, &ask, within).await;
                 answer.map_err(Unanswered::Failed)
             }
@@ -93,9 +97,11 @@ impl Server {
                 let mut waited = tokio::time::timeout(within.min(patience), &mut answer).await;
                 if waited.is_err() && within > patience {
                     let batch = connected.connection.queue.pass(lane, patience);
-                    if !batch.is_empty() {
+                    if !batch.is_empty()
+                        && let Ok(runtime) = Handle::try_current()
+                    {
                         let connected = connected.clone();
-                        Flight { server: self.clone(), connected, lane, runtime, is_carrying: false }
+                        Flight { server: self.clone(), connected, lane, runtime, state: State::Alone }
                             .take_off(batch);
                     }
                     waited = tokio::time::timeout(within.saturating_sub(patience), answer).await;
@@ -154,13 +160,11 @@ impl Server {
         asks: impl ExactSizeIterator<Item = &'a Ask> + Clone + Send + Sync,
     ) -> Result<Vec<Result<Value, Failed>>, Failed> {
         let count = asks.len();
-        let words = |form| Ask::decide_each(asks.clone(), form);
-        let answers = match self.run_on(connected, &words, self.response_timeout).await? {
-            answer if count == 1 => vec![answer],
-            Value::Array(answers) if answers.len() == count => answers,
-            // Nothing that could be read as an answer to any of them.
-            _ => vec![Value::Nil; count],
-        };
+        let to_ask = asks.clone();
+        let words = |form| Ask::decide_each(to_ask.clone(), form);
+        let answer = self.run_on(connected, &words, self.response_timeout).await?;
+        // Nothing that could be read as an answer to any of them.
+        let answers = Ask::answers(asks, answer).unwrap_or_else(|| vec![Value::Nil; count]);
         let answers = answers.into_iter().map(|answer| match answer {
             Value::ServerError(error) => {
                 let error = RedisError::from(error);

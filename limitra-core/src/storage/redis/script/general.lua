@@ -16,6 +16,22 @@ local function load(key)
   end
   if #value < HEAD or string.sub(value, 1, 2) ~= 'LR' then
     return record, foreign()
+  elseif string.byte(value, 3) == 2 then
+    local head, window, till, a, b, c
+    if #value == 28 then
+      head, window, till, a, b, c = struct.unpack('<I4I6I7I3I3I5', value)
+    end
+    local algorithm = head and (head - COMPACT) / TWO24
+    if not head or algorithm == 5 or till >= TWO53 then
+      return record, foreign()
+    end
+    c = c > 0 and till - c + 1 or 0
+    if c < 0 then
+      return record, foreign()
+    end
+    record.till = till
+    record.entries[1] = {algorithm = algorithm, window = window, till = till, a = a, b = b, c = c, index = 1}
+    return record
   elseif string.byte(value, 3) ~= 1 then
     return record, redis.error_reply('LIMITRAVERSION the record is of another version')
   end
@@ -238,6 +254,16 @@ local function keep(record, found, state, cost)
   end
 end
 
+-- The bytes of a record of this entry alone, if its numbers are small.
+local function compact(entry)
+  local rest = entry.c > 0 and entry.till - entry.c + 1 or 0
+  if entry.algorithm ~= 5 and entry.window < TWO48 and entry.a < TWO24 and entry.b < TWO24
+    and rest >= 0 and rest < TWO40 then
+    local head = COMPACT + entry.algorithm * TWO24
+    return struct.pack('<I4I6I7I3I3I5', head, entry.window, entry.till, entry.a, entry.b, rest)
+  end
+end
+
 local function pack(entry)
   if entry.algorithm == 5 then
     entry.b = entry.next + entry.slots * TWO26
@@ -263,6 +289,11 @@ end
 -- Writes a record: as a whole, or where it is large and keeps its shape, in place.
 local function commit(record)
   local till, pieces, logs = 0, {}, {}
+  local small = #record.entries == 1 and compact(record.entries[1])
+  if small then
+    redis.call('SET', record.key, small, 'PX', lifetime(record.entries[1].till))
+    return
+  end
   for _, entry in ipairs(record.entries) do
     till = math.max(till, entry.till)
     table.insert(pieces, pack(entry))
@@ -345,7 +376,10 @@ attempt = function(keys, asks)
     if record.is_changed then
       commit(record)
     elseif subject.spends and record.value ~= '' then
-      heal(record.key, record.till)
+      -- A record that lost its time to live gets one.
+      if redis.call('PTTL', record.key) == -1 then
+        redis.call('PEXPIRE', record.key, lifetime(record.till))
+      end
     end
   end
   return table.concat(reply)

@@ -1,17 +1,19 @@
--- KEYS: a record for each subject. ARGV: the instant ('' for this server's clock), then what is asked of each subject ('' for the
+-- KEYS: a record for each subject. ARGV: the instant ('' for this server's clock), then what is asked of each subject ('' or nothing for the
 -- same as of the one before), as bytes: 1 to spend or 0 to look, the cost, and for each rule algorithm, window, amount,
 -- capacity, increment and its fraction, depth and its fraction. The first one and an algorithm take 1 byte, all else 7,
 -- little-endian, and is below 2^53. An answer is bytes too: the instant, then for each rule whether it allows (1 byte) and
 -- its state: till, a, b, c (see state.rs; `until` is a keyword here).
 --
--- A record is 'LR', a version, a number of entries; for each entry its algorithm (1 byte), window, till, a, b
+-- A record of one entry whose numbers are small is 'LR', 2, its algorithm (1 byte), window (6 bytes), till (7), a and b (3 each), and
+-- c (5): 0 for 0, else 1 more than it lies before till. Any other is 'LR', 1, a number of entries; for each entry its algorithm (1 byte), window, till, a, b
 -- and c (7 bytes each); then the logs of its moving windows, in order. A log is a ring of slots: the instant plus 1 (0: not
 -- used) and the total spent before it. Its entry's a is the total, its b the next slot and 2^26 times
 -- the number of slots.
 --
 -- A step takes the instant, the cost, a state and a rule. It returns whether the rule allows; the state as it stands (4 numbers);
 -- what to keep if every rule allows (4); and the till to keep if one refuses, the rest then being as it stands.
-local TWO53 = 9007199254740992
+local TWO24, TWO40, TWO48, TWO53 = 16777216, 1099511627776, 281474976710656, 9007199254740992
+local COMPACT = 0x02524C
 local now, margin = tonumber(ARGV[1]), 3600000
 if not now then
   local time = redis.call('TIME')
@@ -21,11 +23,4 @@ end
 -- When a record that is worth nothing from `till` on may go; never before.
 local function lifetime(till)
   return math.ceil(math.max(till - now, 0) / 1000) + margin
-end
-
--- A record that lost its time to live gets one.
-local function heal(key, till)
-  if redis.call('PTTL', key) == -1 then
-    redis.call('PEXPIRE', key, lifetime(till))
-  end
 end
