@@ -25,7 +25,7 @@ enum Form<'a> {
     Absent,
     Borrowed(&'a [u8]),
     Owned(Vec<u8>),
-    /// A number's digits, kept in place: an integer identifier allocates nothing.
+    /// A number's digits, from a place to the end: an integer identifier allocates nothing.
     Digits([u8; 40], u8),
 }
 
@@ -37,7 +37,7 @@ impl Identifier<'_> {
             Form::Absent => &[],
             Form::Borrowed(bytes) => bytes,
             Form::Owned(bytes) => bytes,
-            Form::Digits(digits, length) => digits.get(..usize::from(*length)).unwrap_or_default(),
+            Form::Digits(digits, start) => digits.get(usize::from(*start)..).unwrap_or_default(),
         }
     }
 }
@@ -175,27 +175,35 @@ impl Signed for i128 {
     }
 }
 
-fn digits<'a>(mut rest: u128, is_negative: bool) -> Form<'a> {
-    let mut reversed = [0_u8; 40];
-    let mut length = 0;
-    for place in &mut reversed {
-        // A remainder by 10 is one digit.
-        *place = b'0' + u8::try_from(rest % 10).unwrap_or_default();
-        length += 1;
+#[inline]
+fn digits<'a>(magnitude: u128, is_negative: bool) -> Form<'a> {
+    let mut text = [0_u8; 40];
+    let (mut rest, mut start) = (magnitude, 40_u8);
+    let mut places = text.iter_mut().rev();
+    let mut put = |byte: u8| {
+        if let Some(place) = places.next() {
+            *place = byte;
+            start -= 1;
+        }
+    };
+    // A remainder by 10 is one digit. A division of 128 bits is many times one of 64, so there are few of them.
+    let digit = |remainder: u64| b'0' + u8::try_from(remainder).unwrap_or_default();
+    while rest > u128::from(u64::MAX) {
+        put(digit(u64::try_from(rest % 10).unwrap_or_default()));
+        rest /= 10;
+    }
+    let mut rest = u64::try_from(rest).unwrap_or_default();
+    loop {
+        put(digit(rest % 10));
         rest /= 10;
         if rest == 0 {
             break;
         }
     }
-    if is_negative && let Some(place) = reversed.get_mut(length) {
-        *place = b'-';
-        length += 1;
+    if is_negative {
+        put(b'-');
     }
-    let mut text = [0_u8; 40];
-    for (to, from) in text.iter_mut().zip(reversed.iter().take(length).rev()) {
-        *to = *from;
-    }
-    Form::Digits(text, u8::try_from(length).unwrap_or_default())
+    Form::Digits(text, start)
 }
 
 #[cfg(test)]
