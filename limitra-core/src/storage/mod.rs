@@ -28,6 +28,7 @@ pub(crate) mod etcd;
     feature = "postgres"
 ))]
 pub(crate) mod key_prefix;
+pub(crate) mod ladder;
 #[cfg(feature = "memcached")]
 pub(crate) mod memcached;
 pub(crate) mod memory;
