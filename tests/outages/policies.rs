@@ -165,7 +165,7 @@ fn settings_that_cannot_be_are_told_when_the_handle_is_built() {
     assert_eq!(told(config().deadline(Duration::ZERO)), "deadline must be longer than zero");
     assert!(told(config().max_in_flight(0)).contains("max_in_flight"));
     assert!(told(config().breaker(limitra::Breaker::new().failures(0))).contains("not 0"));
-    assert!(told(config().on_outage("local:0")).contains("replicas"));
+    assert!(told(config().on_outage("local:0")).contains("replica"));
     assert!(told(config().on_outage("ajar")).contains("`ajar`"));
     let forever = OnOutage::Closed { retry_after: Duration::MAX };
     assert!(told(config().on_outage(forever)).contains("100 years"));

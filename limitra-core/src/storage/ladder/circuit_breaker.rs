@@ -241,6 +241,10 @@ impl Storage for CircuitBreaker {
         self.shared.storage.reset().await
     }
 
+    fn suspect(&self, since: Instant) {
+        self.shared.storage.suspect(since);
+    }
+
     fn bounds(&self) -> Bounds {
         self.shared.storage.bounds()
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use tokio::runtime::Handle;
@@ -72,7 +72,9 @@ impl Deadline {
         if Handle::try_current().is_err() {
             return Err(error(StorageErrorKind::NoRuntime));
         }
+        let sent = Instant::now();
         tokio::time::timeout(self.within, answer).await.map_err(|_| {
+            self.storage.suspect(sent);
             self.missed.fetch_add(1, Ordering::Relaxed);
             error(StorageErrorKind::Timeout)
         })
@@ -106,6 +108,10 @@ impl Storage for Deadline {
 
     async fn reset(&self) -> Result<u64, StorageError> {
         self.storage.reset().await
+    }
+
+    fn suspect(&self, since: Instant) {
+        self.storage.suspect(since);
     }
 
     fn bounds(&self) -> Bounds {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Instant;
 
 use async_trait::async_trait;
 
@@ -166,6 +167,10 @@ impl Storage for InFlight {
 
     async fn reset(&self) -> Result<u64, StorageError> {
         self.storage.reset().await
+    }
+
+    fn suspect(&self, since: Instant) {
+        self.storage.suspect(since);
     }
 
     fn bounds(&self) -> Bounds {

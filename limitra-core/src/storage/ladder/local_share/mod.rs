@@ -9,6 +9,7 @@ use std::num::NonZeroU32;
 use std::slice;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use async_trait::async_trait;
 
@@ -233,6 +234,10 @@ impl Storage for LocalShare {
         self.shared.owed.forget_all();
         self.shared.fallback.reset().await?;
         self.shared.storage.reset().await
+    }
+
+    fn suspect(&self, since: Instant) {
+        self.shared.storage.suspect(since);
     }
 
     fn bounds(&self) -> Bounds {
