@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::process::Command;
 
 /// The variables that are read.
-const VARIABLES: [&str; 12] = [
+const VARIABLES: [&str; 16] = [
     "LIMITRA_REDIS_URL",
     "LIMITRA_STORAGE_URL",
     "LIMITRA_REDIS_DB",
@@ -16,6 +16,10 @@ const VARIABLES: [&str; 12] = [
     "LIMITRA_SUFFIX",
     "LIMITRA_DEFAULT_ALGORITHM",
     "LIMITRA_DEFAULT_BACKEND",
+    "LIMITRA_DEADLINE",
+    "LIMITRA_BREAKER",
+    "LIMITRA_MAX_IN_FLIGHT",
+    "LIMITRA_ON_OUTAGE",
     "LIMITRA_FAIL_OPEN",
     "LIMITRA_ENABLED",
     "LIMITRA_HASH_IDENTIFIERS",
@@ -62,6 +66,7 @@ fn an_empty_environment_means_the_defaults() {
         ("backend", "memory"),
         ("fail_open", "false"),
         ("key", "limitra:::user:ada:"),
+        ("on_outage", "error"),
     ];
     let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let settings = |mut told: BTreeMap<String, String>| {
@@ -207,9 +212,13 @@ fn a_switch_in_any_other_word_is_told() {
 
 #[test]
 fn an_outage_policy_is_read_as_it_is_written() {
-    for (value, policy) in
-        [("error", "error"), ("open", "open"), ("closed", "closed:1s"), ("closed:500ms", "closed:0.5s"), ("local:4", "local:4")]
-    {
+    for (value, policy) in [
+        ("error", "error"),
+        ("open", "open"),
+        ("closed", "closed:1s"),
+        ("closed:500ms", "closed:0.5s"),
+        ("local:4", "local:4"),
+    ] {
         assert_told(&[("LIMITRA_ON_OUTAGE", value)], "on_outage", policy);
     }
     for value in ["ajar", "closed:0", "local", "local:0"] {
