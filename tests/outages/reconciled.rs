@@ -262,3 +262,15 @@ async fn racing_callers_charge_what_is_owed_once() {
         assert_eq!(world.used(&format!("user {who}")).await, 7 + 8);
     }
 }
+
+#[tokio::test]
+async fn a_hit_whose_answer_was_lost_is_counted_twice_rather_than_not_at_all() {
+    let world = World::new(Algorithm::FixedWindow, 10);
+    let node = world.node(2);
+    node.storage.set(Mood::ForgetsAnswers);
+    hit(&node, "ada", 1).await;
+    assert_eq!(world.used("ada").await, 1);
+    node.storage.set(Mood::Works);
+    assert_eq!(node.share.reconcile().await, 0);
+    assert_eq!(world.used("ada").await, 2);
+}
