@@ -91,7 +91,8 @@ async fn each_probe_that_fails_doubles_the_pause_up_to_the_longest() {
     let stage = Stage::opened().await;
     let mut asked = 3;
     for pause in [PAUSE, 2 * PAUSE, 4 * PAUSE, 4 * PAUSE] {
-        stage.clock.advance(pause - Duration::from_micros(1));
+        stage.clock.advance(pause);
+        stage.clock.step_back(Duration::from_micros(1));
         assert_eq!(kind(stage.limiter.check("ada").await), StorageErrorKind::CircuitOpen);
         stage.clock.advance(Duration::from_micros(1));
         assert_eq!(kind(stage.limiter.check("ada").await), StorageErrorKind::Unavailable);
@@ -155,7 +156,7 @@ async fn failures_with_an_answer_between_them_are_not_one_after_the_other() {
 async fn many_at_once_are_one_failure_and_one_of_them_answered_is_none() {
     let stage = stage(LOST);
     for opened in [false, false, true] {
-        assert_eq!(stage.breaker.state() == CircuitState::Open, false);
+        assert_eq!(stage.breaker.state(), CircuitState::Closed);
         stage.limiter.check_many(0..100).await;
         assert_eq!(stage.breaker.state() == CircuitState::Open, opened);
     }

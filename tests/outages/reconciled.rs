@@ -151,7 +151,7 @@ async fn each_limit_of_a_key_is_charged_what_counts_by_it() {
     storage.set(Mood::Works);
     share.reconcile().await;
     let seen = limiter().storage(&server).build().unwrap().test("ada").await.unwrap();
-    let left: Vec<u64> = seen.rules().iter().map(|rule| rule.remaining()).collect();
+    let left: Vec<u64> = seen.rules().iter().map(limitra::RuleDecision::remaining).collect();
     assert_eq!(left, [8, 92]);
 }
 
