@@ -1,6 +1,7 @@
 //! What a storage is asked, and what it answers.
 
 use std::borrow::Cow;
+use std::num::NonZeroU32;
 
 use smallvec::SmallVec;
 
@@ -38,7 +39,7 @@ impl Attempt<'_> {
             return Err(StorageErrorKind::Full);
         }
         let outcomes = steps.iter().flatten().map(|step| RuleOutcome::of(step, self.mode, allowed));
-        let outcome = Outcome { now, rules: outcomes.collect() };
+        let outcome = Outcome::new(now, outcomes.collect());
         let settled = self.subjects.iter().zip(records).zip(&steps).map(|((subject, record), steps)| {
             self.mode == Mode::Hit && subject.settle(record, steps, allowed, now)
         });
@@ -107,9 +108,17 @@ pub struct Outcome {
     pub now: Micros,
     /// For each rule of each subject, in their order.
     pub rules: SmallVec<[RuleOutcome; 1]>,
+    /// Where a local share decided in the storage's place: by how many the limits were divided. None where the storage
+    /// decided. See [`LocalShare`](crate::LocalShare).
+    pub local_share: Option<NonZeroU32>,
 }
 
 impl Outcome {
+    /// What a storage decided.
+    pub const fn new(now: Micros, rules: SmallVec<[RuleOutcome; 1]>) -> Self {
+        Self { now, rules, local_share: None }
+    }
+
     /// Whether every rule of every subject allowed the hit.
     pub fn is_allowed(&self) -> bool {
         self.rules.iter().all(|rule| rule.allowed)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::algorithm::{Algorithm, AlgorithmName};
 use crate::backend::{Backend, BackendName};
 use crate::clock::ManualClock;
-use crate::decide::{Desk, Outages};
+use crate::decide::Desk;
 use crate::decision::Scope;
 use crate::error::{ConfigurationError, Number};
 use crate::handle::Limitra;
@@ -15,6 +15,7 @@ use crate::limiter::{Inner, RateLimiter};
 use crate::limiter_config::LimiterConfig;
 use crate::notation::parse_many;
 use crate::number::{self, Amount, Seconds};
+use crate::outage::{OnOutage, OutagePolicy, Outages, local_share};
 use crate::rule::rules_of;
 use crate::storage::AnyStorage;
 use crate::storage::memory::MemoryStorage;
@@ -32,7 +33,8 @@ use crate::straight::Straight;
 /// | `project`, `suffix` | absent |
 /// | `backend` | memory |
 /// | `storage`, `redis_client` | memory of its own |
-/// | `fail_open`, `hash_identifiers` | false |
+/// | `on_outage` (or `fail_open`) | the storage's error |
+/// | `hash_identifiers` | false |
 /// | `clock` | the storage's own |
 ///
 /// Whatever is wrong is said by `build`, never by the first request.
@@ -71,6 +73,7 @@ pub struct RateLimiterBuilder {
     #[cfg(feature = "redis")]
     redis_client: Option<crate::storage::redis::RedisClient>,
     fail_open: Option<bool>,
+    on_outage: Option<OnOutage>,
     hash_identifiers: Option<bool>,
     clock: Option<ManualClock>,
     handle: Option<Limitra>,
@@ -193,7 +196,25 @@ impl RateLimiterBuilder {
         self
     }
 
-    /// Whether requests are let through while the storage cannot decide; default false.
+    /// What is answered while the storage cannot decide: an [`OnOutage`] or its text, such as `"closed:5s"` or `"local:4"`.
+    ///
+    /// Memory is always there: there it matters only when all the keys that it may hold are exceeded, and a local
+    /// share is the error then. With a handle, limiters share the memory of a local share.
+    ///
+    /// ```
+    /// use limitra_core::{OnOutage, RateLimiter};
+    ///
+    /// let limiter = RateLimiter::builder().requests(10).window(60).on_outage("local:4").build()?;
+    /// assert_eq!(limiter.config().on_outage, OnOutage::local(4)?);
+    /// # Ok::<(), limitra_core::ConfigurationError>(())
+    /// ```
+    pub fn on_outage(mut self, policy: impl OutagePolicy) -> Self {
+        self.on_outage = policy.on_outage().map_err(|mistake| self.note(mistake)).ok();
+        self
+    }
+
+    /// Whether requests are let through while the storage cannot decide; default false. The short form of
+    /// `on_outage("open")`.
     pub fn fail_open(mut self, fail_open: bool) -> Self {
         self.fail_open = Some(fail_open);
         self
@@ -251,11 +272,13 @@ impl RateLimiterBuilder {
             suffix: suffix.as_deref(),
             hash_identifiers,
         });
-        let fail_open = self.fail_open.or(defaults.map(|settings| settings.fail_open)).unwrap_or_default();
+        let said = OnOutage::of_both(self.on_outage, self.fail_open)?;
+        let on_outage = said.or(defaults.map(|settings| settings.on_outage)).unwrap_or_default();
         let clock = self.clock.or_else(|| defaults.and_then(|settings| settings.clock.clone()));
         let backend = storage.name();
         let outages = Outages::within(handle.as_ref().map(Limitra::outage_counter));
-        let desk = Desk { storage, clock, fail_open, outages, label: scope.as_str().into() };
+        let local = local_share(on_outage, &storage, handle.as_ref())?;
+        let desk = Desk { storage, clock, policy: on_outage, local, outages, label: scope.as_str().into() };
         let enabled = defaults.is_none_or(|settings| settings.enabled);
         let straight = Straight::new(&desk, &space, &rules, Scope::of(&desk.label)).filter(|_| enabled);
         let (capacity, fill_rate) = seed_settings(algorithm, limits.first());
@@ -269,7 +292,8 @@ impl RateLimiterBuilder {
             project,
             prefix,
             suffix,
-            fail_open,
+            fail_open: on_outage == OnOutage::FailOpen,
+            on_outage,
         };
         Ok(RateLimiter::from_inner(Inner { straight, rules, space, desk, config, enabled }))
     }

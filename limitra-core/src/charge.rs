@@ -59,7 +59,8 @@ impl<'a> Charge<'a> {
 ///
 /// # Errors
 /// As [`RateLimiter::check_cost`]; a [`ConfigurationError`] if there is no subject, one is named
-/// twice, or the limiters do not share a storage. `fail_open` applies if all of them have it.
+/// twice, or the limiters do not share a storage. An outage policy applies if all of them have
+/// the same one (for a local share: of the same handle); else the error does.
 pub async fn check_all<'a>(charges: impl IntoIterator<Item = Charge<'a>>) -> Result<Decision, Error> {
     let charges: Charges<'a> = charges.into_iter().collect();
     let (_, pending) = charges.ask()?;
@@ -99,7 +100,7 @@ impl Charges<'_> {
             if !desk.is_same(&inner.desk) {
                 return Err(ConfigurationError::DifferentStorages.into());
             }
-            desk.fail_open &= inner.desk.fail_open;
+            desk.join(&inner.desk);
             let key = inner.space.key(&charge.identifier);
             let text = key.text().into_owned();
             if keys.contains(&text) {

@@ -9,10 +9,14 @@ use crate::clock::ManualClock;
 use crate::environment;
 use crate::error::ConfigurationError;
 use crate::handle::Limitra;
+use crate::outage::{Event, Ladder, OnOutage, OutagePolicy, Telemetry};
 use crate::source::Given;
 use crate::storage::AnyStorage;
 #[cfg(doc)]
 use crate::storage::deny_cache::DenyCache;
+use crate::storage::ladder::Breaker;
+#[cfg(doc)]
+use crate::storage::ladder::{CircuitBreaker, Deadline, InFlight};
 
 /// The settings that attributed functions share, as chained setters.
 ///
@@ -29,7 +33,11 @@ use crate::storage::deny_cache::DenyCache;
 /// | `default_algorithm` | `sliding_window` |
 /// | `project`, `suffix` | absent |
 /// | `prefix` | `"limitra"` |
-/// | `fail_open` | false |
+/// | `deadline` | 250 ms, over any storage but memory |
+/// | `breaker` | opens after 5 failures for 1 s, up to 30 s; over any storage but memory |
+/// | `max_in_flight` | 10,000, over any storage but memory |
+/// | `on_outage` (or `fail_open`) | the storage's error |
+/// | `on_event` | none |
 /// | `enabled` | true |
 /// | `hash_identifiers` | false |
 ///
@@ -50,6 +58,10 @@ pub struct LimitraConfig {
     redis_db: Option<i64>,
     storage: Option<AnyStorage>,
     deny_cache: Option<Duration>,
+    ladder: Ladder,
+    telemetry: Telemetry,
+    fail_open: Option<bool>,
+    on_outage: Option<OnOutage>,
     default_backend: Option<Backend>,
     settings: Settings,
     mistake: Option<ConfigurationError>,
@@ -62,7 +74,7 @@ pub(crate) struct Settings {
     pub(crate) project: Option<String>,
     pub(crate) suffix: Option<String>,
     pub(crate) default_algorithm: Algorithm,
-    pub(crate) fail_open: bool,
+    pub(crate) on_outage: OnOutage,
     pub(crate) enabled: bool,
     pub(crate) hash_identifiers: bool,
     pub(crate) clock: Option<ManualClock>,
@@ -75,7 +87,7 @@ impl Default for Settings {
             project: None,
             suffix: None,
             default_algorithm: Algorithm::default(),
-            fail_open: false,
+            on_outage: OnOutage::Error,
             enabled: true,
             hash_identifiers: false,
             clock: None,
@@ -100,7 +112,9 @@ impl LimitraConfig {
     }
 
     /// What the environment says: `LIMITRA_REDIS_URL`, `LIMITRA_REDIS_DB`, `LIMITRA_STORAGE_URL`, `LIMITRA_DENY_CACHE`
-    /// (seconds), `LIMITRA_PROJECT`, `LIMITRA_PREFIX`, `LIMITRA_SUFFIX`, `LIMITRA_DEFAULT_ALGORITHM`, `LIMITRA_DEFAULT_BACKEND`,
+    /// (seconds), `LIMITRA_DEADLINE` (seconds, or `off`), `LIMITRA_BREAKER` (failures, or failures and pause such as
+    /// `5:500ms`, or `off`), `LIMITRA_MAX_IN_FLIGHT` (a number, or `off`), `LIMITRA_ON_OUTAGE` (`error`, `open`, `closed:5s`,
+    /// `local:4`), `LIMITRA_PROJECT`, `LIMITRA_PREFIX`, `LIMITRA_SUFFIX`, `LIMITRA_DEFAULT_ALGORITHM`, `LIMITRA_DEFAULT_BACKEND`,
     /// `LIMITRA_FAIL_OPEN`, `LIMITRA_ENABLED` and `LIMITRA_HASH_IDENTIFIERS` (`true`/`false`, `1`/`0`).
     /// A variable that is absent or empty leaves the default; setters called after it win.
     ///
@@ -210,9 +224,58 @@ impl LimitraConfig {
         self
     }
 
-    /// Whether requests are let through while the storage cannot decide.
+    /// Within which time every decision ends, connecting included: a [`Deadline`] over the storage. Default: 250 ms;
+    /// `None` for none. Memory has no need of one.
+    ///
+    /// ```
+    /// use limitra_core::LimitraConfig;
+    /// use std::time::Duration;
+    ///
+    /// LimitraConfig::new().deadline(Duration::from_millis(100)).build()?;
+    /// LimitraConfig::new().deadline(None).build()?;
+    /// # Ok::<(), limitra_core::ConfigurationError>(())
+    /// ```
+    #[cfg(feature = "deadline")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "deadline")))]
+    pub fn deadline(mut self, deadline: impl Into<Option<Duration>>) -> Self {
+        self.ladder.deadline = deadline.into();
+        self
+    }
+
+    /// When a storage that fails is left alone for a while: a [`CircuitBreaker`] over it. Default: [`Breaker::new`]; `None`
+    /// for none. Memory has no need of one.
+    pub fn breaker(mut self, breaker: impl Into<Option<Breaker>>) -> Self {
+        self.ladder.breaker = breaker.into();
+        self
+    }
+
+    /// How many decisions wait for the storage at once: [`InFlight`] over it. Default: 10,000; `None` for no bound.
+    /// Memory has no need of one.
+    pub fn max_in_flight(mut self, max_in_flight: impl Into<Option<usize>>) -> Self {
+        self.ladder.max_in_flight = max_in_flight.into();
+        self
+    }
+
+    /// What is answered while the storage cannot decide, where a limiter or an attribute does not say it: an [`OnOutage`] or
+    /// its text, such as `"closed:5s"` or `"local:4"`. Default: the storage's error.
+    pub fn on_outage(mut self, policy: impl OutagePolicy) -> Self {
+        match policy.on_outage() {
+            Ok(policy) => self.on_outage = Some(policy),
+            Err(mistake) => self.note(mistake),
+        }
+        self
+    }
+
+    /// Whether requests are let through while the storage cannot decide. The short form of `on_outage("open")`.
     pub fn fail_open(mut self, fail_open: bool) -> Self {
-        self.settings.fail_open = fail_open;
+        self.fail_open = Some(fail_open);
+        self
+    }
+
+    /// Calls this with every [`Event`]: an outage that begins or ends, a circuit breaker that opens or closes. It is called in
+    /// the task or thread that found out, between a caller and its decision, so it must be quick.
+    pub fn on_event(mut self, hook: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.telemetry = Telemetry::of(hook);
         self
     }
 
@@ -247,10 +310,13 @@ impl LimitraConfig {
     ///
     /// # Errors
     /// [`ConfigurationError`] if something is wrong.
-    pub fn build(self) -> Result<Limitra, ConfigurationError> {
+    pub fn build(mut self) -> Result<Limitra, ConfigurationError> {
         if let Some(mistake) = self.mistake {
             return Err(mistake);
         }
+        self.ladder.check()?;
+        let on_outage = OnOutage::of_both(self.on_outage, self.fail_open)?;
+        self.settings.on_outage = on_outage.unwrap_or_default();
         let given = Given {
             storage: self.storage,
             storage_url: self.storage_url.map(|Secret(url)| url),
@@ -259,11 +325,8 @@ impl LimitraConfig {
             #[cfg(feature = "redis")]
             redis_client: self.redis_client,
         };
-        let given = match self.deny_cache {
-            Some(max_age) => given.storage_under_deny_cache(max_age)?,
-            None => given.storage()?,
-        };
-        let limitra = Limitra::new(given, self.default_backend, self.settings);
+        let rungs = given.rungs(&self.ladder, self.deny_cache, &self.telemetry)?;
+        let limitra = Limitra::new(rungs, self.default_backend, self.settings, self.telemetry);
         // Whether the default backend is there is said now, not by the first limiter.
         limitra.storage_for(self.default_backend)?;
         Ok(limitra)

@@ -5,7 +5,6 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
@@ -17,8 +16,10 @@ use crate::decision::Decision;
 use crate::error::{ConfigurationError, Error, StorageError, StorageErrorKind};
 use crate::key::Key;
 use crate::limit::Limit;
+use crate::outage::{OnOutage, Outages, Whose};
 use crate::rule::Rule;
-use crate::storage::AnyStorage;
+use crate::storage::ladder::LocalShare;
+use crate::storage::{AnyStorage, Storage};
 use crate::time::{Clock, Micros};
 
 /// The subjects of one question.
@@ -83,35 +84,12 @@ impl Owned {
 pub(crate) struct Desk {
     pub(crate) storage: AnyStorage,
     pub(crate) clock: Option<ManualClock>,
-    pub(crate) fail_open: bool,
+    pub(crate) policy: OnOutage,
+    /// What decides in the storage's place, if the policy is a local share; it stands over the storage.
+    pub(crate) local: Option<LocalShare>,
     pub(crate) outages: Arc<Outages>,
     /// What logs call it: the function, or the limiter's scope. Never an identifier.
     pub(crate) label: Arc<str>,
-}
-
-/// How many decisions could not be had, of one limiter and of the handle that it was built from.
-#[derive(Debug, Default)]
-pub(crate) struct Outages {
-    count: AtomicU64,
-    of_handle: Option<Arc<Outages>>,
-}
-
-impl Outages {
-    /// A count that also adds to the handle's.
-    pub(crate) fn within(of_handle: Option<Arc<Self>>) -> Arc<Self> {
-        Arc::new(Self { count: AtomicU64::new(0), of_handle })
-    }
-
-    pub(crate) fn count(&self) -> u64 {
-        self.count.load(Ordering::Relaxed)
-    }
-
-    fn add_one(&self) {
-        self.count.fetch_add(1, Ordering::Relaxed);
-        if let Some(of_handle) = &self.of_handle {
-            of_handle.add_one();
-        }
-    }
 }
 
 impl Desk {
@@ -130,7 +108,7 @@ impl Desk {
         let (owned, desk) = (question.owned(), self.clone());
         Pending::running(async move {
             let question = owned.question();
-            let answer = desk.storage.shared().decide(&question.attempt()).await;
+            let answer = desk.asked().decide(&question.attempt()).await;
             desk.answer(&question, answer)
         })
     }
@@ -161,7 +139,7 @@ impl Desk {
         Pending::running(async move {
             let open: Vec<Question<'_>> = owned.iter().map(Owned::question).collect();
             let attempts: Vec<Attempt<'_>> = open.iter().map(Question::attempt).collect();
-            let outcomes = desk.storage.shared().decide_many(&attempts).await;
+            let outcomes = desk.asked().decide_many(&attempts).await;
             desk.answers(settled, &open, outcomes)
         })
     }
@@ -216,7 +194,28 @@ impl Desk {
             return Ok(());
         }
         let text = key.text().into_owned();
-        Ok(self.storage.shared().clear(Key::from_text(&text)).await?)
+        Ok(self.asked().clear(Key::from_text(&text)).await?)
+    }
+
+    /// What is asked where the storage is not memory.
+    fn asked(&self) -> Arc<dyn Storage> {
+        match &self.local {
+            Some(local) => Arc::new(local.clone()),
+            None => self.storage.shared(),
+        }
+    }
+
+    /// Takes part in a decision with another desk: a policy holds if both have the same one.
+    pub(crate) fn join(&mut self, other: &Self) {
+        let same_local = match (&self.local, &other.local) {
+            (None, None) => true,
+            (Some(one), Some(other)) => one.is_same(other),
+            _ => false,
+        };
+        if self.policy != other.policy || !same_local {
+            self.policy = OnOutage::Error;
+            self.local = None;
+        }
     }
 
     pub(crate) fn is_same(&self, other: &Self) -> bool {
@@ -258,11 +257,18 @@ impl Desk {
 
     /// Applies the outage policy.
     fn answer(&self, question: &Question<'_>, answer: Result<Outcome, StorageError>) -> Answer {
+        let by_share = answer.as_ref().is_ok_and(|outcome| outcome.local_share.is_some());
         let decided = answer.and_then(|outcome| {
             Decision::new(&question.asked, &question.places, &outcome).ok_or_else(|| self.malformed())
         });
         match decided {
             Ok(decision) => {
+                if by_share {
+                    let why = self.local.as_ref().and_then(LocalShare::why);
+                    self.outages.failed(self.whose(), why.unwrap_or(StorageErrorKind::Unavailable));
+                } else {
+                    self.outages.decided(|| self.whose());
+                }
                 if !decision.is_allowed() {
                     log_refusal(&self.label, || (decision.limit(), decision.retry_after()));
                 }
@@ -279,16 +285,17 @@ impl Desk {
     /// What is answered where no decision could be had.
     #[cold]
     pub(crate) fn undecided(&self, error: StorageError) -> Result<Decision, Error> {
-        self.outages.add_one();
-        let policy = if self.fail_open { "fail_open" } else { "error" };
-        tracing::warn!(
-            target: "limitra",
-            of = &*self.label,
-            policy,
-            %error,
-            "no rate limit decision could be had"
-        );
-        if self.fail_open { Ok(Decision::degraded()) } else { Err(error.into()) }
+        self.outages.failed(self.whose(), error.kind());
+        match self.policy {
+            OnOutage::FailOpen => Ok(Decision::degraded()),
+            OnOutage::Closed { retry_after } => Ok(Decision::closed_for(OnOutage::retry_after(retry_after))),
+            // What a share could decide it has decided.
+            OnOutage::Error | OnOutage::Local { .. } => Err(error.into()),
+        }
+    }
+
+    fn whose(&self) -> Whose<'_> {
+        Whose { of: &self.label, storage: self.storage.name(), policy: self.policy }
     }
 }
 

@@ -5,9 +5,11 @@ use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::algorithm::Algorithm;
 use crate::attempt::{Outcome, Subject};
 use crate::exceeded::RateLimitExceeded;
 use crate::limit::Limit;
+use crate::rule::Rule;
 use crate::rule_decision::RuleDecision;
 use crate::scope::ShortScope;
 use crate::state::State;
@@ -72,6 +74,9 @@ enum Kind {
     /// One rule: nearly always.
     One,
     Several,
+    /// The same two, decided by an outage policy.
+    OneDegraded,
+    SeveralDegraded,
 }
 
 /// What is not kept in place: several rules, or the long scope of one.
@@ -115,6 +120,14 @@ impl Decision {
         decision
     }
 
+    /// Refused for this long because an outage policy says so: by a limit of nothing.
+    pub(crate) fn closed_for(retry_after: Micros) -> Self {
+        let rule = Rule::of(Algorithm::FixedWindow, Limit::nothing_for(retry_after));
+        let state = State { until: retry_after, ..State::default() };
+        let rule = RuleDecision::new(&rule, state, Micros::ZERO, 1, false);
+        Self { kind: Kind::OneDegraded, rule, ..Self::unlimited() }
+    }
+
     /// What one rule came to, and the scope of its subject, which only a refusal tells.
     #[inline]
     pub(crate) fn of_one(rule: RuleDecision, scope: &Scope) -> Self {
@@ -149,10 +162,22 @@ impl Decision {
             .iter()
             .zip(places)
             .flat_map(|(subject, &place)| subject.rules.iter().map(move |rule| (place, rule, subject.cost)));
+        let decided = |rule: &Rule| outcome.local_share.map_or(*rule, |replicas| rule.share(replicas));
         let rules = asked.zip(&outcome.rules).map(|((place, rule, cost), found)| {
-            RuleDecision::new(rule, found.state, outcome.now, cost, found.allowed).of_subject(place)
+            RuleDecision::new(&decided(rule), found.state, outcome.now, cost, found.allowed).of_subject(place)
         });
-        Some(Self::of(rules))
+        let decision = Self::of(rules);
+        Some(if outcome.local_share.is_some() { decision.by_policy() } else { decision })
+    }
+
+    /// The same, decided by an outage policy.
+    fn by_policy(mut self) -> Self {
+        self.kind = match self.kind {
+            Kind::One => Kind::OneDegraded,
+            Kind::Several => Kind::SeveralDegraded,
+            kind => kind,
+        };
+        self
     }
 
     fn of(mut rules: impl Iterator<Item = RuleDecision>) -> Self {
@@ -177,7 +202,7 @@ impl Decision {
         if let Some(more) = &mut self.more.0 {
             Arc::make_mut(more).scopes = scopes.into_iter().collect();
         } else if let Some(scope) = scopes.into_iter().nth(self.rule.subject()) {
-            return Self::of_one(self.rule, &Scope::of(&scope));
+            return Self { kind: self.kind, ..Self::of_one(self.rule, &Scope::of(&scope)) };
         }
         self
     }
@@ -188,9 +213,10 @@ impl Decision {
         self.rule.is_allowed()
     }
 
-    /// Whether it was let through by an outage policy, without knowing any count.
+    /// Whether an outage policy made it, because the storage could not: let through, refused, or decided by a
+    /// local share of the limits, whose figures it then has. See [`OnOutage`](crate::OnOutage).
     pub const fn is_degraded(&self) -> bool {
-        matches!(self.kind, Kind::Degraded)
+        matches!(self.kind, Kind::Degraded | Kind::OneDegraded | Kind::SeveralDegraded)
     }
 
     /// The limit that binds: on a refusal the one with the longest wait, else the one with the
@@ -218,8 +244,8 @@ impl Decision {
     /// The same for each rule, in the order of the subjects and their limits.
     pub fn rules(&self) -> &[RuleDecision] {
         match (self.kind, &self.more.0) {
-            (Kind::One, _) => slice::from_ref(&self.rule),
-            (Kind::Several, Some(more)) => &more.rules,
+            (Kind::One | Kind::OneDegraded, _) => slice::from_ref(&self.rule),
+            (Kind::Several | Kind::SeveralDegraded, Some(more)) => &more.rules,
             _ => &[],
         }
     }
@@ -244,7 +270,7 @@ impl Decision {
     fn refusal(&self) -> Option<RateLimitExceeded> {
         let rule = self.binding()?;
         let scope = match (&self.more.0, self.kind) {
-            (Some(more), Kind::One) => more.scopes.first().map(ToString::to_string),
+            (Some(more), Kind::One | Kind::OneDegraded) => more.scopes.first().map(ToString::to_string),
             (Some(more), _) => more.scopes.get(rule.subject()).map(ToString::to_string),
             (None, _) => Some(self.scope.text()),
         };

@@ -7,6 +7,8 @@ use crate::algorithm::Algorithm;
 use crate::backend::Backend;
 use crate::config::LimitraConfig;
 use crate::error::ConfigurationError;
+use crate::outage::OnOutage;
+use crate::storage::ladder::Breaker;
 use crate::storage::options::{Flag, LengthOfTime};
 
 const REDIS_URL: &str = "LIMITRA_REDIS_URL";
@@ -14,6 +16,38 @@ const STORAGE_URL: &str = "LIMITRA_STORAGE_URL";
 const BACKENDS: &str = "memory, redis, memcached, mongodb, etcd or postgres";
 const ALGORITHMS: &str = "sliding_window, fixed_window, fixed_window_aligned, fixed_window_elastic_expiry, \
     moving_window, token_bucket, leaky_bucket or gcra";
+
+const POLICIES: &str = "error, open, closed, closed:5s or local:4";
+#[cfg(feature = "deadline")]
+const DEADLINES: &str = "a number of seconds above 0, like 0.5, or 500ms, or off";
+const BREAKERS: &str =
+    "a number of failures, with the pause behind a colon if it is not 1s, like 5 or 5:500ms, or off";
+
+/// A setting, or none.
+struct OrOff<T>(Option<T>);
+
+impl<T: FromStr> FromStr for OrOff<T> {
+    type Err = T::Err;
+
+    fn from_str(text: &str) -> Result<Self, T::Err> {
+        if text.eq_ignore_ascii_case("off") { Ok(Self(None)) } else { text.parse().map(Some).map(Self) }
+    }
+}
+
+/// A circuit breaker as text: `5` or `5:500ms`.
+struct Settings(Breaker);
+
+impl FromStr for Settings {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (failures, pause) = text.split_once(':').map_or((text, None), |(it, pause)| (it, Some(pause)));
+        let breaker = Breaker::new().failures(failures.parse().map_err(drop)?);
+        let Some(pause) = pause else { return Ok(Self(breaker)) };
+        let LengthOfTime(pause) = pause.parse()?;
+        Ok(Self(breaker.pause(pause)))
+    }
+}
 
 pub(crate) fn config() -> Result<LimitraConfig, ConfigurationError> {
     let mut config = LimitraConfig::new();
@@ -43,6 +77,19 @@ pub(crate) fn config() -> Result<LimitraConfig, ConfigurationError> {
     }
     if let Some(backend) = parsed::<Backend>("LIMITRA_DEFAULT_BACKEND", BACKENDS)? {
         config = config.default_backend(backend);
+    }
+    #[cfg(feature = "deadline")]
+    if let Some(OrOff(deadline)) = parsed("LIMITRA_DEADLINE", DEADLINES)? {
+        config = config.deadline(deadline.map(|LengthOfTime(deadline)| deadline));
+    }
+    if let Some(OrOff(breaker)) = parsed("LIMITRA_BREAKER", BREAKERS)? {
+        config = config.breaker(breaker.map(|Settings(breaker)| breaker));
+    }
+    if let Some(OrOff(most)) = parsed("LIMITRA_MAX_IN_FLIGHT", "a number, or off")? {
+        config = config.max_in_flight(most);
+    }
+    if let Some(policy) = parsed::<OnOutage>("LIMITRA_ON_OUTAGE", POLICIES)? {
+        config = config.on_outage(policy);
     }
     if let Some(Flag(fail_open)) = parsed("LIMITRA_FAIL_OPEN", Flag::EXPECTED)? {
         config = config.fail_open(fail_open);

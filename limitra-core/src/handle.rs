@@ -1,18 +1,20 @@
 //! Handles on a configuration, the process-wide one among them.
 
 use std::fmt;
-use std::sync::Arc;
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use once_cell::sync::OnceCell;
 
 use crate::backend::Backend;
 use crate::builder::RateLimiterBuilder;
 use crate::config::Settings;
-use crate::decide::Outages;
 use crate::error::{ConfigurationError, Error};
 use crate::limiter::RateLimiter;
+use crate::outage::{Health, Outages, Rungs, Telemetry};
 use crate::storage::AnyStorage;
+use crate::storage::ladder::{CircuitBreaker, InFlight, LocalShare};
 use crate::storage::memory::MemoryStorage;
 
 /// A handle on a configuration: what limiters and attributed functions (`limitra = expr`) are built from.
@@ -33,6 +35,12 @@ struct Shared {
     default_backend: Option<Backend>,
     settings: Settings,
     outages: Arc<Outages>,
+    telemetry: Telemetry,
+    /// The layers over the given storage.
+    breaker: Option<CircuitBreaker>,
+    in_flight: Option<InFlight>,
+    /// A share for each number of replicas that was asked for: limiters that share a storage share it too.
+    shares: Mutex<Vec<(NonZeroU32, LocalShare)>>,
 }
 
 static NEXT_HANDLE: AtomicU64 = AtomicU64::new(0);
@@ -71,6 +79,39 @@ impl Limitra {
         self.inner.outages.count()
     }
 
+    /// How its storage fares, as this process knows it without asking. [`Limitra::check`] asks.
+    pub fn health(&self) -> Health {
+        let storage = self.storage();
+        let is_given = storage.memory().is_none();
+        Health {
+            storage: storage.name(),
+            breaker: self.inner.breaker.as_ref().filter(|_| is_given).map(CircuitBreaker::state),
+            in_flight: self.inner.in_flight.as_ref().filter(|_| is_given).map(InFlight::in_flight),
+            outages: self.outages(),
+            last_outage: self.inner.outages.last(),
+        }
+    }
+
+    /// The share of the storage that was given, for so many replicas: the same for all limiters.
+    pub(crate) fn local_share(
+        &self,
+        storage: &AnyStorage,
+        replicas: NonZeroU32,
+        make: impl FnOnce(Telemetry) -> Result<LocalShare, ConfigurationError>,
+    ) -> Result<LocalShare, ConfigurationError> {
+        let telemetry = self.inner.telemetry.clone();
+        if !self.inner.given.as_ref().is_some_and(|given| given.is_same(storage)) {
+            return make(telemetry);
+        }
+        let mut shares = self.inner.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, share)) = shares.iter().find(|(other, _)| *other == replicas) {
+            return Ok(share.clone());
+        }
+        let share = make(telemetry)?;
+        shares.push((replicas, share.clone()));
+        Ok(share)
+    }
+
     pub(crate) fn outage_counter(&self) -> Arc<Outages> {
         Arc::clone(&self.inner.outages)
     }
@@ -97,7 +138,7 @@ impl Limitra {
     /// The process-wide handle. Asking for it settles the configuration: `function` is to blame for a later `init`.
     pub(crate) fn global(function: &str) -> Self {
         let global = GLOBAL.get_or_init(|| Global {
-            limitra: Self::new(None, None, Settings::default()),
+            limitra: Self::new(None, None, Settings::default(), Telemetry::default()),
             decided_by: Some(function.to_owned()),
         });
         global.limitra.clone()
@@ -115,14 +156,29 @@ impl Limitra {
     }
 
     pub(crate) fn new(
-        given: Option<AnyStorage>,
+        rungs: Option<Rungs>,
         default_backend: Option<Backend>,
         settings: Settings,
+        telemetry: Telemetry,
     ) -> Self {
+        let (given, breaker, in_flight) =
+            rungs.map_or((None, None, None), |it| (Some(it.storage), it.breaker, it.in_flight));
         let number = NEXT_HANDLE.fetch_add(1, Ordering::Relaxed);
         let memory = given.as_ref().and_then(AnyStorage::memory).cloned().unwrap_or_default();
-        let outages = Outages::within(None);
-        Self { inner: Arc::new(Shared { number, memory, given, default_backend, settings, outages }) }
+        let outages = Outages::of_handle(telemetry.clone());
+        let shared = Shared {
+            number,
+            memory,
+            given,
+            default_backend,
+            settings,
+            outages,
+            telemetry,
+            breaker,
+            in_flight,
+            shares: Mutex::default(),
+        };
+        Self { inner: Arc::new(shared) }
     }
 }
 

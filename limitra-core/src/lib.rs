@@ -32,6 +32,7 @@ mod limiter_config;
 mod log;
 mod notation;
 mod number;
+mod outage;
 mod rate_limit;
 mod record;
 mod rule;
@@ -69,6 +70,7 @@ pub use limiter::RateLimiter;
 pub use limiter_config::LimiterConfig;
 pub use notation::{parse, parse_many};
 pub use number::{Amount, Seconds};
+pub use outage::{Event, Health, OnOutage, OutagePolicy};
 pub use rate_limit::RateLimit;
 pub use record::Record;
 pub use rule::{Rule, Span};
@@ -83,6 +85,10 @@ pub use storage::deny_cache::{DenyCache, DenyCacheBuilder};
 #[cfg(feature = "etcd")]
 #[cfg_attr(docsrs, doc(cfg(feature = "etcd")))]
 pub use storage::etcd::{EtcdStorage, EtcdStorageBuilder};
+#[cfg(feature = "deadline")]
+#[cfg_attr(docsrs, doc(cfg(feature = "deadline")))]
+pub use storage::ladder::Deadline;
+pub use storage::ladder::{Breaker, CircuitBreaker, CircuitState, InFlight, LocalShare};
 #[cfg(feature = "memcached")]
 #[cfg_attr(docsrs, doc(cfg(feature = "memcached")))]
 pub use storage::memcached::{MemcachedStorage, MemcachedStorageBuilder};

@@ -1,7 +1,7 @@
 //! An amount per window.
 
 use std::fmt;
-use std::num::NonZeroU64;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::time::Duration;
 
 use crate::error::ConfigurationError;
@@ -108,6 +108,22 @@ impl Limit {
             Some(burst) => burst.get(),
             None => self.amount,
         }
+    }
+
+    /// The part of one of so many replicas: amount and burst divided and rounded up, at least 1. What limits nothing, or
+    /// allows nothing, stays as it is.
+    pub(crate) fn share(self, replicas: NonZeroU32) -> Self {
+        if self.is_unlimited() {
+            return self;
+        }
+        let replicas = NonZeroU64::from(replicas).get();
+        let burst = self.burst.and_then(|burst| NonZeroU64::new(burst.get().div_ceil(replicas)));
+        Self { amount: self.amount.div_ceil(replicas), burst, ..self }
+    }
+
+    /// What refuses everything for this long.
+    pub(crate) const fn nothing_for(window: Micros) -> Self {
+        Self { amount: 0, window, burst: None }
     }
 
     pub(crate) const fn window_micros(&self) -> Micros {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::algorithm::Algorithm;
 use crate::limit::Limit;
+use crate::outage::OnOutage;
 
 /// What a [`RateLimiter`](crate::RateLimiter) was built from.
 #[derive(Clone, PartialEq)]
@@ -27,8 +28,10 @@ pub struct LimiterConfig {
     pub prefix: Option<String>,
     /// The suffix in the key.
     pub suffix: Option<String>,
-    /// Whether an outage lets requests through.
+    /// Whether an outage lets requests through: whether `on_outage` is [`OnOutage::FailOpen`].
     pub fail_open: bool,
+    /// What is answered while the storage cannot decide.
+    pub on_outage: OnOutage,
 }
 
 impl fmt::Debug for LimiterConfig {
@@ -41,7 +44,7 @@ impl fmt::Debug for LimiterConfig {
             .field("project", &self.project)
             .field("prefix", &self.prefix)
             .field("suffix", &self.suffix)
-            .field("fail_open", &self.fail_open)
+            .field("on_outage", &self.on_outage)
             .finish_non_exhaustive()
     }
 }

@@ -1,6 +1,7 @@
 //! A limit and the algorithm that holds it.
 
 use std::fmt;
+use std::num::NonZeroU32;
 
 use smallvec::SmallVec;
 
@@ -116,6 +117,11 @@ impl Rule {
     /// For the buckets: how far a hit of `cost` moves the theoretical arrival time, `cost * window / amount`.
     pub fn increment(&self, cost: u64) -> Span {
         if cost == 1 { self.emission } else { self.span_of(cost) }
+    }
+
+    /// The part of one of so many replicas.
+    pub(crate) fn share(&self, replicas: NonZeroU32) -> Self {
+        Self::of(self.algorithm, self.limit.share(replicas))
     }
 
     /// Two rules with one tag would share a counter: the algorithm and the window.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::error::ConfigurationError;
+use crate::outage::{Ladder, Rungs, Telemetry};
 use crate::storage::deny_cache::DenyCache;
 use crate::storage::{AnyStorage, from_url};
 
@@ -40,20 +41,24 @@ impl Given {
         }
     }
 
-    /// The same under a deny cache; memory stays as it is.
-    pub(crate) fn storage_under_deny_cache(
+    /// The same under its layers, a deny cache on top; memory stays as it is.
+    pub(crate) fn rungs(
         self,
-        max_age: Duration,
-    ) -> Result<Option<AnyStorage>, ConfigurationError> {
-        if max_age.is_zero() {
+        ladder: &Ladder,
+        deny_cache: Option<Duration>,
+        telemetry: &Telemetry,
+    ) -> Result<Option<Rungs>, ConfigurationError> {
+        if deny_cache.is_some_and(|max_age| max_age.is_zero()) {
             return Err(ConfigurationError::ZeroDeadline { what: "deny_cache" });
         }
-        match self.storage()? {
-            Some(storage) if storage.memory().is_none() => {
-                Ok(Some(DenyCache::over(storage).max_age(max_age).build()?.into()))
-            }
-            storage => Ok(storage),
+        let Some(storage) = self.storage()? else { return Ok(None) };
+        let mut rungs = ladder.over(storage, telemetry)?;
+        if let Some(max_age) = deny_cache
+            && rungs.storage.memory().is_none()
+        {
+            rungs.storage = DenyCache::over(rungs.storage).max_age(max_age).build()?.into();
         }
+        Ok(Some(rungs))
     }
 
     fn is_given_once(&self) -> Result<(), ConfigurationError> {

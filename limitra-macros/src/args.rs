@@ -11,7 +11,7 @@ use crate::complaints::Complaints;
 use crate::nearest::{listed, nearest};
 
 /// Every parameter of the attribute, in the order in which the documentation has them.
-pub(crate) const NAMES: [&str; 23] = [
+pub(crate) const NAMES: [&str; 24] = [
     "requests",
     "window",
     "limits",
@@ -28,6 +28,7 @@ pub(crate) const NAMES: [&str; 23] = [
     "prefix",
     "suffix",
     "fail_open",
+    "on_outage",
     "on_exceeded",
     "on_error",
     "block",

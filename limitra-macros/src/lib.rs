@@ -56,7 +56,8 @@ mod shape;
 /// | `backend` | `"memory"`, or the kind of the configured storage: `"redis"`, `"memcached"`, `"mongodb"`, `"etcd"`, `"postgres"` | the configured one |
 /// | `redis_client`, `storage` | a client or any storage for this function | the configured one |
 /// | `project`, `prefix`, `suffix` | parts of the key | the configured ones |
-/// | `fail_open` | whether calls are let through while no decision can be had | the configured one: `false` |
+/// | `on_outage` | what is answered while no decision can be had: `"error"`, `"open"`, `"closed:5s"`, `"local:4"`, or an `OnOutage` | the configured one: `"error"` |
+/// | `fail_open` | `true`: the short form of `on_outage = "open"` | the configured one: `false` |
 /// | `on_exceeded` | called with the `RateLimitExceeded`; its value is returned | the error is returned |
 /// | `on_error` | called with the `Error` when no decision could be had; its value is returned | the error is returned |
 /// | `block` | `false`: the function always runs, and `on_exceeded` only looks on | `true` |
@@ -92,7 +93,7 @@ mod shape;
 /// # Several at once
 ///
 /// Stacked `#[rate_limit]`s are one decision on several subjects, all or nothing. What speaks of the
-/// whole function (`on_exceeded`, `on_error`, `block`, `decision`, `fail_open`, `backend`, `redis_client`, `storage`,
+/// whole function (`on_exceeded`, `on_error`, `block`, `decision`, `fail_open`, `on_outage`, `backend`, `redis_client`, `storage`,
 /// `limitra`, `crate`) is said on one of them.
 ///
 /// ```
@@ -108,7 +109,7 @@ mod shape;
 ///
 /// Without `on_exceeded` the return type carries the error: any `Result<T, E>` with `E: From<limitra::Error>`,
 /// or a type that implements `limitra::FromError`. With `on_exceeded` its value is returned, whatever it is; then
-/// what happens in an outage is said too (`fail_open = true`, `backend = "memory"` or `on_error`), unless the return
+/// what happens in an outage is said too (`fail_open = true`, `on_outage = "closed"`, `backend = "memory"` or `on_error`), unless the return
 /// type can carry that error.
 ///
 /// ```

@@ -2,6 +2,9 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "deadline")]
+#[cfg_attr(docsrs, doc(cfg(feature = "deadline")))]
+pub use limitra_core::Deadline;
 #[cfg(feature = "blocking")]
 #[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
 pub use limitra_core::blocking;
@@ -11,15 +14,16 @@ pub use limitra_core::conformance;
 pub use limitra_core::storage;
 pub use limitra_core::strategies;
 pub use limitra_core::{
-    Algorithm, AlgorithmName, Amount, AnyStorage, Attempt, Backend, BackendName, Bounds, Charge, Clock,
-    ConcurrentUpdateError, ConfigurationError, Decided, Decision, Error, FixedWindowAlignedRateLimiter,
-    FixedWindowElasticExpiryRateLimiter, FixedWindowRateLimiter, FromError, GcraLimiter, Granularity,
-    Identifier, Key, LeakyBucketLimiter, Limit, LimiterConfig, Limitra, LimitraConfig, ManualClock,
-    MemoryStorage, MemoryStorageBuilder, Micros, Mode, MovingWindowRateLimiter, NotationError,
-    NotationProblem, Number, Outcome, RateLimit, RateLimitExceeded, RateLimiter, RateLimiterBuilder, Record,
-    RegisteredGranularity, Rule, RuleDecision, RuleOutcome, Seconds, SlidingWindowRateLimiter, Span, State,
-    Status, Storage, StorageError, StorageErrorKind, Subject, TokenBucketLimiter, UrlProblem, Usage,
-    check_all, parse, parse_many,
+    Algorithm, AlgorithmName, Amount, AnyStorage, Attempt, Backend, BackendName, Bounds, Breaker, Charge,
+    CircuitBreaker, CircuitState, Clock, ConcurrentUpdateError, ConfigurationError, Decided, Decision, Error,
+    Event, FixedWindowAlignedRateLimiter, FixedWindowElasticExpiryRateLimiter, FixedWindowRateLimiter,
+    FromError, GcraLimiter, Granularity, Health, Identifier, InFlight, Key, LeakyBucketLimiter, Limit,
+    LimiterConfig, Limitra, LimitraConfig, LocalShare, ManualClock, MemoryStorage, MemoryStorageBuilder,
+    Micros, Mode, MovingWindowRateLimiter, NotationError, NotationProblem, Number, OnOutage, OutagePolicy,
+    Outcome, RateLimit, RateLimitExceeded, RateLimiter, RateLimiterBuilder, Record, RegisteredGranularity,
+    Rule, RuleDecision, RuleOutcome, Seconds, SlidingWindowRateLimiter, Span, State, Status, Storage,
+    StorageError, StorageErrorKind, Subject, TokenBucketLimiter, UrlProblem, Usage, check_all, parse,
+    parse_many,
 };
 pub use limitra_core::{DenyCache, DenyCacheBuilder};
 #[cfg(feature = "etcd")]

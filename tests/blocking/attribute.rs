@@ -9,7 +9,7 @@ use crate::stage::redis;
 use crate::witness::{Witness, limits, outage};
 
 fn on_redis() -> Limitra {
-    LimitraConfig::new().storage(redis()).prefix(fresh_prefix()).build().unwrap()
+    LimitraConfig::new().storage(redis()).prefix(fresh_prefix()).deadline(None).build().unwrap()
 }
 
 #[rate_limit(requests = 2, window = 3600, key = "user", limitra = limits)]

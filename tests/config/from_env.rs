@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::process::Command;
 
 /// The variables that are read.
-const VARIABLES: [&str; 12] = [
+const VARIABLES: [&str; 16] = [
     "LIMITRA_REDIS_URL",
     "LIMITRA_STORAGE_URL",
     "LIMITRA_REDIS_DB",
@@ -16,6 +16,10 @@ const VARIABLES: [&str; 12] = [
     "LIMITRA_SUFFIX",
     "LIMITRA_DEFAULT_ALGORITHM",
     "LIMITRA_DEFAULT_BACKEND",
+    "LIMITRA_DEADLINE",
+    "LIMITRA_BREAKER",
+    "LIMITRA_MAX_IN_FLIGHT",
+    "LIMITRA_ON_OUTAGE",
     "LIMITRA_FAIL_OPEN",
     "LIMITRA_ENABLED",
     "LIMITRA_HASH_IDENTIFIERS",
@@ -62,6 +66,7 @@ fn an_empty_environment_means_the_defaults() {
         ("backend", "memory"),
         ("fail_open", "false"),
         ("key", "limitra:::user:ada:"),
+        ("on_outage", "error"),
     ];
     let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let settings = |mut told: BTreeMap<String, String>| {
@@ -203,6 +208,51 @@ fn a_switch_in_any_other_word_is_told() {
             assert_refused(&[(variable, value)], "from_env", &[variable, value, "true, false, 1 or 0"]);
         }
     }
+}
+
+#[test]
+fn an_outage_policy_is_read_as_it_is_written() {
+    for (value, policy) in [
+        ("error", "error"),
+        ("open", "open"),
+        ("closed", "closed:1s"),
+        ("closed:500ms", "closed:0.5s"),
+        ("local:4", "local:4"),
+    ] {
+        assert_told(&[("LIMITRA_ON_OUTAGE", value)], "on_outage", policy);
+    }
+    for value in ["ajar", "closed:0", "local", "local:0"] {
+        let words = ["LIMITRA_ON_OUTAGE", value, "error, open, closed, closed:5s or local:4"];
+        assert_refused(&[("LIMITRA_ON_OUTAGE", value)], "from_env", &words);
+    }
+    let both = [("LIMITRA_ON_OUTAGE", "closed"), ("LIMITRA_FAIL_OPEN", "true")];
+    assert_refused(&both, "build", &["fail_open = true", "contradict"]);
+}
+
+#[test]
+fn each_layer_for_outages_is_set_or_off() {
+    let url = ("LIMITRA_REDIS_URL", "redis://127.0.0.1:1");
+    let storage = |variables: &[(&str, &str)]| told(variables)["storage"].clone();
+    for layer in ["InFlight", "CircuitBreaker", "within: 250ms"] {
+        assert!(storage(&[url]).contains(layer), "{layer}");
+    }
+    assert!(storage(&[url, ("LIMITRA_DEADLINE", "100ms")]).contains("within: 100ms"));
+    assert!(!storage(&[url, ("LIMITRA_DEADLINE", "off")]).contains("Deadline"));
+    assert!(storage(&[url, ("LIMITRA_MAX_IN_FLIGHT", "7")]).contains("most: 7"));
+    assert!(!storage(&[url, ("LIMITRA_MAX_IN_FLIGHT", "OFF")]).contains("InFlight"));
+    assert!(storage(&[url, ("LIMITRA_BREAKER", "3:500ms")]).contains("CircuitBreaker"));
+    assert!(!storage(&[url, ("LIMITRA_BREAKER", "off")]).contains("CircuitBreaker"));
+    for (variable, values) in [
+        ("LIMITRA_DEADLINE", ["0", "soon", "-1s"]),
+        ("LIMITRA_MAX_IN_FLIGHT", ["many", "-1", "1.5"]),
+        ("LIMITRA_BREAKER", ["often", "3:", "3:0"]),
+    ] {
+        for value in values {
+            assert_refused(&[(variable, value)], "from_env", &[variable, value, "or off"]);
+        }
+    }
+    assert_refused(&[("LIMITRA_BREAKER", "0")], "build", &["not 0"]);
+    assert_refused(&[("LIMITRA_MAX_IN_FLIGHT", "0")], "build", &["max_in_flight"]);
 }
 
 #[cfg(unix)]

@@ -15,7 +15,8 @@ async fn post(user: &str, limits: &limitra::Limitra) -> Result<(), limitra::Erro
 #[tokio::test]
 async fn it_stands_over_the_configured_storage() {
     let server = RedisServer::start();
-    let limits = LimitraConfig::new().redis_url(server.url()).deny_cache(HOUR).build().unwrap();
+    let limits =
+        LimitraConfig::new().redis_url(server.url()).deny_cache(HOUR).deadline(None).build().unwrap();
     assert_eq!(limits.storage().name(), "redis");
     post("ada", &limits).await.unwrap();
     post("ada", &limits).await.unwrap_err();

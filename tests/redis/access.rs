@@ -128,7 +128,7 @@ async fn a_database_is_chosen_by_the_url_or_by_redis_db() {
         decides(storage).await;
         assert_eq!(server.cli(&["-n", db, "DBSIZE"]), "1");
     }
-    let limitra = LimitraConfig::new().redis_url(server.url()).redis_db(9).build().unwrap();
+    let limitra = LimitraConfig::new().redis_url(server.url()).redis_db(9).deadline(None).build().unwrap();
     let limiter = limitra.limiter().requests(1).window(60).build().unwrap();
     limiter.check("ada").await.unwrap();
     assert_eq!(server.cli(&["-n", "9", "DBSIZE"]), "1");

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::limits::OneLimit;
 use crate::algorithm::{Algorithm, AlgorithmName};
 use crate::backend::{Backend, BackendName};
-use crate::decide::{Desk, Outages};
+use crate::decide::Desk;
 use crate::decision::Scope;
 use crate::error::ConfigurationError;
 use crate::handle::Limitra;
@@ -16,6 +16,7 @@ use crate::key::{KeyFields, KeySpace};
 use crate::limit::Limit;
 use crate::notation::parse_many;
 use crate::number::{self, Amount, Seconds};
+use crate::outage::{OnOutage, OutagePolicy, Outages, local_share};
 use crate::rule::{Rule, rules_of};
 use crate::storage::AnyStorage;
 use crate::straight::Straight;
@@ -27,6 +28,7 @@ pub struct Declaration {
     backend: Option<Backend>,
     storage: Option<AnyStorage>,
     fail_open: Option<bool>,
+    on_outage: Option<OnOutage>,
     layers: Vec<LayerDeclaration>,
     mistake: Option<ConfigurationError>,
 }
@@ -104,6 +106,14 @@ impl Declaration {
     /// `fail_open = ..`.
     pub fn fail_open(&mut self, fail_open: bool) {
         self.fail_open = Some(fail_open);
+    }
+
+    /// `on_outage = ..`.
+    pub fn on_outage(&mut self, policy: impl OutagePolicy) {
+        match policy.on_outage() {
+            Ok(policy) => self.on_outage = Some(policy),
+            Err(mistake) => self.note(mistake),
+        }
     }
 
     /// Begins the next of the stacked attributes.
@@ -225,10 +235,13 @@ impl Declaration {
         let (name, bounds) = (storage.name(), storage.bounds());
         bounds.allow(name, layers.len())?;
         layers.iter().flat_map(|layer| &layer.rules).try_for_each(|rules| bounds.hold(name, rules))?;
+        let said = OnOutage::of_both(self.on_outage, self.fail_open)?;
+        let policy = said.unwrap_or(settings.on_outage);
         let desk = Desk {
+            local: local_share(policy, &storage, Some(limitra))?,
             storage,
             clock: settings.clock.clone(),
-            fail_open: self.fail_open.unwrap_or(settings.fail_open),
+            policy,
             outages: Outages::within(Some(limitra.outage_counter())),
             label: path.into(),
         };

@@ -8,6 +8,7 @@ use crate::algorithm::Algorithm;
 use crate::backend::Backend;
 use crate::granularity::Granularity;
 use crate::limit::Limit;
+use crate::outage::OnOutage;
 
 /// A setting that cannot work: what it is, and what to write in its place.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -332,6 +333,42 @@ pub enum ConfigurationError {
     /// A bound on the number of tries that is none.
     #[error("max_retries must be at least 1, not 0")]
     ZeroRetries,
+    /// A number of failures that no circuit breaker can count.
+    #[error(
+        "a circuit breaker opens after 1 to 16383 failures, not {failures}; give such a number, or no breaker"
+    )]
+    BreakerFailures {
+        /// What was given.
+        failures: u32,
+    },
+    /// A bound on waiting decisions that lets none in.
+    #[error("max_in_flight must be at least 1, not 0; give `None` for no bound")]
+    ZeroInFlight,
+    /// A limit that nobody shares.
+    #[error("a local share needs at least 1 replica, not 0; give the number of processes that share a limit")]
+    ZeroReplicas,
+    /// A wait that nobody can be told.
+    #[error("a retry_after of {retry_after:?} is out of range; give one from 1 µs to 100 years")]
+    RetryAfterOutOfRange {
+        /// What was given.
+        retry_after: Duration,
+    },
+    /// An outage policy that is none.
+    #[error("unknown outage policy `{text}`; write error, open, closed, closed:5s or local:4")]
+    UnknownOutagePolicy {
+        /// What was given.
+        text: String,
+    },
+    /// Two words about an outage that do not go together.
+    #[error(
+        "fail_open = {fail_open} and on_outage = \"{on_outage}\" contradict each other; leave out `fail_open`"
+    )]
+    OutagePolicies {
+        /// What one says.
+        fail_open: bool,
+        /// What the other says.
+        on_outage: OnOutage,
+    },
     /// A bound on the number of keys that is none.
     #[error("max_keys must be at least 1, not 0")]
     ZeroMaxKeys,

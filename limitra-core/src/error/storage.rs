@@ -18,6 +18,8 @@ pub struct StorageError {
     kind: StorageErrorKind,
     storage: &'static str,
     operation: &'static str,
+    /// Whether the server said so itself.
+    is_answer: bool,
     /// Shared, for one failure may be that of many decisions.
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
@@ -30,6 +32,10 @@ pub enum StorageErrorKind {
     Unavailable,
     /// It did not answer in time; whether it decided is unknown.
     Timeout,
+    /// It was not asked: it failed before, and the circuit breaker leaves it alone until its next probe.
+    CircuitOpen,
+    /// It was not asked: as many decisions wait for it as may.
+    Overloaded,
     /// It was called outside a tokio runtime.
     NoRuntime,
     /// It answered, but will not do this: credentials, permissions, memory.
@@ -68,13 +74,42 @@ pub struct ConcurrentUpdateError {
 impl StorageError {
     /// An error of `storage` in `operation` (a verb).
     pub const fn new(kind: StorageErrorKind, storage: &'static str, operation: &'static str) -> Self {
-        Self { kind, storage, operation, source: None }
+        Self { kind, storage, operation, is_answer: false, source: None }
     }
 
     /// The same with its cause.
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.source = Some(source.into().into());
         self
+    }
+
+    /// The same, said by the server itself: it loads its data, say, or was demoted. Such an error trips no circuit breaker.
+    pub const fn answered(mut self) -> Self {
+        self.is_answer = true;
+        self
+    }
+
+    /// Whether it says that the storage could not be reached or did not answer in time, and not what it answered: what
+    /// trips a circuit breaker.
+    ///
+    /// ```
+    /// use limitra_core::{StorageError, StorageErrorKind};
+    ///
+    /// let lost = StorageError::new(StorageErrorKind::Unavailable, "redis", "decide");
+    /// assert!(lost.is_silence());
+    /// assert!(!lost.answered().is_silence());
+    /// assert!(!StorageError::new(StorageErrorKind::Refused, "redis", "decide").is_silence());
+    /// ```
+    pub const fn is_silence(&self) -> bool {
+        matches!(self.kind, StorageErrorKind::Unavailable | StorageErrorKind::Timeout) && !self.is_answer
+    }
+
+    /// Whether it is certain that the storage was not even asked.
+    pub const fn was_not_asked(&self) -> bool {
+        matches!(
+            self.kind,
+            StorageErrorKind::CircuitOpen | StorageErrorKind::Overloaded | StorageErrorKind::NoRuntime
+        )
     }
 
     /// What a caller may do about it.
@@ -103,6 +138,8 @@ impl fmt::Display for StorageError {
         let problem = match self.kind {
             StorageErrorKind::Unavailable => "cannot be reached",
             StorageErrorKind::Timeout => "no answer within the deadline",
+            StorageErrorKind::CircuitOpen => "not asked, for it failed before and is left alone for a while,",
+            StorageErrorKind::Overloaded => "not asked, for too many decisions wait for it already,",
             StorageErrorKind::NoRuntime => "no tokio runtime, call it from within one,",
             StorageErrorKind::Refused => "the server refused",
             StorageErrorKind::ForeignValue => "a value that is not limitra's stands under the key",

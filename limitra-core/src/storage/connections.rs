@@ -116,6 +116,18 @@ impl<C: Connect> Connections<C> {
         Some(Connected { connection: connection.clone(), runtime, started: *started })
     }
 
+    /// Drops the current runtime's connection if it was made before this instant: what was sent by it then has no answer.
+    pub(crate) fn suspect(&self, since: Instant) {
+        let Ok(handle) = Handle::try_current() else { return };
+        let runtime = handle.id();
+        let mut runtimes = self.runtimes.lock().unwrap_or_else(PoisonError::into_inner);
+        // One that is still being made has a deadline of its own.
+        let is_in_use = |attempt: &Attempt<C>| attempt.made.peek().is_some() && attempt.started <= since;
+        if self.connect.can_reconnect() && runtimes.get(&runtime).is_some_and(is_in_use) {
+            runtimes.remove(&runtime);
+        }
+    }
+
     fn attempt(&self, runtime: Id) -> Attempt<C> {
         let mut runtimes = self.runtimes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(attempt) = runtimes.get(&runtime)

@@ -28,6 +28,7 @@ pub(crate) mod etcd;
     feature = "postgres"
 ))]
 pub(crate) mod key_prefix;
+pub(crate) mod ladder;
 #[cfg(feature = "memcached")]
 pub(crate) mod memcached;
 pub(crate) mod memory;
@@ -47,6 +48,7 @@ mod url;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
 
@@ -127,6 +129,13 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
     /// [`StorageError`] if not all are known to be gone.
     async fn reset(&self) -> Result<u64, StorageError> {
         Err(StorageError::new(StorageErrorKind::Unsupported, self.name(), "reset"))
+    }
+
+    /// Somebody has given up waiting for an answer to what was sent at `since`. Nothing that was to carry that answer should
+    /// carry anything else: a storage with connections makes the next one anew, unless it has since. By default nothing
+    /// happens. No I/O.
+    fn suspect(&self, since: Instant) {
+        let _ = since;
     }
 
     /// What it can carry; by default there is no bound.

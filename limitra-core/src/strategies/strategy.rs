@@ -11,11 +11,12 @@ use super::{Identifiers, WindowStats};
 use crate::algorithm::Algorithm;
 use crate::attempt::{Mode, Subject};
 use crate::clock::ManualClock;
-use crate::decide::{Desk, Outages, Pending, Subjects};
+use crate::decide::{Desk, Pending, Subjects};
 use crate::decision::Decision;
 use crate::error::{ConfigurationError, Error};
 use crate::key::{self, Key};
 use crate::limit::Limit;
+use crate::outage::{OnOutage, Outages};
 use crate::rate_limit::RateLimit;
 use crate::rule::Rule;
 use crate::storage::AnyStorage;
@@ -108,7 +109,14 @@ impl Strategy {
     pub fn new(algorithm: Algorithm, storage: impl Into<AnyStorage>) -> Self {
         let label = Arc::from(name_of(algorithm));
         let outages = Outages::within(None);
-        let desk = Desk { storage: storage.into(), clock: None, fail_open: false, outages, label };
+        let desk = Desk {
+            storage: storage.into(),
+            clock: None,
+            policy: OnOutage::Error,
+            local: None,
+            outages,
+            label,
+        };
         Self { algorithm, desk }
     }
 

@@ -4,6 +4,7 @@ use proc_macro2::Ident;
 use syn::{Expr, ExprLit, Lit, LitBool};
 
 use super::number::unwrapped;
+use super::outage::{self, Policy};
 use crate::args::{Args, Parameter};
 use crate::arguments::Arguments;
 use crate::complaints::Complaints;
@@ -21,7 +22,7 @@ pub(crate) struct Handling {
     pub(crate) decision: Option<Ident>,
     /// Whether an outage cannot stand between the caller and the function.
     pub(crate) outage_is_said: bool,
-    /// `backend`, `redis_client`, `storage` and `fail_open`, those that are given.
+    /// `backend`, `redis_client`, `storage`, `fail_open` and `on_outage`, those that are given.
     pub(crate) overrides: Vec<Parameter>,
     /// `limitra = expr`.
     pub(crate) handle: Option<Expr>,
@@ -32,10 +33,11 @@ impl Handling {
         let mut once = |name: &'static str| only(name, args, complaints);
         let [on_exceeded, on_error, block, decision] =
             ["on_exceeded", "on_error", "block", "decision"].map(&mut once);
-        let overrides = ["backend", "redis_client", "storage", "fail_open"].map(&mut once);
+        let overrides = ["backend", "redis_client", "storage", "fail_open", "on_outage"].map(&mut once);
         let handle = once("limitra").map(|it| it.value);
         let overrides: Vec<Parameter> = overrides.into_iter().flatten().collect();
         check_sources(&overrides, complaints);
+        check_policies(&overrides, complaints);
         let outage_is_said = overrides.iter().any(|it| says_outage(it, complaints));
         for handler in on_exceeded.iter().chain(&on_error) {
             check_handler(handler, complaints);
@@ -95,6 +97,9 @@ fn says_outage(parameter: &Parameter, complaints: &mut Complaints) -> bool {
     if parameter.name == "fail_open" {
         return flag(parameter, complaints) == Some(true);
     }
+    if parameter.name == "on_outage" {
+        return outage::check(lit, complaints).is_some_and(|policy| policy != Policy::Error);
+    }
     if parameter.name != "backend" {
         return false;
     }
@@ -113,6 +118,27 @@ fn says_outage(parameter: &Parameter, complaints: &mut Complaints) -> bool {
         complaints.about(lit, message);
     }
     text == "memory"
+}
+
+/// What is said in both ways is the same.
+fn check_policies(overrides: &[Parameter], complaints: &mut Complaints) {
+    let literal = |name: &str| {
+        let parameter = overrides.iter().find(|it| it.name == name)?;
+        let Expr::Lit(ExprLit { lit, .. }) = &parameter.value else { return None };
+        Some((parameter, lit))
+    };
+    if let (Some((fail_open, Lit::Bool(flag))), Some((_, Lit::Str(text)))) =
+        (literal("fail_open"), literal("on_outage"))
+        && let Ok(policy) = Policy::of(&text.value())
+        && flag.value != (policy == Policy::Open)
+    {
+        let message = format!(
+            "`fail_open = {}` and `on_outage = \"{}\"` contradict each other: leave out `fail_open`",
+            flag.value,
+            text.value()
+        );
+        complaints.about(&fail_open.name, message);
+    }
 }
 
 /// A function has one storage.

@@ -7,6 +7,7 @@ mod key;
 mod layer;
 mod limits;
 mod number;
+mod outage;
 
 use std::collections::BTreeSet;
 

@@ -19,6 +19,7 @@ async fn tell(limits: &Limitra) -> Result<(), ConfigurationError> {
     println!("algorithm={}", config.algorithm);
     println!("backend={}", config.backend);
     println!("fail_open={}", config.fail_open);
+    println!("on_outage={}", config.on_outage);
     println!("key={}", limiter.key("ada"));
     println!("storage={:?}", limits.storage());
     if config.backend == "memory" {

@@ -8,6 +8,7 @@ mod refusals;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
 
@@ -41,7 +42,7 @@ use layer::{Layer, Passing};
 ///
 /// ```
 /// use limitra_core::{DenyCache, MemoryStorage, RateLimiter};
-/// use std::time::Duration;
+/// use std::time::{Duration, Instant};
 ///
 /// # let mut context = std::task::Context::from_waker(std::task::Waker::noop());
 /// // In place of memory: `RedisStorage::from_url("redis://127.0.0.1/")?`.
@@ -139,6 +140,10 @@ impl Storage for DenyCache {
     async fn reset(&self) -> Result<u64, StorageError> {
         let _removal = self.layer.removal(None);
         self.layer.storage().reset().await
+    }
+
+    fn suspect(&self, since: Instant) {
+        self.layer.storage().suspect(since);
     }
 
     fn bounds(&self) -> Bounds {

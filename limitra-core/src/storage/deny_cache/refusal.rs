@@ -34,7 +34,7 @@ impl Refusal {
         (sent, received): (Micros, Micros),
         max_age: Micros,
     ) -> Option<Self> {
-        if outcome.is_allowed() || outcome.rules.len() != rules.len() {
+        if outcome.is_allowed() || outcome.local_share.is_some() || outcome.rules.len() != rules.len() {
             return None;
         }
         // An allowed hit by the same rules restates a bucket that was counted at another rate, and shortens the wait.
@@ -67,7 +67,7 @@ impl Refusal {
             let is_as_asked = found.allowed && cost == self.question.cost;
             RuleOutcome { allowed: is_as_asked || allowed_at(rule, found, now, cost) <= now, ..*found }
         });
-        Outcome { now, rules: told.collect() }
+        Outcome::new(now, told.collect())
     }
 }
 

@@ -78,7 +78,7 @@ impl Storage for Refusing {
             let state = State { until: now.plus(rule.window()), a: rule.amount(), b: 0, c: 0 };
             RuleOutcome { allowed: false, state }
         });
-        Ok(Outcome { now, rules: refused.collect() })
+        Ok(Outcome::new(now, refused.collect()))
     }
 
     async fn clear(&self, _key: Key<'_>) -> Result<(), StorageError> {

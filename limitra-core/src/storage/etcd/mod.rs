@@ -7,6 +7,7 @@ mod leases;
 mod register;
 
 use std::fmt;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use etcd_client::Client;
@@ -88,6 +89,10 @@ impl Storage for EtcdStorage {
 
     async fn reset(&self) -> Result<u64, StorageError> {
         self.0.reset().await
+    }
+
+    fn suspect(&self, since: Instant) {
+        self.0.suspect(since);
     }
 
     fn bounds(&self) -> Bounds {

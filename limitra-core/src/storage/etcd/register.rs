@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use etcd_client::{
@@ -162,6 +162,10 @@ impl Register for EtcdRegister {
         let mut kv = connected.connection.kv.clone();
         let deleting = kv.delete(self.full(key), None);
         self.within(&connected, "clear", deleting).await.map(drop)
+    }
+
+    fn suspect(&self, since: Instant) {
+        self.connections.suspect(since);
     }
 
     fn bounds(&self) -> Bounds {

@@ -11,6 +11,7 @@ mod wire;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
 
@@ -95,6 +96,10 @@ impl Storage for MemcachedStorage {
 
     async fn reset(&self) -> Result<u64, StorageError> {
         self.storage.reset().await
+    }
+
+    fn suspect(&self, since: Instant) {
+        self.storage.suspect(since);
     }
 
     fn bounds(&self) -> Bounds {

@@ -1,6 +1,7 @@
 //! Values that are loaded and swapped.
 
 use std::fmt;
+use std::time::Instant;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -164,6 +165,12 @@ impl Register for MemcachedRegister {
     async fn delete(&self, key: Key<'_>) -> Result<(), StorageError> {
         let key = self.stored(key);
         self.server_of(&key).await?.delete(&key, None, "clear").await.map(drop)
+    }
+
+    fn suspect(&self, since: Instant) {
+        for server in &self.servers {
+            server.suspect(since);
+        }
     }
 
     fn bounds(&self) -> Bounds {

@@ -175,7 +175,7 @@ impl MemoryStorage {
                 ([rule], Clock::Storage) if subject.cost > 0 => {
                     let single = self.decide_single(subject.key, rule, subject.cost, attempt.mode)?;
                     let rules = [RuleOutcome { allowed: single.allowed, state: single.state }];
-                    Ok(Outcome { now: single.now, rules: rules.into() })
+                    Ok(Outcome::new(single.now, rules.into()))
                 }
                 _ => self.decide_one(attempt, subject, self.fingerprint(subject.key)),
             },
@@ -420,7 +420,7 @@ impl MemoryStorage {
             settle(&mut shard, fingerprint, subject, &steps, allowed, now)?;
         }
         let rules = steps.iter().map(|step| RuleOutcome::of(step, attempt.mode, allowed)).collect();
-        Ok(Outcome { now, rules })
+        Ok(Outcome::new(now, rules))
     }
 
     fn decide_all(&self, attempt: &Attempt<'_>, subjects: &[Subject<'_>]) -> Result<Outcome, StorageError> {
@@ -462,7 +462,7 @@ impl MemoryStorage {
             }
         }
         let rules = all.iter().flatten().map(|step| RuleOutcome::of(step, attempt.mode, allowed)).collect();
-        Ok(Outcome { now, rules })
+        Ok(Outcome::new(now, rules))
     }
 
     /// Makes sure that every new key of an attempt will find room, before any of them is charged.

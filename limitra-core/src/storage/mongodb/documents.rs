@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::hash::{BuildHasher as _, RandomState};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
@@ -94,6 +94,10 @@ impl Register for Documents {
         let connected = self.connections.get().await?;
         let key = self.key_prefix.full(key);
         self.answer(&connected, "clear", connected.connection.delete(&key)).await
+    }
+
+    fn suspect(&self, since: Instant) {
+        self.connections.suspect(since);
     }
 
     fn bounds(&self) -> Bounds {

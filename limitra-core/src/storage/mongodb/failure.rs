@@ -53,7 +53,13 @@ impl Failure {
     }
 
     pub(super) fn storage_error(self, operation: &'static str) -> StorageError {
+        let is_answer = match &self {
+            Self::Write { .. } => true,
+            Self::Driver(error) | Self::Index(error) => matches!(&*error.kind, ErrorKind::Command(_)),
+            Self::Foreign | Self::Malformed(_) => false,
+        };
         let error = StorageError::new(self.kind(), super::NAME, operation);
+        let error = if is_answer { error.answered() } else { error };
         match self {
             Self::Driver(source) => error.with_source(source),
             other => error.with_source(other),

@@ -9,7 +9,7 @@ mod records;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::mongodb::Client;
 use async_trait::async_trait;
@@ -138,6 +138,10 @@ impl Storage for MongoDbStorage {
 
     async fn reset(&self) -> Result<u64, StorageError> {
         self.inner.reset().await
+    }
+
+    fn suspect(&self, since: Instant) {
+        self.inner.suspect(since);
     }
 
     fn bounds(&self) -> Bounds {

@@ -64,7 +64,9 @@ impl StdError for Failure {
 /// The storage's error for one of PostgreSQL.
 pub(super) fn storage_error(error: Error, operation: &'static str) -> StorageError {
     let failure = Failure::from(error);
-    StorageError::new(kind(&failure), "postgres", operation).with_source(failure)
+    let is_answer = failure.error().code().is_some();
+    let failed = StorageError::new(kind(&failure), "postgres", operation).with_source(failure);
+    if is_answer { failed.answered() } else { failed }
 }
 
 /// What a caller may do about it.

@@ -11,7 +11,7 @@ mod url;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use deadpool_postgres::Pool;
@@ -137,6 +137,10 @@ impl Storage for PostgresStorage {
 
     async fn reset(&self) -> Result<u64, StorageError> {
         self.storage.reset().await
+    }
+
+    fn suspect(&self, since: Instant) {
+        self.storage.suspect(since);
     }
 
     fn bounds(&self) -> Bounds {

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -148,6 +149,10 @@ impl Register for Table {
         let parameters: [(&(dyn ToSql + Sync), Type); 1] = [(&text, Type::TEXT)];
         let deleted = client.execute_typed(&sql.delete, &parameters);
         self.within(&connected, "clear", deleted).await.map(drop)
+    }
+
+    fn suspect(&self, since: Instant) {
+        self.0.connections.suspect(since);
     }
 
     fn bounds(&self) -> Bounds {

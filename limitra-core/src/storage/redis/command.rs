@@ -70,7 +70,7 @@ pub(super) fn outcome(answer: &Value, attempt: &Attempt<'_>) -> Option<Outcome> 
         return None;
     }
     let rules = rules.chunks_exact(RULE_BYTES).map(rule).collect::<Option<_>>()?;
-    Some(Outcome { now: Micros::new(number(*now)), rules })
+    Some(Outcome::new(Micros::new(number(*now)), rules))
 }
 
 fn rule(bytes: &[u8]) -> Option<RuleOutcome> {

@@ -20,7 +20,11 @@ impl Failed {
     pub(super) fn storage_error(self, storage: &'static str, operation: &'static str) -> StorageError {
         match self {
             Self::Unconnected(error) => error,
-            Self::Error(error) => StorageError::new(kind(&error), storage, operation).with_source(error),
+            Self::Error(error) => {
+                let is_answer = matches!(error.kind(), ErrorKind::Server(_));
+                let failed = StorageError::new(kind(&error), storage, operation).with_source(error);
+                if is_answer { failed.answered() } else { failed }
+            }
             Self::Late => StorageError::new(StorageErrorKind::Timeout, storage, operation),
         }
     }

@@ -20,6 +20,7 @@ mod url;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use ::redis::Value;
 use async_trait::async_trait;
@@ -182,6 +183,10 @@ impl Storage for Inner {
         self.server.ask(&command).await.map(drop).map_err(self.failed("clear"))
     }
 
+    fn suspect(&self, since: Instant) {
+        self.server.suspect(since);
+    }
+
     async fn ping(&self) -> Result<(), StorageError> {
         self.server.ask(&::redis::cmd("PING")).await.map(drop).map_err(self.failed("ping"))
     }
@@ -230,6 +235,10 @@ macro_rules! delegate_storage {
 
             async fn reset(&self) -> Result<u64, StorageError> {
                 self.inner.reset().await
+            }
+
+            fn suspect(&self, since: Instant) {
+                self.inner.suspect(since);
             }
 
             fn bounds(&self) -> Bounds {

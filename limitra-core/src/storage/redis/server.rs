@@ -191,6 +191,11 @@ impl Server {
         }
     }
 
+    /// Drops the connection, if it was made before this instant and can be made again.
+    pub(super) fn suspect(&self, since: Instant) {
+        self.connections.suspect(since);
+    }
+
     /// How long a decision waits for others to come back before it goes past them: 5 ms by default.
     fn patience(&self) -> Duration {
         self.response_timeout / 100

@@ -5,6 +5,7 @@ mod lanes;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -66,6 +67,12 @@ pub trait Register: fmt::Debug + Send + Sync + 'static {
         Bounds { subjects: 1, ..Bounds::default() }
     }
 
+    /// Somebody has given up waiting for an answer to what was sent at `since`; see [`Storage::suspect`]. By default nothing
+    /// happens.
+    fn suspect(&self, since: Instant) {
+        let _ = since;
+    }
+
     /// Asks whether it is there; by default by loading a key that nobody has.
     ///
     /// # Errors
@@ -99,6 +106,10 @@ impl<R: Register + ?Sized> Register for Arc<R> {
 
     async fn delete(&self, key: Key<'_>) -> Result<(), StorageError> {
         (**self).delete(key).await
+    }
+
+    fn suspect(&self, since: Instant) {
+        (**self).suspect(since);
     }
 
     fn bounds(&self) -> Bounds {
@@ -337,6 +348,10 @@ impl Storage for RegisterStorage {
 
     async fn reset(&self) -> Result<u64, StorageError> {
         self.inner.register.reset().await
+    }
+
+    fn suspect(&self, since: Instant) {
+        self.inner.register.suspect(since);
     }
 
     fn bounds(&self) -> Bounds {

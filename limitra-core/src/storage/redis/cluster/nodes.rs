@@ -62,6 +62,14 @@ pub(super) struct Unmapped {
 }
 
 impl Nodes {
+    /// Drops the connections to all nodes that were made before this instant: which of them is silent is not known.
+    pub(super) fn suspect(&self, since: Instant) {
+        let known = self.inner.known.lock().unwrap_or_else(PoisonError::into_inner);
+        for node in known.values() {
+            node.server.suspect(since);
+        }
+    }
+
     pub(super) fn new(seeds: Vec<Address>, access: Access, deadlines: Deadlines) -> Self {
         let (known, turn) = (Mutex::default(), AtomicUsize::new(0));
         Self { inner: Arc::new(Inner { seeds, known, access, deadlines, turn }) }

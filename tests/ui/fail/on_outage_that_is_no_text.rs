@@ -1,0 +1,8 @@
+use limitra::{Error, rate_limit};
+
+#[rate_limit(requests = 10, window = 60, on_outage = 4)]
+async fn create_post() -> Result<(), Error> {
+    Ok(())
+}
+
+fn main() {}
