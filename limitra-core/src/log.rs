@@ -95,7 +95,7 @@ impl Log {
         if self.entries.back().is_none_or(|newest| newest.instant != instant) {
             self.entries.push_back(Entry { instant, before: self.total });
         }
-        self.total = (self.total + cost) % MODULUS;
+        self.total = (self.total + cost % MODULUS) % MODULUS;
     }
 }
 

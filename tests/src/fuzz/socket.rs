@@ -15,7 +15,7 @@ use crate::TemporaryFolder;
 type Speech = Box<dyn FnMut(&[u8]) -> Option<Vec<u8>> + Send>;
 
 /// After so long without a request a connection is closed.
-const PATIENCE: Duration = Duration::from_millis(3);
+const PATIENCE: Duration = Duration::from_millis(1);
 
 /// A server at a unix socket, for one connection at a time, and a runtime for its client.
 pub(super) struct Socket {

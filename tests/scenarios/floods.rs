@@ -1,0 +1,79 @@
+//! Identifiers without number.
+
+use std::time::Duration;
+
+use limitra::{Algorithm, Limit, ManualClock, MemoryStorage, RateLimiter};
+
+#[tokio::test]
+async fn an_exhausted_key_stays_exhausted_whatever_else_is_touched() {
+    for (max_keys, flood) in [(1024, 100_000), (100_000, 100_000)] {
+        let storage = MemoryStorage::with_max_keys(max_keys).unwrap();
+        let of = |amount: u64| {
+            let builder = RateLimiter::builder().requests(amount).window(3600).storage(&storage);
+            builder.clock(ManualClock::new()).build().unwrap()
+        };
+        let (victim, other) = (of(5), of(1000));
+        victim.check_cost("ada", 5).await.unwrap();
+        for identifier in 0..flood {
+            other.check(identifier).await.unwrap();
+        }
+        assert!(!victim.allow_request("ada").await.unwrap());
+    }
+}
+
+/// The memory that this process has, in bytes.
+#[cfg(target_os = "linux")]
+fn resident() -> usize {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+    pages.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
+}
+
+/// So many identifiers come once each while a few are exceeded: of those none is forgotten, and no more records are held than
+/// allowed. Says by how many bytes the process has grown.
+async fn flood(algorithm: Algorithm, count: u64, max_keys: usize) -> usize {
+    let storage = MemoryStorage::with_max_keys(max_keys).unwrap();
+    let of = |amount: u64| {
+        let limit = Limit::new(amount, Duration::from_secs(30 * 86_400)).unwrap();
+        let builder = RateLimiter::builder().algorithm(algorithm).limit(limit).storage(&storage);
+        builder.build().unwrap()
+    };
+    let (victims, others) = (of(2), of(1000));
+    for victim in 0..100 {
+        victims.check_cost(format!("victim {victim}"), 2).await.unwrap();
+    }
+    let (before, mut most) = (resident(), 0);
+    for identifier in 0..count {
+        assert!(others.allow_request(identifier).await.unwrap(), "{algorithm}: {identifier}");
+        if identifier % 1024 == 0 {
+            most = most.max(resident());
+            assert!(storage.len() <= max_keys, "{algorithm}");
+        }
+    }
+    for victim in 0..100 {
+        assert!(!victims.allow_request(format!("victim {victim}")).await.unwrap(), "{algorithm}: {victim}");
+    }
+    most.saturating_sub(before)
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_flood_of_identifiers_that_come_once_flushes_no_exceeded_key_out() {
+    for &algorithm in Algorithm::ALL {
+        flood(algorithm, 200_000, 10_000).await;
+    }
+}
+
+/// `cargo test --release -p limitra-tests --test scenarios -- --ignored --nocapture ten_million`
+#[cfg(target_os = "linux")]
+#[tokio::test]
+#[ignore = "takes a minute; what it measured is in SECURITY.md"]
+async fn ten_million_identifiers_that_come_once_take_no_more_memory_than_max_keys_allows() {
+    for algorithm in [Algorithm::Gcra, Algorithm::SlidingWindow, Algorithm::MovingWindow] {
+        for max_keys in [100_000, 1_000_000] {
+            let started = std::time::Instant::now();
+            let grown = flood(algorithm, 10_000_000, max_keys).await;
+            println!("{algorithm}, max_keys {max_keys}: {} bytes a key, {:?}", grown / max_keys, started.elapsed());
+            assert!(grown < max_keys * 512, "{algorithm}: {grown} bytes for {max_keys} keys");
+        }
+    }
+}
