@@ -116,7 +116,10 @@ async fn a_window_of_a_millisecond_and_one_of_decades_hold_their_limit_to_the_mi
             assert_eq!(admitted(&limiter, 5).await, 2, "{algorithm}, {window:?}");
             let wait = limiter.wait_time("ada").await.unwrap();
             clock.advance(wait - tick);
-            assert!(!limiter.test("ada").await.unwrap().is_allowed(), "{algorithm}, {window:?}: a microsecond early");
+            assert!(
+                !limiter.test("ada").await.unwrap().is_allowed(),
+                "{algorithm}, {window:?}: a microsecond early"
+            );
             clock.advance(tick);
             assert_eq!(admitted(&limiter, 5).await.min(1), 1, "{algorithm}, {window:?}");
         }

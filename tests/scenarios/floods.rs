@@ -58,8 +58,9 @@ async fn flood(algorithm: Algorithm, count: u64, max_keys: usize) -> usize {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_flood_of_identifiers_that_come_once_flushes_no_exceeded_key_out() {
-    for &algorithm in Algorithm::ALL {
-        flood(algorithm, 200_000, 10_000).await;
+    // One is kept as a word, the other as a record.
+    for algorithm in [Algorithm::Gcra, Algorithm::SlidingWindow] {
+        flood(algorithm, 100_000, 10_000).await;
     }
 }
 
@@ -72,7 +73,11 @@ async fn ten_million_identifiers_that_come_once_take_no_more_memory_than_max_key
         for max_keys in [100_000, 1_000_000] {
             let started = std::time::Instant::now();
             let grown = flood(algorithm, 10_000_000, max_keys).await;
-            println!("{algorithm}, max_keys {max_keys}: {} bytes a key, {:?}", grown / max_keys, started.elapsed());
+            println!(
+                "{algorithm}, max_keys {max_keys}: {} bytes a key, {:?}",
+                grown / max_keys,
+                started.elapsed()
+            );
             assert!(grown < max_keys * 512, "{algorithm}: {grown} bytes for {max_keys} keys");
         }
     }

@@ -54,12 +54,22 @@ fn a_megabyte_of_nonsense_is_refused_at_once() {
 }
 
 #[test]
-fn a_megabyte_as_a_url_or_a_notation_is_told_in_a_few_lines_or_shown_without_its_password() {
-    for scheme in ["memory", "redis", "redis+cluster", "redis+sentinel", "memcached", "mongodb", "etcd", "postgres", "?"] {
+fn a_megabyte_as_a_url_of_any_scheme_is_read_in_linear_time() {
+    for scheme in [
+        "memory",
+        "redis",
+        "redis+cluster",
+        "redis+sentinel",
+        "memcached",
+        "mongodb",
+        "etcd",
+        "postgres",
+        "?",
+    ] {
         for piece in ["a", ",h:1", "@", ":", "%", "&a=b", "/", "[", "é"] {
             let url = format!("{scheme}://{}", piece.repeat((1 << 20) / piece.len()));
             let started = Instant::now();
-            drop(limitra::storage::from_url(&url, ()));
+            let _opened_or_not = limitra::storage::from_url(&url, ());
             assert!(started.elapsed() < Duration::from_secs(10), "{scheme} {piece}: {:?}", started.elapsed());
         }
     }

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use limitra::{
-    Error, Key, LimitraConfig, Limitra, Register, RegisterStorage, Snapshot, StorageError, StorageErrorKind, Stored, Swap,
-    rate_limit,
+    Error, Key, Limitra, LimitraConfig, Register, RegisterStorage, Snapshot, StorageError, StorageErrorKind,
+    Stored, Swap, rate_limit,
 };
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Record};
@@ -71,7 +71,9 @@ impl Register for Broken {
             Self::HoldsSomethingElse => Some(stored),
             Self::IsAway => {
                 let asked = format!("nobody answers to {keys:?}");
-                return Err(StorageError::new(StorageErrorKind::Unavailable, "broken", "load").with_source(asked));
+                return Err(
+                    StorageError::new(StorageErrorKind::Unavailable, "broken", "load").with_source(asked)
+                );
             }
         };
         Ok(Snapshot { values: keys.iter().map(|_| value.clone()).collect(), now: None })
@@ -116,7 +118,10 @@ async fn who_is_asking_stands_in_no_log_and_in_no_message() {
     }
 
     let told = told.0.lock().unwrap();
-    assert!(told.contains("no rate limit decision could be had") && told.contains("rate limit exceeded"), "{told}");
+    assert!(
+        told.contains("no rate limit decision could be had") && told.contains("rate limit exceeded"),
+        "{told}"
+    );
     for text in [told.as_str(), &shown] {
         assert!(!text.contains("s3cret") && !text.contains("forged"), "{text}");
         assert!(!text.contains(['\r', '\n']), "a line is broken: {text}");

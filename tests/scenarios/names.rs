@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use limitra::{
-    Algorithm, Attempt, Clock, Error, Key, Limit, Limitra, LimitraConfig, MemoryStorage, Mode, RateLimiter, Rule,
-    Storage as _, Subject, rate_limit,
+    Algorithm, Attempt, Clock, Error, Key, Limit, Limitra, LimitraConfig, MemoryStorage, Mode, RateLimiter,
+    Rule, Storage as _, Subject, rate_limit,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -86,15 +86,30 @@ const FUNCTIONS: [Function; 8] = [
 /// What a key gives a meaning to, and lengths at which a key changes its form: 42 bytes, and 128 as they stand in it.
 fn identifier() -> impl Strategy<Value = Vec<u8>> {
     let atom = proptest::sample::select(vec![
-        &b""[..], b":", b"%", b"{}", b",", b"\0", b" ", b"\xff", b"\xc3", b"%empty", b"%~", b"create_post", b"::", b"a",
+        &b""[..],
+        b":",
+        b"%",
+        b"{}",
+        b",",
+        b"\0",
+        b" ",
+        b"\xff",
+        b"\xc3",
+        b"%empty",
+        b"%~",
+        b"create_post",
+        b"::",
+        b"a",
     ]);
     let short = vec(atom, 0..3).prop_map(|atoms| atoms.concat());
     let lengths = prop_oneof![40_usize..46, 125_usize..131];
-    let long = (lengths, proptest::sample::select(b"a:%\xff".to_vec()), any::<bool>()).prop_map(|(length, byte, differs)| {
-        let mut bytes = vec![byte; length];
-        bytes[length - 1] ^= u8::from(differs);
-        bytes
-    });
+    let long = (lengths, proptest::sample::select(b"a:%\xff".to_vec()), any::<bool>()).prop_map(
+        |(length, byte, differs)| {
+            let mut bytes = vec![byte; length];
+            bytes[length - 1] ^= u8::from(differs);
+            bytes
+        },
+    );
     prop_oneof![short, long]
 }
 

@@ -4,7 +4,14 @@ use std::path::{Path, PathBuf};
 
 /// What ends a program where it goes wrong.
 const WORDS: [&str; 9] = [
-    ".unwrap()", ".expect(", ".unwrap_err()", ".expect_err(", "panic!(", "unreachable!(", "todo!(", "unimplemented!(",
+    ".unwrap()",
+    ".expect(",
+    ".unwrap_err()",
+    ".expect_err(",
+    "panic!(",
+    "unreachable!(",
+    "todo!(",
+    "unimplemented!(",
     "assert",
 ];
 

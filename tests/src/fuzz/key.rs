@@ -10,8 +10,28 @@ use super::at_once;
 use super::tape::{Tape, text};
 
 pub(super) const WORDS: &[&str] = &[
-    ":", "%", "{", "}", ",", "\0", " ", "\n", "\u{7f}", "\u{85}", "~", "%~", "%empty", "%3A", "%25", "%2C", "é",
-    "用", "/", "limitra:::user:", "limitra", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+    ":",
+    "%",
+    "{",
+    "}",
+    ",",
+    "\0",
+    " ",
+    "\n",
+    "\u{7f}",
+    "\u{85}",
+    "~",
+    "%~",
+    "%empty",
+    "%3A",
+    "%25",
+    "%2C",
+    "é",
+    "用",
+    "/",
+    "limitra:::user:",
+    "limitra",
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
 ];
 
 #[derive(Debug, PartialEq)]
@@ -76,7 +96,10 @@ pub(super) fn run(bytes: &[u8]) {
     assert_eq!(key == other_key, one == other, "{key} {other_key}");
     for key in [&key, &other_key] {
         assert_eq!(key.matches(':').count(), 5, "{key}");
-        assert!(key.len() < 1200 && !key.contains(['{', '}', ' ']) && !key.contains(char::is_control), "{key}");
+        assert!(
+            key.len() < 1200 && !key.contains(['{', '}', ' ']) && !key.contains(char::is_control),
+            "{key}"
+        );
     }
     assert!(at_once(of_one.allow_request(&one.identifier)).unwrap());
     assert_eq!(at_once(of_other.allow_request(&other.identifier)).unwrap(), one != other);

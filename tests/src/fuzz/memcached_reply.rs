@@ -5,8 +5,24 @@ use limitra::{Limit, MemcachedStorage, RateLimiter};
 use super::socket::with_server;
 
 pub(super) const WORDS: &[&str] = &[
-    "VA 4 c7 O1\r\n", "HD O1\r\n", "EN\r\n", "NF O1\r\n", "NS O1\r\n", "EX O1\r\n", "MN\r\n", "\r\n", " c7", " O1", " O2",
-    "SERVER_ERROR x\r\n", "CLIENT_ERROR x\r\n", "ERROR\r\n", "18446744073709551615", "STORED\r\n", "LR\u{1}\u{1}", "|",
+    "VA 4 c7 O1\r\n",
+    "HD O1\r\n",
+    "EN\r\n",
+    "NF O1\r\n",
+    "NS O1\r\n",
+    "EX O1\r\n",
+    "MN\r\n",
+    "\r\n",
+    " c7",
+    " O1",
+    " O2",
+    "SERVER_ERROR x\r\n",
+    "CLIENT_ERROR x\r\n",
+    "ERROR\r\n",
+    "18446744073709551615",
+    "STORED\r\n",
+    "LR\u{1}\u{1}",
+    "|",
 ];
 
 /// Answers to one command after the other, between bars: the client tells a decision or an error at once, and one that fails says

@@ -5,8 +5,28 @@ use limitra::{Algorithm, Backend, ConfigurationError, RateLimit, parse, parse_ma
 use super::tape::text;
 
 pub(super) const WORDS: &[&str] = &[
-    "/", "per", "second", "minutes", "hour", "day", "month", "year", "burst", ";", ",", "|", ":", " ", "0",
-    "1", "10", "9007199254740992", "18446744073709551615", "sliding-window", "gcra", "１",
+    "/",
+    "per",
+    "second",
+    "minutes",
+    "hour",
+    "day",
+    "month",
+    "year",
+    "burst",
+    ";",
+    ",",
+    "|",
+    ":",
+    " ",
+    "0",
+    "1",
+    "10",
+    "9007199254740992",
+    "18446744073709551615",
+    "sliding-window",
+    "gcra",
+    "１",
 ];
 
 /// A mistake is told in a few words that name its place, however long the text is.

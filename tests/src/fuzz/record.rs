@@ -23,7 +23,8 @@ pub(super) fn run(bytes: &[u8]) {
     let mut tape = Tape::new(bytes);
     let algorithm = tape.choice(Algorithm::ALL);
     let amount = tape.choice(&[1, 2, 3, 7, 20]);
-    let window = Duration::from_micros(tape.choice(&[1_000, 1_001, 777_777, 60_000_000, 3_155_760_000_000_000]));
+    let window =
+        Duration::from_micros(tape.choice(&[1_000, 1_001, 777_777, 60_000_000, 3_155_760_000_000_000]));
     let burst = tape.choice(&[0, 1, 2, 5]);
     let clock = ManualClock::at(Micros::new(tape.number() % latest(window)));
     let stored = tape.rest();
@@ -37,7 +38,9 @@ pub(super) fn run(bytes: &[u8]) {
     match Record::from_bytes(stored) {
         Err(kind) => {
             assert!(matches!(kind, StorageErrorKind::ForeignValue | StorageErrorKind::OtherVersion));
-            assert!(matches!(at_once(limiter.check("ada")), Err(Error::Storage(error)) if error.kind() == kind));
+            assert!(
+                matches!(at_once(limiter.check("ada")), Err(Error::Storage(error)) if error.kind() == kind)
+            );
             assert_eq!(value.bytes(), stored, "it was touched");
         }
         Ok(record) => {
@@ -57,7 +60,8 @@ fn decide(limiter: &RateLimiter, limit: Limit, clock: &ManualClock) {
         while admitted <= 2 * limit.capacity() + limit.amount() {
             match at_once(limiter.check("ada")) {
                 Ok(decision) => {
-                    let _told = (decision.remaining(), decision.reset_after(), decision.exceeded(), decision.rules());
+                    let _told =
+                        (decision.remaining(), decision.reset_after(), decision.exceeded(), decision.rules());
                     assert!(decision.remaining() <= limit.capacity());
                     if !decision.is_allowed() {
                         assert!(decision.retry_after() > Duration::ZERO);

@@ -8,9 +8,27 @@ use super::socket::with_server;
 use super::tape::Tape;
 
 pub(super) const WORDS: &[&str] = &[
-    "$36\r\n", "*1\r\n", "$-1\r\n", ":1\r\n", "+OK\r\n", "-ERR x\r\n", "-NOSCRIPT x\r\n", "-MOVED 1 127.0.0.1:1\r\n",
-    "-LIMITRAFULL\r\n", "-READONLY\r\n", "\r\n", "_\r\n", "#t\r\n", ",1.5\r\n", "%1\r\n", "~1\r\n", "=7\r\ntxt:abc\r\n",
-    "(1\r\n", "|1\r\n", ">1\r\n", "!3\r\nERR\r\n",
+    "$36\r\n",
+    "*1\r\n",
+    "$-1\r\n",
+    ":1\r\n",
+    "+OK\r\n",
+    "-ERR x\r\n",
+    "-NOSCRIPT x\r\n",
+    "-MOVED 1 127.0.0.1:1\r\n",
+    "-LIMITRAFULL\r\n",
+    "-READONLY\r\n",
+    "\r\n",
+    "_\r\n",
+    "#t\r\n",
+    ",1.5\r\n",
+    "%1\r\n",
+    "~1\r\n",
+    "=7\r\ntxt:abc\r\n",
+    "(1\r\n",
+    "|1\r\n",
+    ">1\r\n",
+    "!3\r\nERR\r\n",
 ];
 
 /// Whatever a script is said to have answered, the client tells a decision or an error at once.
@@ -33,7 +51,9 @@ pub(super) fn run(bytes: &[u8]) {
             }
             is_over = heard.windows(4).any(|word| word == b"EVAL");
             // It greets with as many commands as there are stars.
-            let greeted = || b"+OK\r\n".repeat(heard.windows(3).filter(|word| word[0] == b'*' && word[2] == b'\r').count());
+            let greeted = || {
+                b"+OK\r\n".repeat(heard.windows(3).filter(|word| word[0] == b'*' && word[2] == b'\r').count())
+            };
             Some(if is_over { said.clone() } else { greeted() })
         },
         async |path| {

@@ -6,12 +6,55 @@ use limitra::storage::{self, StorageOptions, StorageUrl};
 use super::tape::text;
 
 pub(super) const WORDS: &[&str] = &[
-    "memory://", "redis://", "rediss://", "redis+unix://", "redis+cluster://", "redis+sentinel://",
-    "valkey://", "memcached://", "mongodb://", "mongodb+srv://", "etcd://", "postgres://", "async+",
-    "127.0.0.1:1", "localhost", "[::1]:1", ":secret99@", "user:", "@", "%40", "%", "/", "?", "&", "=", ",",
-    "\n", "response_timeout=", "connect_timeout=", "key_prefix=", "max_keys=", "coarse_clock=", "db=",
-    "max_item_size=", "max_retries=", "wrap_exceptions=", "ssl_ca_certs=", "sslmode=require", "0.5", "500ms",
-    "1e300", "18446744073709551615", "1e19s", "nan", "-1", "true", "off", "tls=", "mymaster",
+    "memory://",
+    "redis://",
+    "rediss://",
+    "redis+unix://",
+    "redis+cluster://",
+    "redis+sentinel://",
+    "valkey://",
+    "memcached://",
+    "mongodb://",
+    "mongodb+srv://",
+    "etcd://",
+    "postgres://",
+    "async+",
+    "127.0.0.1:1",
+    "localhost",
+    "[::1]:1",
+    ":secret99@",
+    "user:",
+    "@",
+    "%40",
+    "%",
+    "/",
+    "?",
+    "&",
+    "=",
+    ",",
+    "\n",
+    "response_timeout=",
+    "connect_timeout=",
+    "key_prefix=",
+    "max_keys=",
+    "coarse_clock=",
+    "db=",
+    "max_item_size=",
+    "max_retries=",
+    "wrap_exceptions=",
+    "ssl_ca_certs=",
+    "sslmode=require",
+    "0.5",
+    "500ms",
+    "1e300",
+    "18446744073709551615",
+    "1e19s",
+    "nan",
+    "-1",
+    "true",
+    "off",
+    "tls=",
+    "mymaster",
 ];
 
 /// A password that stands nowhere else.
@@ -23,10 +66,12 @@ pub(super) fn run(bytes: &[u8]) {
     let text = text(bytes);
     let mut lines = text.split('\n');
     let url = lines.next().unwrap_or_default();
-    let options: StorageOptions =
-        lines.map(|line| line.split_once('=').unwrap_or((line, ""))).collect();
+    let options: StorageOptions = lines.map(|line| line.split_once('=').unwrap_or((line, ""))).collect();
     // A thread for each clock, and files that nobody meant, are no business of a fuzzer.
-    if ["coarse_clock", "ca_cert", "tlsCAFile", "tlsCertificateKeyFile", "sslrootcert", "service_file"].iter().any(|name| text.contains(name)) {
+    if ["coarse_clock", "ca_cert", "tlsCAFile", "tlsCertificateKeyFile", "sslrootcert", "service_file"]
+        .iter()
+        .any(|name| text.contains(name))
+    {
         return;
     }
     let parsed = url.parse::<StorageUrl>();

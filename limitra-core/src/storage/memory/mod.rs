@@ -471,6 +471,7 @@ impl MemoryStorage {
     }
 
     #[inline]
+    #[allow(clippy::indexing_slicing)] // The index is within the shards.
     fn shard_of(&self, fingerprint: Fingerprint) -> &Shard {
         &self.inner.shards[self.shard_index(fingerprint)]
     }
