@@ -14,7 +14,7 @@ async fn decides_within_ages(url: &str) {
     let ages = [("response_timeout", AGES), ("connect_timeout", AGES)];
     let storage: AnyStorage = storage::from_url(url, ages).unwrap();
     let builder =
-        RateLimiter::builder().algorithm(Algorithm::Gcra).requests(2).window(Duration::from_secs(60));
+        RateLimiter::builder().algorithm(Algorithm::Gcra).requests(2).window(Duration::from_secs(3600));
     let limiter = builder.storage(&storage).prefix(fresh_prefix()).build().unwrap();
     assert!(limiter.allow_request("ada").await.unwrap(), "{url}");
     assert_eq!(limiter.check_many(["ada", "ada"]).await.len(), 2, "{url}");

@@ -1,7 +1,5 @@
 //! Identifiers without number.
 
-use std::time::Duration;
-
 use limitra::{Algorithm, Limit, ManualClock, MemoryStorage, RateLimiter};
 
 #[tokio::test]
@@ -33,7 +31,7 @@ fn resident() -> usize {
 async fn flood(algorithm: Algorithm, count: u64, max_keys: usize) -> usize {
     let storage = MemoryStorage::with_max_keys(max_keys).unwrap();
     let of = |amount: u64| {
-        let limit = Limit::new(amount, Duration::from_secs(30 * 86_400)).unwrap();
+        let limit = Limit::new(amount, Limit::MAX_WINDOW * 2 / 5).unwrap();
         let builder = RateLimiter::builder().algorithm(algorithm).limit(limit).storage(&storage);
         builder.build().unwrap()
     };

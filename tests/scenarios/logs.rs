@@ -88,7 +88,7 @@ impl Register for Broken {
     }
 }
 
-#[rate_limit(requests = 1, window = 60, key = "who", limitra = limits)]
+#[rate_limit(requests = 1, window = 60, key = "who", algorithm = "fixed_window", limitra = limits)]
 async fn create_post(who: &str, limits: &Limitra) -> Result<(), Error> {
     Ok(())
 }
@@ -104,7 +104,7 @@ async fn who_is_asking_stands_in_no_log_and_in_no_message() {
         let limits = LimitraConfig::new().storage(storage).build().unwrap();
         let error = create_post(WHO, &limits).await.unwrap_err();
         show(&(error.to_string(), &error, &limits));
-        let limiter = limits.limiter().requests(1).window(60).build().unwrap();
+        let limiter = limits.limiter().algorithm("fixed_window").requests(1).window(60).build().unwrap();
         let error = limiter.check(WHO).await.unwrap_err();
         show(&(error.to_string(), &error, &limiter, limiter.of(WHO)));
     }
@@ -112,7 +112,7 @@ async fn who_is_asking_stands_in_no_log_and_in_no_message() {
     create_post(WHO, &limits).await.unwrap();
     let refused = create_post(WHO, &limits).await.unwrap_err();
     show(&(refused.to_string(), &refused));
-    let limiter = limits.limiter().requests(1).window(60).build().unwrap();
+    let limiter = limits.limiter().algorithm("fixed_window").requests(1).window(60).build().unwrap();
     for _ in 0..2 {
         show(&(limiter.check(WHO).await.unwrap(), limiter.usage(WHO).await.unwrap()));
     }

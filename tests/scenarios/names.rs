@@ -1,4 +1,4 @@
-//! Whose counter it is.
+//! Whose counter it is. By fixed windows: one that the clock begins might begin between two questions.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use proptest::prelude::*;
 mod posts {
     use super::*;
 
-    #[rate_limit(requests = 1, window = 60, key = "who", limitra = limits)]
+    #[rate_limit(requests = 1, window = 60, key = "who", algorithm = "fixed_window", limitra = limits)]
     pub(super) fn create_post(who: &[u8], limits: &Limitra) -> Result<(), Error> {
         Ok(())
     }
@@ -24,7 +24,7 @@ mod posts {
 mod drafts {
     use super::*;
 
-    #[rate_limit(requests = 1, window = 60, key = "who", limitra = limits)]
+    #[rate_limit(requests = 1, window = 60, key = "who", algorithm = "fixed_window", limitra = limits)]
     pub(super) fn create_post(who: &[u8], limits: &Limitra) -> Result<(), Error> {
         Ok(())
     }
@@ -34,14 +34,14 @@ struct Blog;
 struct Forum;
 
 impl Blog {
-    #[rate_limit(requests = 1, window = 60, key = "who", limitra = limits)]
+    #[rate_limit(requests = 1, window = 60, key = "who", algorithm = "fixed_window", limitra = limits)]
     fn create_post(who: &[u8], limits: &Limitra) -> Result<(), Error> {
         Ok(())
     }
 }
 
 impl Forum {
-    #[rate_limit(requests = 1, window = 60, key = "who", limitra = limits)]
+    #[rate_limit(requests = 1, window = 60, key = "who", algorithm = "fixed_window", limitra = limits)]
     fn create_post(who: &[u8], limits: &Limitra) -> Result<(), Error> {
         Ok(())
     }
@@ -50,21 +50,21 @@ impl Forum {
 trait Board {
     fn create_post(&self, who: &[u8], limits: &Limitra) -> Result<(), Error>;
 
-    #[rate_limit(requests = 1, window = 60, key = "who", limitra = limits)]
+    #[rate_limit(requests = 1, window = 60, key = "who", algorithm = "fixed_window", limitra = limits)]
     fn delete_post(&self, who: &[u8], limits: &Limitra) -> Result<(), Error> {
         Ok(())
     }
 }
 
 impl Board for Blog {
-    #[rate_limit(requests = 1, window = 60, key = "who", limitra = limits)]
+    #[rate_limit(requests = 1, window = 60, key = "who", algorithm = "fixed_window", limitra = limits)]
     fn create_post(&self, who: &[u8], limits: &Limitra) -> Result<(), Error> {
         Ok(())
     }
 }
 
 impl Board for Forum {
-    #[rate_limit(requests = 1, window = 60, key = "who", limitra = limits)]
+    #[rate_limit(requests = 1, window = 60, key = "who", algorithm = "fixed_window", limitra = limits)]
     fn create_post(&self, who: &[u8], limits: &Limitra) -> Result<(), Error> {
         Ok(())
     }
@@ -116,7 +116,7 @@ fn identifier() -> impl Strategy<Value = Vec<u8>> {
 /// Whether a hit of the key of this text is allowed.
 fn is_allowed(memory: &MemoryStorage, key: &str) -> bool {
     let limit = Limit::new(1, Duration::from_secs(60)).unwrap();
-    let rules = [Rule::new(Algorithm::default(), limit).unwrap()];
+    let rules = [Rule::new(Algorithm::FixedWindow, limit).unwrap()];
     let subjects = [Subject { key: Key::from_text(key), rules: rules[..].into(), cost: 1 }];
     let attempt = Attempt { subjects: &subjects, clock: Clock::Storage, mode: Mode::Hit };
     at_once(memory.decide(&attempt)).unwrap().is_allowed()
@@ -147,7 +147,7 @@ proptest! {
         hashed in any::<bool>(),
     ) {
         let memory = MemoryStorage::new();
-        let builder = RateLimiter::builder().requests(1).window(60).storage(&memory).hash_identifiers(hashed);
+        let builder = RateLimiter::builder().algorithm(Algorithm::FixedWindow).requests(1).window(60).storage(&memory).hash_identifiers(hashed);
         let limiter = builder.build().unwrap();
         let mut seen = HashSet::new();
         for identifier in identifiers {

@@ -1,7 +1,5 @@
 //! Who, as a storage key.
 
-use std::time::Duration;
-
 use limitra::{
     Algorithm, Attempt, Clock, Key, Limit, MemoryStorage, Mode, RateLimiter, Rule, Storage as _, Subject,
 };
@@ -34,6 +32,11 @@ pub(super) const WORDS: &[&str] = &[
     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
 ];
 
+/// Of forty years: none ends between two questions.
+fn limit() -> Limit {
+    Limit::new(1, Limit::MAX_WINDOW * 2 / 5).unwrap()
+}
+
 #[derive(Debug, PartialEq)]
 struct Fields {
     prefix: String,
@@ -61,7 +64,7 @@ impl Fields {
     }
 
     fn limiter(&self, memory: &MemoryStorage, hashed: bool) -> RateLimiter {
-        let mut builder = RateLimiter::builder().requests(1).window(60).storage(memory);
+        let mut builder = RateLimiter::builder().limit(limit()).storage(memory);
         builder = builder.prefix(&self.prefix).scope(&self.scope).hash_identifiers(hashed);
         if let Some(project) = &self.project {
             builder = builder.project(project);
@@ -75,8 +78,7 @@ impl Fields {
 
 /// Whether one hit of the key of this text is allowed.
 fn allowed(memory: &MemoryStorage, key: &str) -> bool {
-    let limit = Limit::new(1, Duration::from_secs(60)).unwrap();
-    let rules = [Rule::new(Algorithm::default(), limit).unwrap()];
+    let rules = [Rule::new(Algorithm::default(), limit()).unwrap()];
     let subjects = [Subject { key: Key::from_text(key), rules: rules[..].into(), cost: 1 }];
     let attempt = Attempt { subjects: &subjects, clock: Clock::Storage, mode: Mode::Hit };
     at_once(memory.decide(&attempt)).unwrap().is_allowed()
