@@ -46,16 +46,16 @@ async fn fifteen_hundred_calls_by_clones_of_a_limiter_and_of_its_handle_admit_ex
 }
 
 #[tokio::test]
-async fn ten_thousand_subjects_in_one_question_are_charged_all_or_none() {
+async fn two_thousand_subjects_in_one_question_are_charged_all_or_none() {
     let redis = patient_storage(&shared().url());
     let (memory, prefix) = (limitra::MemoryStorage::new(), fresh_prefix());
     for storage in [limitra::AnyStorage::from(redis), memory.into()] {
         let builder = RateLimiter::builder().algorithm(Algorithm::FixedWindow).requests(1).window(3600);
         let limiter = builder.storage(&storage).prefix(&prefix).build().unwrap();
-        let subjects = || (0..10_000).map(|identifier| limiter.of(identifier));
+        let subjects = || (0..2_000).map(|identifier| limiter.of(identifier));
         assert!(check_all(subjects()).await.unwrap().is_allowed());
         assert!(!check_all(subjects().chain([limiter.of("new")])).await.unwrap().is_allowed());
         assert!(limiter.allow_request("new").await.unwrap(), "it was charged though another one refused");
-        assert!(!limiter.allow_request(9_999).await.unwrap());
+        assert!(!limiter.allow_request(1_999).await.unwrap());
     }
 }
