@@ -1,9 +1,11 @@
 //! A server that says whatever it is told to say.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::panic;
 use std::path::PathBuf;
+use std::sync::Once;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
@@ -38,6 +40,22 @@ impl Socket {
     }
 }
 
+thread_local! {
+    /// How often this thread has panicked: a runtime keeps to itself what its tasks do.
+    static PANICS: Cell<u64> = const { Cell::new(0) };
+}
+
+fn count_panics() {
+    static COUNTING: Once = Once::new();
+    COUNTING.call_once(|| {
+        let earlier = panic::take_hook();
+        panic::set_hook(Box::new(move |panicked| {
+            PANICS.set(PANICS.get() + 1);
+            earlier(panicked);
+        }));
+    });
+}
+
 /// Runs a client whose server answers by this function.
 pub(super) fn with_server<T>(
     speech: impl FnMut(&[u8]) -> Option<Vec<u8>> + Send + 'static,
@@ -46,10 +64,14 @@ pub(super) fn with_server<T>(
     thread_local! {
         static SOCKET: RefCell<Socket> = RefCell::new(Socket::start());
     }
-    SOCKET.with_borrow(|socket| {
+    count_panics();
+    let before = PANICS.get();
+    let found = SOCKET.with_borrow(|socket| {
         socket.speeches.send(Box::new(speech)).unwrap();
         socket.runtime.block_on(client(socket.path()))
-    })
+    });
+    assert_eq!(PANICS.get(), before, "a task of the client has panicked");
+    found
 }
 
 /// Each connection has the newest speech from its start on.
