@@ -61,7 +61,7 @@ fn every_test_that_is_said_to_hold_against_an_attack_exists() {
     let functions = functions();
     let mut rows = 0;
     for row in page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| seen elsewhere |")) {
-        let tests: Vec<&str> = row.split('`').skip(1).step_by(2).filter(|name| name.contains("_")).collect();
+        let tests: Vec<&str> = row.split('`').skip(1).step_by(2).filter(|name| name.contains('_')).collect();
         assert!(!tests.is_empty(), "no test: {row}");
         for test in tests {
             let exists = functions.contains(test) || project().join(test).exists();
