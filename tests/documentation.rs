@@ -55,12 +55,31 @@ fn every_test_that_the_table_of_python_names_refers_to_exists() {
     assert!(rows > 60, "{rows} rows");
 }
 
+#[test]
+fn every_test_that_is_said_to_hold_against_an_attack_exists() {
+    let page = std::fs::read_to_string(project().join("docs/attacks.md")).unwrap();
+    let functions = functions();
+    let mut rows = 0;
+    for row in page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| seen elsewhere |")) {
+        let tests: Vec<&str> = row.split('`').skip(1).step_by(2).filter(|name| name.contains('_')).collect();
+        assert!(!tests.is_empty(), "no test: {row}");
+        for test in tests {
+            let exists = functions.contains(test) || project().join(test).exists();
+            assert!(exists, "there is no test {test}: {row}");
+        }
+        rows += 1;
+    }
+    assert!(rows > 40, "{rows} rows");
+}
+
 /// Links between the pages lead somewhere.
 #[test]
 fn every_link_from_one_page_to_another_leads_to_a_page_and_a_heading() {
     let mut pages = Vec::new();
     files(&project().join("docs"), "md", &mut pages);
-    pages.extend(["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(|page| project().join(page)));
+    pages.extend(
+        ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"].map(|page| project().join(page)),
+    );
     let mut links = 0;
     for page in &pages {
         let text = prose(&std::fs::read_to_string(page).unwrap());

@@ -26,6 +26,7 @@ struct Fields {
 impl Fields {
     fn limiter(&self, storage: &MemoryStorage) -> RateLimiter {
         let mut builder = RateLimiter::builder()
+            .algorithm("fixed_window")
             .requests(1)
             .window(60)
             .storage(storage)
@@ -101,7 +102,8 @@ proptest! {
         hashed in any::<bool>(),
     ) {
         let storage = MemoryStorage::new();
-        let builder = RateLimiter::builder().requests(1).window(60).storage(&storage).hash_identifiers(hashed);
+        let builder = RateLimiter::builder().algorithm("fixed_window").requests(1).window(60);
+        let builder = builder.storage(&storage).hash_identifiers(hashed);
         let limiter = builder.build().unwrap();
         prop_assert_eq!(limiter.key(&one) == limiter.key(&other), one == other);
         assert_well_formed(&limiter.key(&one));

@@ -102,12 +102,15 @@ impl Charges<'_> {
             }
             desk.join(&inner.desk);
             let key = inner.space.key(&charge.identifier);
-            let text = key.text().into_owned();
-            if keys.contains(&text) {
-                return Err(ConfigurationError::SubjectTwice.into());
-            }
-            keys.push(text);
+            keys.push(key.text().into_owned());
             subjects.push(Subject { key, rules: Cow::Borrowed(&inner.rules), cost: charge.cost });
+        }
+        // Sorted, for a caller's subjects may be a client's list.
+        let named = keys.len();
+        keys.sort_unstable();
+        keys.dedup();
+        if keys.len() < named {
+            return Err(ConfigurationError::SubjectTwice.into());
         }
         let pending = desk.decide(&subjects, Mode::Hit);
         Ok((Some(desk), pending))

@@ -211,12 +211,10 @@ impl<'a> Key<'a> {
     #[cold]
     fn essence_of_text<T>(text: &str, hash: impl FnOnce(Essence<'_>) -> T) -> T {
         // Only a key of six fields has a space; whatever else is one text.
-        let mut colons = text.match_indices(':').map(|(at, _)| at);
-        let (Some(head), Some(tail), None) = (colons.nth(3), colons.next(), colons.next()) else {
+        let Some((head, identifier, tail)) = fields_of(text) else {
             return hash(Essence { space: [0; 2], kind: Essence::TEXT, bytes: text.as_bytes() });
         };
-        let space = digest_of(&text[..=head], &text[tail..]);
-        let identifier = &text[head + 1..tail];
+        let space = digest_of(head, tail);
         match raw(identifier) {
             _ if identifier.is_empty() => hash(Essence { space, kind: Short::Absent.kind(), bytes: &[] }),
             Some(bytes) => hash(Essence { space, kind: Short::Raw(&bytes).kind(), bytes: &bytes }),
@@ -248,6 +246,16 @@ impl fmt::Debug for Key<'_> {
             None => write!(f, "Key({}/..)", text.split('/').next().unwrap_or_default()),
         }
     }
+}
+
+/// A key of six fields: the four before its identifier, that, and the rest; each with its colon.
+fn fields_of(text: &str) -> Option<(&str, &str, &str)> {
+    let mut colons = text.match_indices(':').map(|(at, _)| at);
+    let (head, tail) = (colons.nth(3)?, colons.next()?);
+    if colons.next().is_some() {
+        return None;
+    }
+    Some((text.get(..=head)?, text.get(head + 1..tail)?, text.get(tail..)?))
 }
 
 /// `SipHash` 1-3 of 128 bits of what surrounds an identifier; the fields hold no line break.

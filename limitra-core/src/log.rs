@@ -49,10 +49,10 @@ impl Log {
         if needed == 0 {
             return None;
         }
-        let oldest = self.entries.get(first)?.before;
+        let Entry { instant: start, before: oldest } = *self.entries.get(first)?;
         let next = self.entries.partition_point(|entry| {
             // Entries before `first` have left; their totals may even have wrapped.
-            entry.instant < self.entries[first].instant || difference(entry.before, oldest) < needed
+            entry.instant < start || difference(entry.before, oldest) < needed
         });
         let index = next.checked_sub(1)?;
         self.entries.get(index).map(|entry| entry.instant)
@@ -95,7 +95,7 @@ impl Log {
         if self.entries.back().is_none_or(|newest| newest.instant != instant) {
             self.entries.push_back(Entry { instant, before: self.total });
         }
-        self.total = (self.total + cost) % MODULUS;
+        self.total = (self.total + cost % MODULUS) % MODULUS;
     }
 }
 

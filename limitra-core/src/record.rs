@@ -133,7 +133,10 @@ impl Record {
             self.entries.push(Entry { rule: *rule, state: State::default(), log: None });
             self.entries.len() - 1
         });
-        &mut self.entries[index]
+        // Found, or put there just now.
+        #[allow(clippy::indexing_slicing)]
+        let entry = &mut self.entries[index];
+        entry
     }
 }
 

@@ -8,6 +8,7 @@ pub mod contract;
 #[cfg(feature = "etcd")]
 mod etcd_server;
 mod fresh;
+pub mod fuzz;
 #[cfg(doctest)]
 mod guides;
 #[cfg(unix)]

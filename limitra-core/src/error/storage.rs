@@ -4,6 +4,8 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::key::Key;
+
 /// No decision could be had from a storage: what a caller may do about it, and why.
 ///
 /// ```
@@ -56,19 +58,30 @@ pub enum StorageErrorKind {
 
 /// A record that others kept changing: nothing was counted.
 ///
+/// Its key names who was asking, so messages and `Debug` show only the key's function and scope.
+///
 /// ```
 /// use limitra_core::ConcurrentUpdateError;
 ///
 /// let error = ConcurrentUpdateError { key: "limitra:::user:ada:".to_owned(), attempts: 64 };
-/// assert_eq!(error.to_string(), "unable to update limitra:::user:ada: after 64 retries");
+/// assert_eq!(error.to_string(), "unable to update Key(limitra:::user) after 64 retries");
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unable to update {key} after {attempts} retries")]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unable to update {:?} after {attempts} retries", Key::from_text(key))]
 pub struct ConcurrentUpdateError {
     /// The record's key; of several subjects the first one's.
     pub key: String,
     /// How many times it was tried.
     pub attempts: u32,
+}
+
+impl fmt::Debug for ConcurrentUpdateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConcurrentUpdateError")
+            .field("key", &Key::from_text(&self.key))
+            .field("attempts", &self.attempts)
+            .finish()
+    }
 }
 
 impl StorageError {

@@ -532,6 +532,7 @@ impl Shards {
     /// That of a key.
     #[allow(clippy::inline_always)] // See `MemoryStorage::decide_prepared`.
     #[inline(always)]
+    #[allow(clippy::indexing_slicing)] // The index is within the shards.
     fn of(&self, fingerprint: Fingerprint) -> &Shard {
         &self.0[self.index(fingerprint)]
     }

@@ -63,8 +63,8 @@ impl PostgresStorage {
     ///
     /// Its manager makes limitra's connections, with its address, credentials and certificates. They are kept, not checked
     /// out for each decision, and do not count as the pool's.
+    #[allow(clippy::unreachable)] // The default settings are no mistake.
     pub fn new(pool: Pool) -> Self {
-        // The default settings are no mistake.
         match Self::builder().pool(pool).build() {
             Ok(storage) => storage,
             Err(_) => unreachable!("the default settings of a PostgreSQL storage are right"),

@@ -282,8 +282,9 @@ impl RegisterStorage {
         versions: &[Option<u64>],
         keys: &[Key<'_>],
     ) -> Result<bool, StorageError> {
-        let changed = || (0..keys.len()).filter(|place| decided.changed.get(*place) == Some(&true));
-        let bytes: SmallVec<[Vec<u8>; 1]> = changed().map(|place| records[place].to_bytes()).collect();
+        let all = || records.iter().zip(versions).zip(keys).zip(&decided.changed);
+        let changed = || all().filter(|(_, changed)| **changed).map(|(places, _)| places);
+        let bytes: SmallVec<[Vec<u8>; 1]> = changed().map(|((record, _), _)| record.to_bytes()).collect();
         if bytes.is_empty() {
             return Ok(true);
         }
@@ -293,9 +294,9 @@ impl RegisterStorage {
         }
         let swaps: SmallVec<[Swap<'_>; 1]> = changed()
             .zip(&bytes)
-            .map(|(place, bytes)| {
-                let left = records[place].until().minus(decided.outcome.now).to_duration();
-                Swap { key: keys[place], expected: versions[place], bytes, keep: left + MARGIN }
+            .map(|(((record, expected), key), bytes)| {
+                let left = record.until().minus(decided.outcome.now).to_duration();
+                Swap { key: *key, expected: *expected, bytes, keep: left + MARGIN }
             })
             .collect();
         self.inner.register.swap(&swaps).await
