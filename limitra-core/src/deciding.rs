@@ -107,6 +107,7 @@ impl<T, R: Fn(Read<'_>) -> T + Unpin> Future for Deciding<'_, '_, R> {
 }
 
 /// Any other way to a decision; it may have to be waited for.
+#[allow(clippy::needless_pass_by_value)] // A part of the future, not a look into it.
 #[cold]
 #[inline(never)]
 fn ask(limiter: &RateLimiter, identifier: Identifier<'_>, cost: u64, mode: Mode) -> Result<Answer, Running> {

@@ -106,6 +106,7 @@ impl RateLimiter {
         identifier: impl Into<Identifier<'a>>,
         cost: u64,
     ) -> impl Future<Output = Result<Decision, Error>> {
+        #[allow(clippy::redundant_closure_for_method_calls)] // The method is not general over lifetimes.
         self.decide(identifier, cost, Mode::Hit, |read| read.decision())
     }
 
@@ -167,6 +168,7 @@ impl RateLimiter {
         identifier: impl Into<Identifier<'a>>,
         cost: u64,
     ) -> impl Future<Output = Result<Decision, Error>> {
+        #[allow(clippy::redundant_closure_for_method_calls)] // The method is not general over lifetimes.
         self.decide(identifier, cost, Mode::Peek, |read| read.decision())
     }
 

@@ -225,8 +225,8 @@ impl Table {
     #[allow(clippy::inline_always)] // See `MemoryStorage::decide_prepared`.
     #[inline(always)]
     pub(super) fn at(&self, spot: Spot, fingerprint: Fingerprint) -> Option<(Slot<'_>, Word)> {
-        let [segment, row, slot] = spot.parts();
-        let place = self.segments.get(segment)?.get()?.get(row)?.places.get(slot)?;
+        let [segment, row, number] = spot.parts();
+        let place = self.segments.get(segment)?.get()?.get(row)?.places.get(number)?;
         Some((Slot { fingerprint, place }, Word::of_bits(place.word.load(Ordering::Acquire))))
     }
 
@@ -293,7 +293,7 @@ impl Table {
     pub(super) fn double(&self, now: u64, mut homeless: impl FnMut(Fingerprint, Word)) -> usize {
         let doublings = self.doublings();
         let next_bit = (1 << (u64::BITS - 1)) >> doublings;
-        let group_bits = self.group_bits.load(Ordering::Acquire) | next_bit;
+        let widened = self.group_bits.load(Ordering::Acquire) | next_bit;
         let (mut kept, mut moving) = (0, Vec::new());
         for row in self.all_rows() {
             for slot in row.slots() {
@@ -308,14 +308,14 @@ impl Table {
             segment.get_or_init(|| rows(1 << doublings));
         }
         for (fingerprint, word) in moving {
-            let home = Home::of(fingerprint, group_bits);
+            let home = Home::of(fingerprint, widened);
             if self.put_at(home, &[Put::Inserted], fingerprint, word, now) == Put::NoSlot {
                 homeless(fingerprint, word);
             } else {
                 kept += 1;
             }
         }
-        self.group_bits.store(group_bits, Ordering::Release);
+        self.group_bits.store(widened, Ordering::Release);
         kept
     }
 
