@@ -185,7 +185,7 @@ async fn create_post(a: &str, b: &str, limits: &Limitra) -> Result<(), Error> {
 
 fn wait<F: Future>(future: F) -> F::Output {
     thread_local! {
-        static RUNTIME: Runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        static RUNTIME: Runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     }
     RUNTIME.with(|runtime| runtime.block_on(future))
 }

@@ -166,6 +166,20 @@ fn outside_a_runtime_a_decision_is_a_typed_error() {
     assert!(current_thread().block_on(limiter.allow_request("ada")).unwrap());
 }
 
+#[test]
+fn a_runtime_without_timers_or_network_is_an_error_that_says_what_it_lacks() {
+    let storage = RedisStorage::from_url("redis://127.0.0.1:1/").unwrap();
+    let limiter = RateLimiter::builder().requests(1).window(60).storage(&storage).build().unwrap();
+    for (has_timers, remedy) in [(false, "enable_time()"), (true, "enable_all()")] {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        if has_timers {
+            runtime.enable_time();
+        }
+        let error = runtime.build().unwrap().block_on(limiter.check("ada")).unwrap_err();
+        assert!(error.to_string().contains(remedy), "{error}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_tasks_share_one_connection_from_the_first_decision_on() {
     let server = RedisServer::start();

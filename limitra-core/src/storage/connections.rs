@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::error::Error;
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, ready};
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use futures_util::future::{FutureExt as _, Shared};
 use tokio::runtime::{Handle, Id};
 
 use crate::error::{StorageError, StorageErrorKind};
+use crate::storage::timers;
 
 /// More runtimes than this are not remembered; the one that connected first connects anew if it comes back.
 const REMEMBERED_RUNTIMES: usize = 1024;
@@ -66,6 +68,7 @@ type Made<C> = Result<<C as Connect>::Connection, Lost<<C as Connect>::Error>>;
 #[derive(Debug)]
 enum Lost<E> {
     Late(Duration),
+    Panicked,
     Failed(Arc<E>),
 }
 
@@ -87,6 +90,8 @@ impl<C: Connect> Connections<C> {
         if let Some(connected) = self.at_hand(runtime) {
             return Ok(connected);
         }
+        // Before anything is waited for: all that follows has timers.
+        timers::within(self.connect_timeout, ready(())).map_err(|none| none.error(self.storage, "connect"))?;
         let Attempt { started, made } = self.attempt(runtime);
         match made.await {
             Ok(connection) => Ok(Connected { connection, runtime, started }),
@@ -95,6 +100,7 @@ impl<C: Connect> Connections<C> {
                 let kind = match &lost {
                     Lost::Failed(error) => C::kind(error),
                     Lost::Late(_) => StorageErrorKind::Unavailable,
+                    Lost::Panicked => StorageErrorKind::NoRuntime,
                 };
                 Err(StorageError::new(kind, self.storage, "connect").with_source(lost))
             }
@@ -149,8 +155,11 @@ impl<C: Connect> Connections<C> {
     fn connect(&self) -> Attempt<C> {
         let (connect, deadline) = (self.connect.clone(), self.connect_timeout);
         let making = async move {
-            match tokio::time::timeout(deadline, connect.connect()).await {
-                Ok(made) => made.map_err(|error| Lost::Failed(Arc::new(error))),
+            // In a runtime without network drivers tokio panics, and there is no way to ask before.
+            let connecting = AssertUnwindSafe(connect.connect()).catch_unwind();
+            match tokio::time::timeout(deadline, connecting).await {
+                Ok(Ok(made)) => made.map_err(|error| Lost::Failed(Arc::new(error))),
+                Ok(Err(_)) => Err(Lost::Panicked),
                 Err(_) => Err(Lost::Late(deadline)),
             }
         };
@@ -192,6 +201,7 @@ impl<E> Clone for Lost<E> {
     fn clone(&self) -> Self {
         match self {
             Self::Late(deadline) => Self::Late(*deadline),
+            Self::Panicked => Self::Panicked,
             Self::Failed(error) => Self::Failed(Arc::clone(error)),
         }
     }
@@ -201,6 +211,7 @@ impl<E: fmt::Display> fmt::Display for Lost<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Late(deadline) => write!(f, "no connection within {deadline:?}"),
+            Self::Panicked => f.write_str("the runtime has no network: say `enable_all()` to its builder"),
             Self::Failed(error) => error.fmt(f),
         }
     }
@@ -209,7 +220,7 @@ impl<E: fmt::Display> fmt::Display for Lost<E> {
 impl<E: Error> Error for Lost<E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Late(_) => None,
+            Self::Late(_) | Self::Panicked => None,
             Self::Failed(error) => error.source(),
         }
     }

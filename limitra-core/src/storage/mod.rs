@@ -44,6 +44,8 @@ pub(crate) mod redis;
 #[cfg(feature = "register")]
 pub(crate) mod register;
 mod schemes;
+#[cfg(feature = "deadline")]
+pub(crate) mod timers;
 mod url;
 
 use std::fmt;

@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use crate::attempt::{Attempt, Outcome};
 use crate::error::{ConfigurationError, StorageError, StorageErrorKind};
 use crate::key::Key;
-use crate::storage::{AnyStorage, Bounds, Storage};
+use crate::storage::{AnyStorage, Bounds, Storage, timers};
 
 /// A deadline over any storage: a decision that has no answer by then, connecting included, is a
 /// [`StorageErrorKind::Timeout`].
@@ -21,8 +21,9 @@ use crate::storage::{AnyStorage, Bounds, Storage};
 /// at most, whatever the number of callers. It holds for decisions, [`Storage::clear`] and [`Storage::ping`]; several
 /// decisions at once have one deadline together. [`Storage::reset`], which may walk over a whole server, has none.
 ///
-/// It needs a tokio runtime with its timer: outside one nothing is asked, and the answer is
-/// [`StorageErrorKind::NoRuntime`]. Costs one timer for each decision. Clones share what they count.
+/// It waits by tokio's timer. Outside a tokio runtime there is no deadline but the storage's own (those of this crate
+/// answer [`StorageErrorKind::NoRuntime`] there); in one without timers, which tokio cannot be asked about, the answer is
+/// that error too. Costs one timer for each decision. Clones share what they count.
 ///
 /// ```
 /// use limitra_core::{Deadline, MemoryStorage, RateLimiter};
@@ -67,16 +68,16 @@ impl Deadline {
         operation: &'static str,
         answer: impl Future<Output = T>,
     ) -> Result<T, StorageError> {
-        let error = |kind| StorageError::new(kind, self.storage.name(), operation);
-        // Without a runtime tokio's timer would panic.
+        // Nobody can wait by a clock outside of tokio; whoever needs a runtime says so.
         if Handle::try_current().is_err() {
-            return Err(error(StorageErrorKind::NoRuntime));
+            return Ok(answer.await);
         }
         let sent = Instant::now();
-        tokio::time::timeout(self.within, answer).await.map_err(|_| {
+        let timed = timers::within(self.within, answer);
+        timed.map_err(|none| none.error(self.storage.name(), operation))?.await.map_err(|_| {
             self.storage.suspect(sent);
             self.missed.fetch_add(1, Ordering::Relaxed);
-            error(StorageErrorKind::Timeout)
+            StorageError::new(StorageErrorKind::Timeout, self.storage.name(), operation)
         })
     }
 }
