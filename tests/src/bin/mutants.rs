@@ -92,7 +92,8 @@ impl Workshop {
             }
         }
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-        Self { folder, target: root.join(target) }
+        // Not the tree's own: cargo would take what was built of a copy for the tree's.
+        Self { folder, target: root.join(target).join("mutants") }
     }
 
     fn plant(&self, mutant: &Mutant) -> (Fate, String) {
