@@ -226,3 +226,14 @@ async fn a_clock_in_the_far_future_still_moves() {
         assert!(limiter.allow_request("ada").await.unwrap(), "{algorithm}");
     }
 }
+
+#[tokio::test]
+async fn traffic_made_for_a_sliding_window_gets_twice_its_amount_within_a_window() {
+    let begin_of_a_slot = Micros::new(1_700_000_000_000_000);
+    let (limiter, clock) = limiter(Algorithm::SlidingWindow, 5, Duration::from_secs(10), begin_of_a_slot);
+    clock.advance(Duration::from_secs(9));
+    assert!(limiter.check_cost("ada", 5).await.unwrap().is_allowed());
+    clock.advance(Duration::from_millis(9_500));
+    assert!(limiter.check_cost("ada", 5).await.unwrap().is_allowed());
+    assert!(!limiter.allow_request("ada").await.unwrap());
+}

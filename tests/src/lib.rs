@@ -15,6 +15,7 @@ mod guides;
 mod memcached_server;
 #[cfg(feature = "mongodb")]
 mod mongodb_server;
+mod mutants;
 pub mod oracle;
 mod patience;
 #[cfg(feature = "postgres")]
@@ -37,6 +38,7 @@ pub use fresh::{fresh_id, random_number};
 pub use memcached_server::{MemcachedServer, MemcachedServerBuilder};
 #[cfg(feature = "mongodb")]
 pub use mongodb_server::{MongoDbServer, MongoDbServerBuilder};
+pub use mutants::Mutant;
 pub use patience::patient_storage;
 #[cfg(feature = "postgres")]
 pub use postgres_server::{PostgresServer, PostgresServerBuilder};

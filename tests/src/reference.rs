@@ -163,6 +163,14 @@ impl Reference {
         self.accounts.remove(key);
     }
 
+    /// Takes one record over as it stands in another one.
+    pub fn take_over(&mut self, key: &str, other: &Self) {
+        match other.accounts.get(key) {
+            Some(record) => self.accounts.insert(key.to_owned(), record.clone()),
+            None => self.accounts.remove(key),
+        };
+    }
+
     fn account(&self, key: &str, rule: &ReferenceRule) -> Account {
         self.accounts
             .get(key)

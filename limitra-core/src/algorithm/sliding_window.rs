@@ -3,8 +3,9 @@
 //! A hit is allowed if `floor(previous * (window - elapsed) / window) + current + cost <= amount`,
 //! where `elapsed` is how far the current slot has gone: what Cloudflare described in "How we
 //! built rate limiting capable of scaling to millions of domains" (2017), in exact integers.
-//! It assumes that the previous slot's hits were spread evenly: in any interval of a window's
-//! length at most twice the amount less one pass, and that only if the traffic is made for it.
+//! It assumes that the previous slot's hits were spread evenly: at most the amount in one slot, and in any
+//! interval of a window's length at most twice the amount, that only if the traffic is made for it: all of it
+//! late in one slot, and all of it again a little less late in the next, when the first weighs less than one unit.
 
 use crate::limit::Limit;
 use crate::rule::Rule;

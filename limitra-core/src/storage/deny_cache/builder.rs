@@ -1,10 +1,12 @@
 //! The settings of a deny cache.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::DenyCache;
-use super::layer::Layer;
+use super::layer::{Elapsed, Layer};
+use crate::clock::ManualClock;
 use crate::error::ConfigurationError;
 use crate::storage::AnyStorage;
 use crate::time::Micros;
@@ -20,11 +22,12 @@ pub struct DenyCacheBuilder {
     storage: AnyStorage,
     max_age: Duration,
     max_keys: usize,
+    clock: Option<ManualClock>,
 }
 
 impl DenyCacheBuilder {
     pub(super) fn new(storage: AnyStorage) -> Self {
-        Self { storage, max_age: MAX_AGE, max_keys: MAX_KEYS }
+        Self { storage, max_age: MAX_AGE, max_keys: MAX_KEYS, clock: None }
     }
 
     /// For how long a refusal is believed at most, counted from when its request was sent; default: 1 s. So long may a
@@ -40,6 +43,13 @@ impl DenyCacheBuilder {
         self
     }
 
+    /// Reads the time from a clock that a test sets. It never goes back: where it is set back, the layer's time stands
+    /// still until it has caught up.
+    pub fn clock(mut self, clock: ManualClock) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
     /// The layer. No I/O.
     ///
     /// # Errors
@@ -51,10 +61,22 @@ impl DenyCacheBuilder {
         if self.max_keys == 0 {
             return Err(ConfigurationError::ZeroMaxKeys);
         }
-        let started = Instant::now();
-        let elapsed = move || Micros::new(u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX));
         let max_age = Micros::from_duration(self.max_age);
-        let layer = Layer::new(self.storage.shared(), max_age, self.max_keys, Box::new(elapsed));
+        let elapsed = self.clock.map_or_else(steady, manual);
+        let layer = Layer::new(self.storage.shared(), max_age, self.max_keys, elapsed);
         Ok(DenyCache { layer: Arc::new(layer) })
     }
+}
+
+fn steady() -> Elapsed {
+    let started = Instant::now();
+    Box::new(move || Micros::new(u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX)))
+}
+
+fn manual(clock: ManualClock) -> Elapsed {
+    let latest = AtomicU64::new(0);
+    Box::new(move || {
+        let now = clock.now().get();
+        Micros::new(latest.fetch_max(now, Ordering::SeqCst).max(now))
+    })
 }

@@ -5,8 +5,8 @@ mod lanes;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
-use std::time::{Duration, SystemTime};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
@@ -172,6 +172,8 @@ pub struct Swap<'a> {
 pub struct RegisterStorage {
     inner: Arc<Inner>,
     max_retries: u32,
+    /// Where the next decision's pauses come from, if not from the operating system.
+    seed: Option<Arc<AtomicU64>>,
 }
 
 /// The records that are decided on, and which they were.
@@ -190,7 +192,7 @@ impl RegisterStorage {
     /// A storage over this register.
     pub fn new(register: impl Register) -> Self {
         let inner = Inner { register: Box::new(register), lanes: Lanes::default() };
-        Self { inner: Arc::new(inner), max_retries: MAX_RETRIES }
+        Self { inner: Arc::new(inner), max_retries: MAX_RETRIES, seed: None }
     }
 
     /// The same with another bound on how often a decision is tried; default 64.
@@ -203,6 +205,13 @@ impl RegisterStorage {
         }
         self.max_retries = max_retries;
         Ok(self)
+    }
+
+    /// The same with pauses that come from this seed, for a simulation that is to be repeated. By default the operating
+    /// system's randomness draws them: processes that draw alike go on meeting each other.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(Arc::new(AtomicU64::new(seed)));
+        self
     }
 
     /// Decides on these places, one after the other. Where one gets no answer, those behind it do not wait for the same again.
@@ -240,7 +249,8 @@ impl RegisterStorage {
     }
 
     async fn decide_now(&self, attempt: &Attempt<'_>, keys: &[Key<'_>]) -> Result<Outcome, StorageError> {
-        let mut pause = Pause::default();
+        let next = |seed: &Arc<AtomicU64>| seed.fetch_add(1, Ordering::Relaxed);
+        let mut pause = Pause::seeded(self.seed.as_ref().map(next));
         for earlier in 0..self.max_retries {
             if earlier > 0 {
                 pause.wait().await;

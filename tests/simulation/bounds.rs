@@ -1,0 +1,101 @@
+//! What each algorithm's documentation promises, checked in every interval; it knows nothing of how an algorithm works.
+
+use std::collections::BTreeMap;
+
+use limitra::Algorithm;
+use limitra_tests::ReferenceRule;
+
+use crate::judge::{Event, EventKind};
+
+/// One hit of one key, allowed or not.
+struct Hit {
+    at: u64,
+    cost: u64,
+    allowed: bool,
+}
+
+/// Whether every interval keeps the bound, where clocks may take an interval for longer by `slack` microseconds. Only
+/// of windows longer than `least` is anything promised.
+pub(crate) fn hold(events: &[Event], slack: u64, least: u64) -> Result<(), String> {
+    let mut hits: BTreeMap<&str, (&[ReferenceRule], Vec<Hit>)> = BTreeMap::new();
+    for event in events {
+        match &event.kind {
+            EventKind::Hit { decided, subjects, allowed, .. } => {
+                for subject in subjects.iter().filter(|subject| subject.cost > 0) {
+                    let hit = Hit { at: *decided, cost: subject.cost, allowed: *allowed };
+                    hits.entry(&subject.key).or_insert((&subject.rules, Vec::new())).1.push(hit);
+                }
+            }
+            EventKind::Clear(key) => {
+                if let Some((rules, hits)) = hits.remove(key.as_str()) {
+                    holds(key, rules, hits, (slack, least))?;
+                }
+            }
+        }
+    }
+    hits.into_iter().try_for_each(|(key, (rules, hits))| holds(key, rules, hits, (slack, least)))
+}
+
+fn holds(
+    key: &str,
+    rules: &[ReferenceRule],
+    mut hits: Vec<Hit>,
+    (slack, least): (u64, u64),
+) -> Result<(), String> {
+    hits.sort_by_key(|hit| hit.at);
+    rules.iter().filter(|rule| rule.window > least).try_for_each(|rule| match rule.algorithm {
+        Algorithm::FixedWindowElasticExpiry => between_silences(key, rule, &hits, slack),
+        _ => in_every_interval(key, rule, &hits, slack),
+    })
+}
+
+fn in_every_interval(key: &str, rule: &ReferenceRule, hits: &[Hit], slack: u64) -> Result<(), String> {
+    for (place, first) in hits.iter().enumerate() {
+        let mut units = 0;
+        for hit in hits[place..].iter().filter(|hit| hit.allowed) {
+            units += hit.cost;
+            let length = hit.at - first.at;
+            let most = most(rule, length + slack);
+            if units > most {
+                return Err(format!(
+                    "{key}: {units} units in {length} us from {} on, at most {most} by {rule:?}",
+                    first.at
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The most units in an interval of this length, both of its ends included.
+fn most(rule: &ReferenceRule, length: u64) -> u64 {
+    let ReferenceRule { amount, window, .. } = *rule;
+    // What lies across windows that follow one another.
+    let across = (length / window + 2) * amount;
+    match rule.algorithm {
+        Algorithm::MovingWindow => (length / window + 1) * amount,
+        // The hit that opened the first of two windows lies before the interval.
+        Algorithm::FixedWindow if length < window => across - 1,
+        Algorithm::FixedWindow | Algorithm::SlidingWindow | Algorithm::FixedWindowAligned => across,
+        Algorithm::TokenBucket | Algorithm::LeakyBucket | Algorithm::Gcra => {
+            rule.capacity() + length * amount / window
+        }
+        other => panic!("no bound is known of {other}"),
+    }
+}
+
+/// At most the amount between two silences of a window each.
+fn between_silences(key: &str, rule: &ReferenceRule, hits: &[Hit], slack: u64) -> Result<(), String> {
+    let (mut units, mut last) = (0, 0);
+    for hit in hits {
+        if hit.at - last + slack >= rule.window {
+            units = 0;
+        }
+        last = hit.at;
+        units += if hit.allowed { hit.cost } else { 0 };
+        if units > rule.amount {
+            return Err(format!("{key}: {units} units without a silence until {last} by {rule:?}"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,158 @@
+//! Plans drawn by chance.
+
+use std::time::Duration;
+
+use limitra::{Algorithm, Breaker, Limit, OnOutage};
+
+use crate::plan::{Act, Ask, Clocks, Fault, FaultKind, LimiterPlan, NodePlan, Patience, Plan, World};
+use crate::random::Random;
+
+const CLOSED: OnOutage = OnOutage::Closed { retry_after: Duration::from_secs(1) };
+
+/// What may go wrong in a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Weather {
+    /// Nothing.
+    Calm,
+    /// The network, the server, and callers who go away.
+    Storm,
+    /// The same, and clocks that differ and are set.
+    WrongClocks,
+}
+
+/// The plan of this seed.
+pub(crate) fn plan(seed: u64, world: World, weather: Weather) -> Plan {
+    let random = &mut Random::of(&[seed]);
+    let limiters: Vec<LimiterPlan> = (0..random.between(1, 2)).map(|_| limiter(random)).collect();
+    let longest = limiters.iter().flat_map(|limiter| limiter.limits.iter()).map(Limit::window).max();
+    let span = u64::try_from(longest.unwrap().as_millis()).unwrap() * random.between(1, 3);
+    let clocks = match (weather, random.chance(600)) {
+        (Weather::WrongClocks, true) => Clocks::OfEachNode,
+        _ => Clocks::OfTheServer,
+    };
+    let count = random.between(1, 4);
+    let nodes: Vec<NodePlan> = (0..count).map(|_| node(random, clocks, span)).collect();
+    let acts = acts(random, &limiters, &nodes, span, weather);
+    let faults = match weather {
+        Weather::Calm => 0,
+        _ => random.between(1, 5),
+    };
+    let mut faults: Vec<Fault> = (0..faults).map(|_| fault(random, &nodes, span)).collect();
+    if weather == Weather::WrongClocks {
+        faults.extend((0..random.between(0, 2)).map(|_| clock_set(random, &nodes, span, (world, clocks))));
+    }
+    Plan { seed, world, clocks, deadline: random.between(20, 200), limiters, nodes, acts, faults }
+}
+
+fn limiter(random: &mut Random) -> LimiterPlan {
+    let algorithm = random.pick(Algorithm::ALL);
+    let windows = [50, 99, 250, 1_000, 1_001, 3_000, 10_000];
+    let mut limits: Vec<Limit> = Vec::new();
+    for _ in 0..if random.chance(300) { 2 } else { 1 } {
+        let window = Duration::from_millis(random.pick(&windows));
+        let amount = if random.chance(800) { random.between(1, 5) } else { random.between(1, 20) };
+        let limit = Limit::new(amount, window).unwrap();
+        let burst = random.between(1, 8);
+        let has_burst = algorithm.is_bucket() && random.chance(400);
+        let limit = if has_burst { limit.with_burst(burst).unwrap() } else { limit };
+        if limits.iter().all(|other| other.window() != window) {
+            limits.push(limit);
+        }
+    }
+    LimiterPlan { algorithm, limits }
+}
+
+fn node(random: &mut Random, clocks: Clocks, span: u64) -> NodePlan {
+    let most = i64::try_from(random.pick(&[1, 20, span / 4, span])).unwrap();
+    let skew = i64::try_from(random.next() % 2001).unwrap() - 1000;
+    let skew = if clocks == Clocks::OfEachNode { most * skew / 1000 } else { 0 };
+    let breaker = Breaker::new()
+        .failures(u32::try_from(random.between(1, 5)).unwrap())
+        .pause(Duration::from_millis(random.between(20, 2_000)))
+        .longest_pause(Duration::from_secs(8));
+    let deadline = Duration::from_millis(random.between(40, 150));
+    let max_in_flight = usize::try_from(random.between(1, 6)).unwrap();
+    NodePlan {
+        skew,
+        on_outage: random.pick(&[OnOutage::Error, OnOutage::Error, OnOutage::FailOpen, CLOSED]),
+        deny_cache: random.chance(400),
+        deadline: random.chance(300).then_some(deadline),
+        breaker: random.chance(400).then_some(breaker),
+        max_in_flight: random.chance(200).then_some(max_in_flight),
+    }
+}
+
+fn acts(
+    random: &mut Random,
+    limiters: &[LimiterPlan],
+    nodes: &[NodePlan],
+    span: u64,
+    weather: Weather,
+) -> Vec<Act> {
+    let count = random.between(4, 40);
+    let mut at = 0;
+    let mut acts: Vec<Act> = Vec::new();
+    for id in 1..=count {
+        // Many come at once, or nearly.
+        at = match random.between(0, 9) {
+            0..=4 => at,
+            5..=7 => at + random.between(0, 5),
+            8 => at + random.between(0, 2 * span / count + 1),
+            _ => random.between(0, span),
+        };
+        let patience = match (weather, random.between(0, 19)) {
+            (Weather::Calm, _) | (_, 0..=15) => Patience::Endless,
+            (_, 16) => Patience::Until(random.between(0, 30)),
+            (_, 17 | 18) => Patience::Polls(u32::try_from(random.between(0, 4)).unwrap()),
+            _ => Patience::Stalls(u32::try_from(random.between(0, 3)).unwrap(), random.between(1, 8_000)),
+        };
+        let ask = ask(random, limiters);
+        acts.push(Act { id, at, node: random.place(nodes.len()), ask, patience });
+    }
+    acts
+}
+
+fn ask(random: &mut Random, limiters: &[LimiterPlan]) -> Ask {
+    let limiter = random.place(limiters.len());
+    let who = usize::from(random.chance(300));
+    let cost = |random: &mut Random, limiter: usize| match random.between(0, 9) {
+        0..=6 => 1,
+        _ => random.between(1, limiters[limiter].capacity()),
+    };
+    match random.between(0, 19) {
+        0..=12 => Ask::Hit { limiter, who, cost: cost(random, limiter) },
+        13..=15 => Ask::Test { limiter, who, cost: cost(random, limiter) },
+        16..=18 if limiters.len() == 2 => Ask::All { who, costs: [cost(random, 0), cost(random, 1)] },
+        16..=18 => Ask::Hit { limiter, who, cost: limiters[limiter].capacity() },
+        _ => Ask::Clear { limiter, who },
+    }
+}
+
+fn fault(random: &mut Random, nodes: &[NodePlan], span: u64) -> Fault {
+    let from = random.between(0, span);
+    let to = from + random.between(1, span / 2 + 20);
+    let kind = match random.between(0, 9) {
+        0 | 1 => FaultKind::Slow(random.between(5, 400)),
+        2 => FaultKind::LosesRequests(random.between(100, 1000)),
+        3 | 4 => FaultKind::LosesReplies(random.between(100, 1000)),
+        5 | 6 => FaultKind::Partition(random.place(nodes.len())),
+        7 => FaultKind::Crash,
+        8 => FaultKind::CrashEmpty,
+        _ => FaultKind::Failover(random.between(1, span)),
+    };
+    Fault { from, to, kind }
+}
+
+/// Some time the clock that decides is set.
+fn clock_set(random: &mut Random, nodes: &[NodePlan], span: u64, ground: (World, Clocks)) -> Fault {
+    let from = random.between(1, span);
+    let by = i64::try_from(random.between(1, 3 * span)).unwrap();
+    let by = if random.chance(500) { -by } else { by };
+    let kind = match ground {
+        // Memory's own clock stands still where it is set back, so nothing could be told of how long to wait.
+        (World::Deciding, Clocks::OfTheServer) => FaultKind::ServerClock(by.abs()),
+        (World::Register, Clocks::OfTheServer) => FaultKind::ServerClock(by),
+        (_, Clocks::OfEachNode) => FaultKind::NodeClock(random.place(nodes.len()), by),
+    };
+    Fault { from, to: from + 1, kind }
+}
