@@ -174,8 +174,9 @@ impl OutagePolicy for String {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)] // A test that cannot go on fails.
 mod tests {
+    #![allow(clippy::unwrap_used)] // A test that cannot go on fails.
+
     use super::*;
 
     #[test]
