@@ -37,7 +37,7 @@ mod once_lock {
             if let Some(made) = self.get() {
                 return made;
             }
-            let _making = self.making.lock();
+            let _held = self.making.lock();
             let made = self.made.get_or_init(make);
             self.is_made.store(true, Ordering::Release);
             made

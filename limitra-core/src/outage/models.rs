@@ -42,7 +42,9 @@ fn an_outage_that_many_meet_is_told_once() {
             let outages = Arc::clone(&outages);
             thread::spawn(move || outages.failed(WHOSE, StorageErrorKind::Timeout))
         });
-        others.into_iter().for_each(|other| other.join().unwrap());
+        for other in others {
+            other.join().unwrap();
+        }
         let other = Arc::clone(&outages);
         let other = thread::spawn(move || other.decided(|| WHOSE));
         outages.decided(|| WHOSE);

@@ -78,7 +78,9 @@ fn who_waits_while_flights_land_is_taken_along() {
         if waiting.is_none() {
             land(&queue);
         }
-        flights.into_iter().for_each(|flight| flight.join().unwrap());
+        for flight in flights {
+            flight.join().unwrap();
+        }
         assert!(waiting.is_none_or(|mut answer| answer.try_recv().is_ok()), "it waits for nobody");
         assert_idle(&queue);
     });

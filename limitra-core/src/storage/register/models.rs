@@ -37,7 +37,9 @@ fn of_those_who_ask_for_one_key_one_at_a_time_has_its_turn() {
             thread::spawn(move || decide(&stage))
         });
         decide(&stage);
-        others.into_iter().for_each(|other| other.join().unwrap());
+        for other in others {
+            other.join().unwrap();
+        }
         assert!(is_empty(&stage.0));
     });
 }
@@ -74,7 +76,9 @@ fn who_gives_up_its_wait_holds_nobody_up() {
             })
         });
         block_on(async { drop(lanes.turns(&keys(["ada"]), "model").await.unwrap()) });
-        others.into_iter().for_each(|other| other.join().unwrap());
+        for other in others {
+            other.join().unwrap();
+        }
         assert!(is_empty(&lanes));
     });
 }
