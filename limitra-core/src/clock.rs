@@ -2,9 +2,9 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::time::Micros;
 
 /// A clock that stands still until it is told otherwise, for deterministic tests.

@@ -57,6 +57,7 @@ mod status;
 pub mod storage;
 mod straight;
 pub mod strategies;
+mod sync;
 mod time;
 
 pub use algorithm::{Algorithm, AlgorithmName};

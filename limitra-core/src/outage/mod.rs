@@ -3,6 +3,8 @@
 mod event;
 mod health;
 mod ladder;
+#[cfg(all(test, limitra_loom))]
+mod models;
 mod policy;
 mod spell;
 mod telemetry;

@@ -1,12 +1,14 @@
 //! How many decisions could not be had, and when that began and ended.
 
+use std::collections::VecDeque;
 use std::mem;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{Event, OnOutage, Telemetry};
 use crate::error::StorageErrorKind;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::{Mutex, MutexGuard};
 
 /// While an outage lasts it is told again this often at most.
 const TOLD_EVERY: Duration = Duration::from_secs(10);
@@ -17,10 +19,19 @@ pub(crate) struct Outages {
     count: AtomicU64,
     /// Whether a spell is under way: all that is read where nothing is wrong.
     is_out: AtomicBool,
-    spell: Mutex<Option<Spell>>,
+    spells: Mutex<Spells>,
     last: Mutex<Option<(StorageErrorKind, Instant)>>,
     of_handle: Option<Arc<Outages>>,
     telemetry: Telemetry,
+}
+
+#[derive(Debug, Default)]
+struct Spells {
+    under_way: Option<Spell>,
+    /// What has happened and is not told yet, in its order.
+    untold: VecDeque<Event>,
+    /// Whether somebody tells what is untold.
+    is_told: bool,
 }
 
 /// One outage, from its first decision that could not be had.
@@ -68,10 +79,10 @@ impl Outages {
         self.add_one(kind, now);
         let Whose { of, storage, policy } = whose;
         let of = || of.to_owned();
-        let mut spell = lock(&self.spell);
-        let event = match &mut *spell {
+        let mut spells = lock(&self.spells);
+        let event = match &mut spells.under_way {
             None => {
-                *spell = Some(Spell { began: now, latest: now, told: now, decisions: 1 });
+                spells.under_way = Some(Spell { began: now, latest: now, told: now, decisions: 1 });
                 self.is_out.store(true, Ordering::Release);
                 Some(Event::OutageBegan { of: of(), storage, policy, kind })
             }
@@ -85,9 +96,8 @@ impl Outages {
                 })
             }
         };
-        drop(spell);
         if let Some(event) = event {
-            self.telemetry.tell(&event);
+            self.tell(spells, event);
         }
     }
 
@@ -101,14 +111,29 @@ impl Outages {
 
     #[cold]
     fn ended(&self, Whose { of, storage, policy }: Whose<'_>) {
-        let mut spell = lock(&self.spell);
-        let ended = mem::take(&mut *spell);
+        let mut spells = lock(&self.spells);
+        let ended = mem::take(&mut spells.under_way);
         self.is_out.store(false, Ordering::Release);
-        drop(spell);
         if let Some(Spell { began, latest, decisions, .. }) = ended {
             let (of, lasted) = (of.to_owned(), latest.saturating_duration_since(began));
-            self.telemetry.tell(&Event::OutageEnded { of, storage, policy, decisions, lasted });
+            self.tell(spells, Event::OutageEnded { of, storage, policy, decisions, lasted });
         }
+    }
+
+    /// Tells in the order in which it happened, and without the lock: what happens while somebody tells is left to that one.
+    fn tell<'a>(&'a self, mut spells: MutexGuard<'a, Spells>, event: Event) {
+        spells.untold.push_back(event);
+        if mem::replace(&mut spells.is_told, true) {
+            return;
+        }
+        let panicking = Panicking(self);
+        while let Some(event) = spells.untold.pop_front() {
+            drop(spells);
+            self.telemetry.tell(&event);
+            spells = lock(&self.spells);
+        }
+        spells.is_told = false;
+        mem::forget(panicking);
     }
 
     fn add_one(&self, kind: StorageErrorKind, now: Instant) {
@@ -120,7 +145,37 @@ impl Outages {
     }
 }
 
+/// Sees to it that a hook that panics is not the last one that is told anything.
+struct Panicking<'a>(&'a Outages);
+
+impl Drop for Panicking<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.spells).is_told = false;
+    }
+}
+
 /// What is kept is whole whoever panicked.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    #[test]
+    fn a_hook_that_panics_is_told_what_happens_next() {
+        let told = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&told);
+        let outages = Outages::of_handle(Telemetry::of(move |_| {
+            assert!(count.fetch_add(1, Ordering::Relaxed) > 0, "the first time it panics");
+        }));
+        let whose = Whose { of: "api", storage: "test", policy: OnOutage::FailOpen };
+        let began = catch_unwind(AssertUnwindSafe(|| outages.failed(whose, StorageErrorKind::Timeout)));
+        assert!(began.is_err());
+        outages.decided(|| whose);
+        assert_eq!(told.load(Ordering::Relaxed), 2);
+    }
 }

@@ -1,7 +1,6 @@
 //! What clones of a deny cache share: the refusals, and what passes between them and the storage.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::question::{Digest, Question};
@@ -11,6 +10,8 @@ use crate::attempt::{Attempt, Mode, Outcome, Subject};
 use crate::error::StorageError;
 use crate::key::Key;
 use crate::storage::Storage;
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{Mutex, MutexGuard};
 use crate::time::{Clock, Micros};
 
 /// Fewer refusals than this for each shard would make the bound a matter of luck.

@@ -2,6 +2,8 @@
 
 mod builder;
 mod layer;
+#[cfg(all(test, limitra_loom))]
+mod models;
 mod question;
 mod refusal;
 mod refusals;

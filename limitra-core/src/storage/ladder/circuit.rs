@@ -11,8 +11,7 @@
 //! The number (modulo 256) tells probes apart that are let go within one microsecond: what comes of a probe counts only while
 //! the word is the one that reserved its place.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::time::Micros;
 
 const CLOSED: u64 = 0;

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use async_trait::async_trait;
@@ -12,6 +11,7 @@ use crate::error::{ConfigurationError, StorageError, StorageErrorKind};
 use crate::key::Key;
 use crate::outage::{Event, Telemetry};
 use crate::storage::{AnyStorage, Bounds, Storage};
+use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 /// A bound over any storage on how many decisions wait for it at once: those beyond it are a
 /// [`StorageErrorKind::Overloaded`] at once, and nothing is queued.

@@ -11,6 +11,8 @@ mod circuit_breaker;
 mod deadline;
 mod in_flight;
 mod local_share;
+#[cfg(all(test, limitra_loom))]
+mod models;
 
 pub use breaker::Breaker;
 pub use circuit::CircuitState;

@@ -1,11 +1,10 @@
 //! The rules whose buckets fit into a word.
 
-use std::sync::OnceLock;
-
 use super::word::{Arrival, MOST_PARTS, Stretch, Word};
 use crate::record::{Entry, Record};
 use crate::rule::{Rule, Span};
 use crate::state::State;
+use crate::sync::OnceLock;
 use crate::time::Micros;
 
 /// How many classes there may be; a word numbers them from 1.
@@ -169,7 +168,7 @@ fn number(index: usize) -> Option<u8> {
 }
 
 #[inline]
-fn first_place(rule: &Rule) -> usize {
+pub(super) fn first_place(rule: &Rule) -> usize {
     const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
     let limit = rule.limit();
     let mixed = (rule.window().get() ^ limit.amount().rotate_left(24) ^ limit.capacity().rotate_left(44))

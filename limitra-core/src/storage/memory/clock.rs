@@ -1,12 +1,12 @@
 //! The memory storage's own clock: it starts at the system's time and never goes back.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::thread::{self, Thread};
 use std::time::{Duration, SystemTime};
 
 use crate::clock::ManualClock;
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::time::Micros;
 
 /// The process's clock, calibrated once: that costs some microseconds, at times milliseconds.

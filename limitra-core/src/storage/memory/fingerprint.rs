@@ -29,6 +29,12 @@ impl Seeds {
         Self { space: [one, other], high: SharedSeed::from_u64(high), low: SharedSeed::from_u64(low) }
     }
 
+    /// The same in every run of a model.
+    #[cfg(all(test, limitra_loom))]
+    pub(super) fn fixed() -> Self {
+        Self { space: [1, 2], high: SharedSeed::from_u64(3), low: SharedSeed::from_u64(4) }
+    }
+
     #[inline]
     pub(super) fn fingerprint(&self, key: Key<'_>) -> Fingerprint {
         key.essence(|Essence { space, kind, bytes }| self.of(self.seed(space), kind, bytes))

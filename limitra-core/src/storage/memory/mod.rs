@@ -4,6 +4,8 @@ mod builder;
 mod class;
 mod clock;
 mod fingerprint;
+#[cfg(all(test, limitra_loom))]
+mod models;
 mod queue;
 mod shard;
 mod table;

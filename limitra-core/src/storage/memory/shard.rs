@@ -1,6 +1,6 @@
 //! A part of the memory storage.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
@@ -13,6 +13,7 @@ use super::queue::Queue;
 use super::table::{Put, Table};
 use super::word::Word;
 use crate::record::Record;
+use crate::sync::{Mutex, MutexGuard};
 use crate::time::Micros;
 
 /// How many slots a new key looks at for expired records.
@@ -250,7 +251,7 @@ impl Locked<'_> {
     }
 
     /// Doubles the table if it can; whether there is more room now.
-    fn grow(&mut self, elapsed: u64) -> bool {
+    pub(super) fn grow(&mut self, elapsed: u64) -> bool {
         if !self.table.can_double() {
             return false;
         }

@@ -1,10 +1,11 @@
 //! Buckets of single rules, a word each, found and charged without a lock.
 
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::array;
 
 use super::fingerprint::Fingerprint;
 use super::word::Word;
+use crate::sync::OnceLock;
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// Slots of a row.
 const SLOTS: usize = 5;
@@ -179,7 +180,7 @@ impl Table {
         Self {
             most_doublings: groups.next_power_of_two().ilog2(),
             group_bits: AtomicU64::new(0),
-            segments: [const { OnceLock::new() }; DOUBLINGS + 1],
+            segments: array::from_fn(|_| OnceLock::new()),
         }
     }
 

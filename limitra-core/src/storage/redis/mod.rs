@@ -9,6 +9,8 @@ mod cluster;
 mod command;
 mod failure;
 mod flight;
+#[cfg(all(test, limitra_loom))]
+mod models;
 mod queue;
 mod scripts;
 #[cfg(feature = "redis-sentinel")]

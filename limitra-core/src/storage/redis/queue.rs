@@ -1,7 +1,7 @@
 //! Decisions that wait for a connection and go together.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use ::redis::Value;
@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use super::ask::Ask;
 use super::failure::Failed;
+use crate::sync::Mutex;
 
 /// The most decisions that go together: a server answers nobody else meanwhile, for about half a millisecond.
 pub(super) const BATCH: usize = 128;

@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 use std::pin::pin;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use smallvec::SmallVec;
@@ -12,6 +11,8 @@ use tokio::sync::OwnedMutexGuard;
 
 use crate::error::StorageError;
 use crate::key::Key;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// The one in front that takes longer is not waited for: it may wait for those behind it, being a future that nobody polls
 /// meanwhile, or a task of a thread that they block. With the default deadlines a decision ends sooner.
@@ -153,3 +154,7 @@ impl Drop for Turns<'_> {
         }
     }
 }
+
+#[cfg(all(test, limitra_loom))]
+#[path = "models.rs"]
+mod models;

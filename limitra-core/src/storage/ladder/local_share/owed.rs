@@ -1,11 +1,12 @@
 //! What a local share admitted and the storage does not know yet.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 
 use crate::attempt::Attempt;
 use crate::rule::Rule;
+use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::{Mutex, MutexGuard};
 use crate::time::Clock;
 
 /// More keys than this do not owe at once.
