@@ -91,7 +91,8 @@ impl<C: Connect> Connections<C> {
             return Ok(connected);
         }
         // Before anything is waited for: all that follows has timers.
-        timers::within(self.connect_timeout, ready(())).map_err(|none| none.error(self.storage, "connect"))?;
+        let timed = timers::within(self.connect_timeout, ready(()));
+        drop(timed.map_err(|none| none.error(self.storage, "connect"))?);
         let Attempt { started, made } = self.attempt(runtime);
         match made.await {
             Ok(connection) => Ok(Connected { connection, runtime, started }),
