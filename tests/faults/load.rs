@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use limitra::{CircuitState, Deadline, Limitra, LimitraConfig, RateLimiter};
 use limitra_tests::fresh_prefix;
 use tokio::task::JoinSet;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::seen::{Call, Seen};
 
@@ -22,8 +22,11 @@ pub(crate) const PLENTY: u64 = 1_000_000;
 
 /// Of each policy.
 const CALLERS: usize = 50;
-/// Between two calls of one caller.
+/// Between two calls of one caller: some 8,000 decisions a second in all.
 const PACE: Duration = Duration::from_millis(50);
+/// The same where a decision on a key that everybody shares takes a thousandth of a second, and a hundredth.
+const EASY_PACE: Duration = Duration::from_millis(500);
+const SLOW_PACE: Duration = Duration::from_secs(2);
 /// What a busy machine may add to a deadline; a call that hangs takes longer.
 const SLACK: Duration = Duration::from_secs(5);
 /// Far longer than any fault is felt.
@@ -56,25 +59,60 @@ pub(crate) struct Side {
 impl Load {
     /// Callers of each policy, by the layers that a configuration has if nothing is said.
     pub(crate) fn start(url: &str) -> Self {
-        Self::start_with(url, &POLICIES, Deadline::DEFAULT)
+        Self::of(url, &POLICIES, Deadline::DEFAULT, PACE)
     }
 
-    /// The same for these policies, by this deadline.
-    pub(crate) fn start_with(url: &str, policies: &[&'static str], deadline: Duration) -> Self {
+    /// The same with fewer calls, for storages that load and swap.
+    pub(crate) fn start_easy(url: &str) -> Self {
+        Self::of(url, &POLICIES, Deadline::DEFAULT, EASY_PACE)
+    }
+
+    /// The same with fewer still.
+    pub(crate) fn start_slow(url: &str, policies: &[&'static str]) -> Self {
+        Self::of(url, policies, Deadline::DEFAULT, SLOW_PACE)
+    }
+
+    /// The same for these policies, by deadlines that a busy machine does not miss.
+    pub(crate) fn start_patient(url: &str, policies: &[&'static str]) -> Self {
+        Self::of(&format!("{url}?response_timeout=60s&connect_timeout=60s"), policies, PATIENCE, PACE)
+    }
+
+    fn of(url: &str, policies: &[&'static str], deadline: Duration, pace: Duration) -> Self {
         let sides: Vec<Arc<Side>> =
             policies.iter().map(|policy| Arc::new(Side::new(url, policy, deadline))).collect();
         let mut callers = JoinSet::new();
-        for side in sides.iter().cycle().take(CALLERS * sides.len()) {
+        for (place, side) in (0_u32..).zip(sides.iter().cycle().take(CALLERS * sides.len())) {
             let side = Arc::clone(side);
-            callers.spawn(async move { side.call().await });
+            // One after the other, not all at one instant.
+            let all = u32::try_from(CALLERS * sides.len()).unwrap();
+            let first = tokio::time::Instant::now() + pace * place / all;
+            callers.spawn(async move { side.call(tokio::time::interval_at(first, pace)).await });
         }
         Self { sides, callers }
+    }
+
+    /// The whole course: felt, broken until the storage is left alone, mended, and over.
+    pub(crate) async fn survives<S>(
+        self,
+        server: &mut S,
+        breaks: impl FnOnce(&mut S),
+        mends: impl FnOnce(&mut S),
+    ) -> Vec<Arc<Side>> {
+        self.is_felt().await;
+        self.strike();
+        breaks(server);
+        self.is_left_alone().await;
+        mends(server);
+        self.heal();
+        self.is_over().await;
+        self.end().await
     }
 
     /// Waits until nothing of the scarce thing is left.
     pub(crate) async fn is_felt(&self) {
         let what = "the load is not felt";
-        self.wait(what, |side, seen| seen.scarce_refused > 0 && seen.decided > 100 && side.is_well()).await;
+        self.wait(what, |side, seen| seen.scarce_refused > 0 && seen.decided > CALLERS && side.is_well())
+            .await;
     }
 
     /// The callers of each policy.
@@ -92,13 +130,19 @@ impl Load {
 
     /// Waits until all callers live with an outage.
     pub(crate) async fn is_an_outage(&self) {
-        self.wait("there is no outage", |_, seen| seen.outages > 5 * CALLERS).await;
+        self.is_an_outage_of(|_| true).await;
+    }
+
+    /// The same for those whom it concerns.
+    pub(crate) async fn is_an_outage_of(&self, concerns: impl Fn(&Side) -> bool) {
+        let what = "there is no outage";
+        self.wait(what, |side, seen| seen.outages > 2 * CALLERS || !concerns(side)).await;
     }
 
     /// The same, until the storage is left alone.
     pub(crate) async fn is_left_alone(&self) {
         let what = "no breaker opens";
-        self.wait(what, |side, seen| seen.outages > 5 * CALLERS && !side.is_well()).await;
+        self.wait(what, |side, seen| seen.outages > 2 * CALLERS && !side.is_well()).await;
     }
 
     /// Waits for so many more decisions of the storage.
@@ -121,7 +165,7 @@ impl Load {
     /// Waits until the storage decides again, for all callers; nothing is restarted.
     pub(crate) async fn is_over(&self) {
         let what = "it is mended, and no decision is had";
-        self.wait(what, |side, seen| seen.decided_after > 3 * CALLERS && side.is_well()).await;
+        self.wait(what, |side, seen| seen.decided_after > 2 * CALLERS && side.is_well()).await;
     }
 
     /// Ends the load: what each policy's callers have seen.
@@ -180,8 +224,7 @@ impl Side {
         self.limits.health().breaker == Some(CircuitState::Closed)
     }
 
-    async fn call(&self) {
-        let mut pace = tokio::time::interval(PACE);
+    async fn call(&self, mut pace: Interval) {
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !self.ended.load(Ordering::SeqCst) {
             pace.tick().await;

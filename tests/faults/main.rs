@@ -4,8 +4,20 @@
 //! `LIMITRA_FAULTS_TABLE=path` appends what was measured to a file, a row for each fault and policy.
 #![allow(clippy::unwrap_used)] // A test that cannot go on fails.
 
+#[cfg(feature = "etcd")]
+mod etcd;
 mod load;
+#[cfg(all(unix, feature = "memcached"))]
+mod memcached;
+#[cfg(feature = "mongodb")]
+mod mongodb;
 mod names;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod redis_answers;
+#[cfg(feature = "redis-cluster")]
+mod redis_cluster;
+#[cfg(feature = "redis-sentinel")]
+mod redis_sentinel;
 mod redis_silence;
 mod seen;

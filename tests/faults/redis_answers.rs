@@ -1,19 +1,14 @@
 //! A Redis that answers, and has forgotten, has no room or knows nobody.
 
-use std::time::Duration;
-
 use limitra_tests::RedisServer;
 
 use crate::load::{Load, POLICIES, SCARCE};
 use crate::seen::hold;
 
-/// Longer than any answer takes on a machine that builds beside the tests.
-const PATIENT: Duration = Duration::from_secs(60);
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn scripts_flushed_again_and_again_cost_no_decision_and_no_count() {
     let server = RedisServer::start();
-    let load = Load::start_with(&server.url(), &["error"], PATIENT);
+    let load = Load::start_patient(&server.url(), &["error"]);
     load.is_felt().await;
     load.strike();
     for _ in 0..30 {
@@ -36,7 +31,7 @@ async fn scripts_flushed_again_and_again_cost_no_decision_and_no_count() {
 async fn each_flush_of_all_data_under_load_admits_one_more_limit_at_most() {
     const FLUSHES: u64 = 5;
     let server = RedisServer::start();
-    let load = Load::start_with(&server.url(), &["error"], PATIENT);
+    let load = Load::start_patient(&server.url(), &["error"]);
     load.is_felt().await;
     load.strike();
     for _ in 0..FLUSHES {
@@ -58,7 +53,7 @@ async fn each_flush_of_all_data_under_load_admits_one_more_limit_at_most() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redis_without_room_answers_by_the_policy_where_it_must_write_and_still_refuses() {
     let server = RedisServer::builder().setting("maxmemory-policy", "noeviction").start();
-    let load = Load::start_with(&server.url(), &POLICIES, PATIENT);
+    let load = Load::start_patient(&server.url(), &POLICIES);
     load.is_felt().await;
     load.strike();
     server.cli(&["CONFIG", "SET", "maxmemory", "1"]);

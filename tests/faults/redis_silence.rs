@@ -9,43 +9,25 @@ use crate::seen::hold;
 async fn a_redis_killed_under_load_is_found_again_and_admits_one_more_limit_at_most() {
     let mut server = RedisServer::start();
     let load = Load::start(&server.url());
-    load.is_felt().await;
-    load.strike();
-    server.kill();
-    load.is_left_alone().await;
-    server.restart();
-    load.heal();
-    load.is_over().await;
-    hold("killed, started again without its data", "Redis", &load.end().await, 1).await;
+    let sides = load.survives(&mut server, RedisServer::kill, RedisServer::restart).await;
+    hold("kill -9, restart without its data", "Redis", &sides, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redis_that_stands_still_under_load_costs_a_deadline_and_admits_nothing() {
-    let server = RedisServer::start();
+    let mut server = RedisServer::start();
     let load = Load::start(&server.url());
-    load.is_felt().await;
-    load.strike();
-    server.pause();
-    load.is_left_alone().await;
-    server.resume();
-    load.heal();
-    load.is_over().await;
-    hold("SIGSTOP, then SIGCONT", "Redis", &load.end().await, 0).await;
+    let sides = load.survives(&mut server, |server| server.pause(), |server| server.resume()).await;
+    hold("SIGSTOP, SIGCONT", "Redis", &sides, 0).await;
 }
 
 /// What a proxy does to the callers' connections, once the load is felt.
 async fn on_the_way(fault: &str, mode: ProxyMode) {
     let server = RedisServer::start();
-    let proxy = Proxy::start(server.address());
+    let mut proxy = Proxy::start(server.address());
     let load = Load::start(&proxy.redis_url());
-    load.is_felt().await;
-    load.strike();
-    proxy.set(mode);
-    load.is_left_alone().await;
-    proxy.set(ProxyMode::Pass);
-    load.heal();
-    load.is_over().await;
-    hold(fault, "Redis", &load.end().await, 0).await;
+    let sides = load.survives(&mut proxy, |proxy| proxy.set(mode), |proxy| proxy.set(ProxyMode::Pass)).await;
+    hold(fault, "Redis", &sides, 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -55,12 +37,12 @@ async fn a_blackhole_before_redis_costs_a_deadline_and_admits_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_to_redis_that_are_cut_and_refused_under_load_come_back_by_themselves() {
-    on_the_way("cut and refused", ProxyMode::Refuse).await;
+    on_the_way("reset and refused", ProxyMode::Refuse).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_to_redis_that_are_cut_under_load_count_nothing() {
-    on_the_way("cut at each request", ProxyMode::CutBeforeRequest).await;
+    on_the_way("reset at each request", ProxyMode::CutBeforeRequest).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

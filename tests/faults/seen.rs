@@ -96,7 +96,7 @@ impl Seen {
     }
 
     /// Appends what was measured to the table, if one is asked for.
-    pub(crate) fn write_row(&self, fault: &str, storage: &str, policy: &str) {
+    pub(crate) fn write_row(&self, fault: &str, storage: &str, policy: &str, bound: Option<u64>) {
         let Some(path) = std::env::var_os("LIMITRA_FAULTS_TABLE") else { return };
         let errors: Vec<String> = self.errors.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
         let errors = match (errors.is_empty(), self.outages_ever) {
@@ -105,10 +105,11 @@ impl Seen {
             (true, count) => format!("none; {count} by the policy"),
         };
         let over = (self.scarce_admitted + self.scarce_by_policy).saturating_sub(SCARCE);
+        let bound = bound.map_or_else(|| "any".to_owned(), |bound| bound.to_string());
         let recovered = self.recovered.map_or_else(|| "-".to_owned(), in_milliseconds);
         let (median, most, longest) = (self.wait_of(50), self.wait_of(99), self.wait_of(100));
         let row = format!(
-            "| {fault} | {storage} | `{policy}` | {median} | {most} | {longest} | {errors} | {over} | {recovered} |\n"
+            "| {fault} | {storage} | `{policy}` | {median} | {most} | {longest} | {errors} | {over} of {bound} | {recovered} |\n"
         );
         let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
         file.write_all(row.as_bytes()).unwrap();
@@ -135,7 +136,8 @@ pub(crate) async fn hold(fault: &str, storage: &str, sides: &[Arc<Side>], losses
         let owed = if policy == "local:4" { seen.shared } else { 0 };
         assert!(counted <= seen.asked + owed, "{policy}: {} counted, {seen:?}", counted);
         assert!(losses > 0 || counted >= seen.admitted, "{policy}: {} counted, {seen:?}", counted);
-        seen.write_row(fault, storage, policy);
+        let by_policy = if policy == "open" { None } else { Some(by_policy) };
+        seen.write_row(fault, storage, policy, by_policy.map(|by_policy| SCARCE * losses + by_policy));
     }
 }
 
