@@ -24,7 +24,7 @@ async fn an_etcd_that_stands_still_under_load_costs_a_deadline_and_admits_nothin
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_etcd_without_room_answers_by_the_policy_where_it_must_write_until_there_is_room() {
     let server = EtcdServer::start_with(&["--quota-backend-bytes", "4000000"]);
-    let load = Load::start_easy(&server.url());
+    let load = Load::start_patient_easy(&server.url());
     load.is_felt().await;
     load.strike();
     let filling = "x".repeat(100_000);
