@@ -4,6 +4,7 @@
 //! `LIMITRA_FAULTS_TABLE=path` appends what was measured to a file, a row for each fault and policy.
 #![allow(clippy::unwrap_used)] // A test that cannot go on fails.
 
+mod clocks;
 #[cfg(feature = "etcd")]
 mod etcd;
 mod load;
