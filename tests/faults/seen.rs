@@ -5,7 +5,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use limitra::{Decision, Error};
+use limitra::{Decision, Error, StorageErrorKind};
 
 use crate::load::{PLENTY, SCARCE, SHARE, Side};
 
@@ -16,6 +16,8 @@ pub(crate) struct Seen {
     pub(crate) asked: u64,
     pub(crate) admitted: u64,
     pub(crate) shared: u64,
+    /// Those of them that may have been counted, as far as callers are told.
+    pub(crate) unknown: u64,
     /// What was had of the scarce thing by the storage's word, by the policy's, and who got nothing by the storage's.
     pub(crate) scarce_admitted: u64,
     pub(crate) scarce_by_policy: u64,
@@ -58,6 +60,9 @@ impl Seen {
         }
         if let Err(error) = answer {
             let Error::Storage(error) = error else { panic!("{error}") };
+            let is_unknown =
+                matches!(error.kind(), StorageErrorKind::Timeout | StorageErrorKind::Unavailable);
+            self.unknown += u64::from(is_unknown && !call.is_scarce);
             if call.is_struck {
                 *self.errors.entry(format!("{:?}", error.kind())).or_default() += 1;
             }
@@ -133,8 +138,12 @@ pub(crate) async fn hold(fault: &str, storage: &str, sides: &[Arc<Side>], losses
         };
         assert!(seen.scarce_by_policy <= by_policy, "{policy}: {seen:?}");
         // No hit is counted twice, and what a share admitted once more; what was admitted is forgotten only with the data.
-        let owed = if policy == "local:4" { seen.shared } else { 0 };
-        assert!(counted <= seen.asked + owed, "{policy}: {} counted, {seen:?}", counted);
+        let most = match policy {
+            "error" => seen.admitted + seen.unknown,
+            "local:4" => seen.asked + seen.shared,
+            _ => seen.asked,
+        };
+        assert!(counted <= most, "{policy}: {counted} counted, {seen:?}");
         assert!(losses > 0 || counted >= seen.admitted, "{policy}: {} counted, {seen:?}", counted);
         let by_policy = if policy == "open" { None } else { Some(by_policy) };
         seen.write_row(fault, storage, policy, by_policy.map(|by_policy| SCARCE * losses + by_policy));
