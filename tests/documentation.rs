@@ -72,6 +72,32 @@ fn every_test_that_is_said_to_hold_against_an_attack_exists() {
     assert!(rows > 40, "{rows} rows");
 }
 
+#[test]
+fn every_test_that_holds_a_guarantee_exists() {
+    let page = std::fs::read_to_string(project().join("docs/guarantees.md")).unwrap();
+    let functions = functions();
+    let mut rows = 0;
+    let mut is_heading = true;
+    for line in page.lines() {
+        if !line.starts_with("| ") {
+            // The line between a table's heading and its rows begins without a space.
+            is_heading = !line.starts_with("|-");
+            continue;
+        }
+        if is_heading {
+            continue;
+        }
+        let cell = line.trim_end_matches('|').rsplit(" | ").next().unwrap();
+        let tests: Vec<&str> = cell.split_whitespace().map(|name| name.trim_matches('`')).collect();
+        assert!(!tests.is_empty(), "no test: {line}");
+        for test in tests {
+            assert!(functions.contains(test), "there is no test {test}: {line}");
+        }
+        rows += 1;
+    }
+    assert!(rows > 40, "{rows} rows");
+}
+
 /// Links between the pages lead somewhere.
 #[test]
 fn every_link_from_one_page_to_another_leads_to_a_page_and_a_heading() {

@@ -200,6 +200,25 @@ async fn while_the_storage_is_out_what_is_owed_stays_and_costs_no_second_command
 }
 
 #[tokio::test]
+async fn who_has_waited_for_one_answer_in_vain_does_not_wait_for_another() {
+    let world = World::new(Algorithm::FixedWindow, 100);
+    let node = world.node(4);
+    hit(&node, "ada", 5).await;
+    node.storage.set(Mood::Fails(StorageErrorKind::Timeout));
+    for who in ["ada", "bob"] {
+        let before = node.storage.asked();
+        assert!(node.limiter.check(who).await.unwrap().is_degraded());
+        // The look at what Ada owes.
+        assert_eq!(node.storage.asked() - before, 1, "{who}");
+    }
+    // Two looks are answered, two charges are not.
+    node.storage.set(Mood::ForgetsAnswersToHits);
+    let before = node.storage.asked();
+    assert!(node.limiter.check("eve").await.unwrap().is_degraded());
+    assert_eq!(node.storage.asked() - before, 4);
+}
+
+#[tokio::test]
 async fn a_charge_that_the_storage_refuses_for_good_is_dropped() {
     let world = World::new(Algorithm::FixedWindow, 100);
     let node = world.node(1);

@@ -119,3 +119,18 @@ async fn a_reply_that_is_dropped_after_execution_is_counted_once_and_never_sent_
     until_it_decides(&limiter).await;
     assert_eq!(limiter.usage("ada").await.unwrap().count, 1);
 }
+
+#[tokio::test]
+async fn a_server_that_takes_longer_to_connect_to_than_the_deadline_is_found_again_by_single_probes() {
+    let server = RedisServer::start();
+    let proxy = Proxy::start(server.address());
+    proxy.set(ProxyMode::DelayFirst(4 * DEADLINE));
+    // Nobody asks between two probes, for longer than making a connection may take.
+    let url = format!("{}?connect_timeout=600ms", proxy.redis_url());
+    let breaker = limitra::Breaker::new().failures(1).pause(Duration::from_millis(700));
+    let (limits, limiter) = limiter(limits(&url).breaker(breaker), "error");
+    assert_eq!(kind(limiter.check("ada").await), StorageErrorKind::Timeout);
+    assert_eq!(limits.health().breaker, Some(CircuitState::Open));
+    until_it_decides(&limiter).await;
+    assert!(limits.health().is_well());
+}

@@ -133,10 +133,14 @@ impl EtcdServer {
 
     /// Runs `etcdctl` and returns what it prints, without the last line end.
     pub fn cli(&self, command: &[&str]) -> String {
-        self.run(command).unwrap_or_else(|error| panic!("etcdctl {command:?}: {error}"))
+        self.try_cli(command).unwrap_or_else(|error| panic!("etcdctl {command:?}: {error}"))
     }
 
-    fn run(&self, command: &[&str]) -> Result<String, String> {
+    /// The same, with what it says if it fails.
+    ///
+    /// # Errors
+    /// The words of `etcdctl`.
+    pub fn try_cli(&self, command: &[&str]) -> Result<String, String> {
         let output = Command::new(program("ETCDCTL", "etcdctl"))
             .env("ETCDCTL_API", "3")
             .args(["--command-timeout=20s", "--endpoints", &self.endpoint()])
@@ -188,7 +192,7 @@ impl EtcdServer {
 
     /// With users it is enough that it says who may not ask.
     fn wait_for_leader(&self) -> Result<(), PortTaken> {
-        self.process.wait_until(|_| match self.run(&["get", "limitra-is-it-there"]) {
+        self.process.wait_until(|_| match self.try_cli(&["get", "limitra-is-it-there"]) {
             Ok(_) => true,
             Err(error) => error.contains("user name is empty"),
         })

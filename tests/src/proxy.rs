@@ -18,6 +18,8 @@ pub enum ProxyMode {
     Pass,
     /// The same, but each piece of a request waits this long first.
     Delay(Duration),
+    /// The same for the first piece of a connection alone: it takes long to make one, and to use it does not.
+    DelayFirst(Duration),
     /// Accepts connections, swallows requests and replies.
     Blackhole,
     /// Open connections are cut, new ones are refused.
@@ -166,6 +168,7 @@ async fn requests(
     drops: &AtomicBool,
 ) {
     let mut buffer = vec![0; 64 * 1024];
+    let mut is_first = true;
     loop {
         let Ok(length @ 1..) = from.read(&mut buffer).await else {
             return;
@@ -175,8 +178,11 @@ async fn requests(
             ProxyMode::Blackhole => continue,
             ProxyMode::Refuse | ProxyMode::CutBeforeRequest => return,
             ProxyMode::Delay(time) => tokio::time::sleep(time).await,
-            ProxyMode::Pass | ProxyMode::DropReply | ProxyMode::DropReplyTo(_) => {}
+            ProxyMode::DelayFirst(time) if is_first => tokio::time::sleep(time).await,
+            ProxyMode::DelayFirst(_) | ProxyMode::Pass | ProxyMode::DropReply | ProxyMode::DropReplyTo(_) => {
+            }
         }
+        is_first = false;
         let Some(piece) = buffer.get(..length) else {
             return;
         };
@@ -209,6 +215,7 @@ async fn replies(
             ProxyMode::Refuse | ProxyMode::DropReply => return,
             ProxyMode::Pass
             | ProxyMode::Delay(_)
+            | ProxyMode::DelayFirst(_)
             | ProxyMode::CutBeforeRequest
             | ProxyMode::DropReplyTo(_) => {}
         }

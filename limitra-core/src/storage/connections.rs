@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::{FutureExt as _, Shared};
 use tokio::runtime::{Handle, Id};
+use tokio::task::AbortHandle;
 
 use crate::error::{StorageError, StorageErrorKind};
 use crate::storage::timers;
@@ -56,9 +57,21 @@ pub(crate) struct Connected<C: Connect> {
 }
 
 /// The making of a connection: shared by all who wait for it, and kept once it is made.
+///
+/// It goes on when nobody waits any more: where it takes longer than callers do, it would otherwise never come to its end.
 struct Attempt<C: Connect> {
     started: Instant,
     made: Shared<Making<C>>,
+    driver: Arc<Driver>,
+}
+
+/// The task that makes a connection: it ends with its deadline, and with the attempt.
+struct Driver(AbortHandle);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 type Making<C> = Pin<Box<dyn Future<Output = Made<C>> + Send>>;
@@ -93,7 +106,7 @@ impl<C: Connect> Connections<C> {
         // Before anything is waited for: all that follows has timers.
         let timed = timers::within(self.connect_timeout, ready(()));
         drop(timed.map_err(|none| none.error(self.storage, "connect"))?);
-        let Attempt { started, made } = self.attempt(runtime);
+        let Attempt { started, made, driver: _driver } = self.attempt(&handle);
         match made.await {
             Ok(connection) => Ok(Connected { connection, runtime, started }),
             Err(lost) => {
@@ -118,7 +131,7 @@ impl<C: Connect> Connections<C> {
     /// The connection that is made already.
     fn at_hand(&self, runtime: Id) -> Option<Connected<C>> {
         let runtimes = self.runtimes.lock().unwrap_or_else(PoisonError::into_inner);
-        let Attempt { started, made } = runtimes.get(&runtime)?;
+        let Attempt { started, made, .. } = runtimes.get(&runtime)?;
         let connection = made.peek()?.as_ref().ok().filter(|connection| !C::is_closed(connection))?;
         Some(Connected { connection: connection.clone(), runtime, started: *started })
     }
@@ -135,7 +148,8 @@ impl<C: Connect> Connections<C> {
         }
     }
 
-    fn attempt(&self, runtime: Id) -> Attempt<C> {
+    fn attempt(&self, handle: &Handle) -> Attempt<C> {
+        let runtime = handle.id();
         let mut runtimes = self.runtimes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(attempt) = runtimes.get(&runtime)
             && !attempt.is_over(self.connect_timeout)
@@ -148,12 +162,12 @@ impl<C: Connect> Connections<C> {
             let first = runtimes.iter().min_by_key(|(_, attempt)| attempt.started).map(|(id, _)| *id);
             first.and_then(|id| runtimes.remove(&id));
         }
-        let attempt = self.connect();
+        let attempt = self.connect(handle);
         runtimes.insert(runtime, attempt.clone());
         attempt
     }
 
-    fn connect(&self) -> Attempt<C> {
+    fn connect(&self, handle: &Handle) -> Attempt<C> {
         let (connect, deadline) = (self.connect.clone(), self.connect_timeout);
         let making = async move {
             // In a runtime without network drivers tokio panics, and there is no way to ask before.
@@ -164,7 +178,9 @@ impl<C: Connect> Connections<C> {
                 Err(_) => Err(Lost::Late(deadline)),
             }
         };
-        Attempt { started: Instant::now(), made: making.boxed().shared() }
+        let (started, made) = (Instant::now(), making.boxed().shared());
+        let driver = handle.spawn(made.clone().map(drop)).abort_handle();
+        Attempt { started, made, driver: Arc::new(Driver(driver)) }
     }
 
     fn forget(&self, runtime: Id, started: Instant) {
@@ -179,8 +195,9 @@ impl<C: Connect> Attempt<C> {
     /// Whether nothing can come of it any more.
     fn is_over(&self, connect_timeout: Duration) -> bool {
         match self.made.peek() {
-            Some(made) => made.as_ref().is_ok_and(C::is_closed),
-            // One that nobody waited for to its end has outlived its deadline: its outcome says nothing.
+            // Why it failed is told to those who waited, and says nothing to those who come later.
+            Some(made) => made.as_ref().map_or(true, C::is_closed),
+            // Its runtime stood still.
             None => self.started.elapsed() > connect_timeout,
         }
     }
@@ -194,7 +211,7 @@ impl<C: Connect> Clone for Connected<C> {
 
 impl<C: Connect> Clone for Attempt<C> {
     fn clone(&self) -> Self {
-        Self { started: self.started, made: self.made.clone() }
+        Self { started: self.started, made: self.made.clone(), driver: Arc::clone(&self.driver) }
     }
 }
 

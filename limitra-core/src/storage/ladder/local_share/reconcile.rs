@@ -20,15 +20,27 @@ const TAKEN_ALONG: usize = 16;
 /// How many keys are charged at once where nobody waits for a decision.
 const AT_ONCE: usize = 128;
 
-/// Keys that owe, and of which the storage still says nothing.
+/// What the storage says nothing of.
 #[derive(Default)]
-pub(super) struct Silent(Vec<(String, StorageError)>);
+pub(super) struct Silent {
+    /// Keys that owe.
+    keys: Vec<(String, StorageError)>,
+    /// An answer that did not come in time: who has waited for one does not wait for another, whatever the key.
+    late: Option<StorageError>,
+}
 
 impl Silent {
     /// Why the storage cannot decide this, if that is known already.
     pub(super) fn of(&self, attempt: &Attempt<'_>) -> Option<StorageError> {
         let keys = || attempt.subjects.iter().map(|subject| subject.key.text());
-        self.0.iter().find(|(silent, _)| keys().any(|key| key == *silent)).map(|(_, error)| error.clone())
+        let of_key = || self.keys.iter().find(|(silent, _)| keys().any(|key| key == *silent));
+        self.late.as_ref().or_else(|| of_key().map(|(_, error)| error)).cloned()
+    }
+
+    fn note(&mut self, error: &StorageError) {
+        if error.kind() == StorageErrorKind::Timeout {
+            self.late.get_or_insert_with(|| error.clone());
+        }
     }
 }
 
@@ -88,7 +100,7 @@ impl Shared {
         loop {
             let before = self.owed.len();
             let found = self.owed.find(&[], AT_ONCE);
-            if found.is_empty() || !self.settle(found, Clock::Storage).await.0.is_empty() {
+            if found.is_empty() || !self.settle(found, Clock::Storage).await.keys.is_empty() {
                 return;
             }
             // What could not even be sent is still there.
@@ -121,7 +133,8 @@ impl Shared {
                     }
                 }
                 Err(error) if error.is_silence() || error.was_not_asked() => {
-                    silent.0.push((key.clone(), error));
+                    silent.note(&error);
+                    silent.keys.push((key.clone(), error));
                 }
                 // It is there, but will never take this charge.
                 Err(_) => {
@@ -131,13 +144,19 @@ impl Shared {
             }
         }
         if !taken.debts.is_empty() {
-            self.charge(taken, &left, clock).await;
+            let answers = self.charge(taken, &left, clock).await;
+            answers.iter().filter_map(|answer| answer.as_ref().err()).for_each(|error| silent.note(error));
         }
         silent
     }
 
-    /// Charges the debts that were taken; `left` is what the storage said of each.
-    async fn charge(&self, mut taken: Taken<'_>, left: &[Outcome], clock: Clock) {
+    /// Charges the debts that were taken, and says what the storage answered; `left` is what it had said of each.
+    async fn charge(
+        &self,
+        mut taken: Taken<'_>,
+        left: &[Outcome],
+        clock: Clock,
+    ) -> Vec<Result<Outcome, StorageError>> {
         let shares: Vec<(Vec<Rule>, Clock)> = taken
             .debts
             .iter()
@@ -180,6 +199,7 @@ impl Shared {
         let places: Vec<(usize, u64)> = charges.iter().map(|(place, charge)| (*place, charge.cost)).collect();
         let answers = ask(&*self.storage, charges.into_iter().map(|(_, charge)| charge).collect()).await;
         self.settled(debts, &places, &answers);
+        answers
     }
 
     /// Takes in what became of charges: each belongs to the debt of this place.
