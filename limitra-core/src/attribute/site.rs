@@ -11,7 +11,7 @@ use super::declaration::{Declaration, Plan};
 use crate::attempt::Mode;
 use crate::decide;
 use crate::decision::Decision;
-use crate::error::{ConfigurationError, Error, StorageError};
+use crate::error::{ConfigurationError, Error};
 use crate::exceeded::RateLimitExceeded;
 use crate::handle::Limitra;
 use crate::identifier::Identifier;
@@ -136,17 +136,10 @@ pub fn ask<const N: usize>(
         if let Some(found) = straight.at_once(&parts, layer.cost, Mode::Hit) {
             return Pending::decided(found.decision(), PlanRef::First(planned));
         }
-        return match straight.decide(layer.space.key(&parts), layer.cost, Mode::Hit) {
-            Ok(decision) => Pending::decided(decision, PlanRef::First(planned)),
-            Err(error) => undecided(plan, PlanRef::First(planned), error),
-        };
+        let answer = straight.decide(&plan.desk, layer.space.key(&parts), layer.cost, Mode::Hit);
+        return Pending::of(decide::Pending::ready(answer), PlanRef::First(planned));
     }
     slowly(call(site, path, self_type, handle, declare), parts)
-}
-
-#[cold]
-fn undecided(plan: &Plan, planned: PlanRef, error: StorageError) -> Pending {
-    Pending::of(decide::Pending::ready(plan.desk.undecided(error)), planned)
 }
 
 #[inline(never)]

@@ -1,34 +1,48 @@
 //! How many decisions could not be had, and when that began and ended.
 
-use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{Event, OnOutage, Telemetry};
 use crate::error::StorageErrorKind;
+use crate::measured;
 
 /// While an outage lasts it is told again this often at most.
 const TOLD_EVERY: Duration = Duration::from_secs(10);
+/// So many outages of one limiter are told in that time, so that decisions that fail now and then are not told each.
+const MOST_TOLD: u32 = 3;
 
 /// The decisions that could not be had, of one limiter and of the handle that it was built from.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Outages {
     count: AtomicU64,
     /// Whether a spell is under way: all that is read where nothing is wrong.
     is_out: AtomicBool,
-    spell: Mutex<Option<Spell>>,
+    state: Mutex<State>,
     last: Mutex<Option<(StorageErrorKind, Instant)>>,
+    /// Of a handle: how many of its limiters are out.
+    limiters_out: AtomicU64,
     of_handle: Option<Arc<Outages>>,
     telemetry: Telemetry,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    spell: Option<Spell>,
+    /// Since when spells are counted that were told, and how many there were.
+    told: Option<(Instant, u32)>,
 }
 
 /// One outage, from its first decision that could not be had.
 #[derive(Debug)]
 struct Spell {
+    of: String,
+    storage: &'static str,
     began: Instant,
     latest: Instant,
-    told: Instant,
+    /// The latest time, if ever.
+    told: Option<Instant>,
     decisions: u64,
 }
 
@@ -43,17 +57,34 @@ pub(crate) struct Whose<'a> {
 impl Outages {
     /// Those of a handle, told to its hook.
     pub(crate) fn of_handle(telemetry: Telemetry) -> Arc<Self> {
-        Arc::new(Self { telemetry, ..Self::default() })
+        Arc::new(Self::new(None, telemetry))
     }
 
     /// A count that also adds to the handle's.
     pub(crate) fn within(of_handle: Option<Arc<Self>>) -> Arc<Self> {
         let telemetry = of_handle.as_ref().map(|of_handle| of_handle.telemetry.clone()).unwrap_or_default();
-        Arc::new(Self { of_handle, telemetry, ..Self::default() })
+        Arc::new(Self::new(of_handle, telemetry))
+    }
+
+    fn new(of_handle: Option<Arc<Self>>, telemetry: Telemetry) -> Self {
+        Self {
+            count: AtomicU64::new(0),
+            is_out: AtomicBool::new(false),
+            state: Mutex::default(),
+            last: Mutex::new(None),
+            limiters_out: AtomicU64::new(0),
+            of_handle,
+            telemetry,
+        }
     }
 
     pub(crate) fn count(&self) -> u64 {
         self.count.load(Ordering::Relaxed)
+    }
+
+    /// Of a handle: how many of its limiters are out.
+    pub(crate) fn limiters_out(&self) -> u64 {
+        self.limiters_out.load(Ordering::Relaxed)
     }
 
     /// Why the latest decision could not be had, and how long ago.
@@ -64,50 +95,60 @@ impl Outages {
 
     /// A decision could not be had from the storage.
     pub(crate) fn failed(&self, whose: Whose<'_>, kind: StorageErrorKind) {
-        let now = Instant::now();
-        self.add_one(kind, now);
-        let Whose { of, storage, policy } = whose;
-        let of = || of.to_owned();
-        let mut spell = lock(&self.spell);
-        let event = match &mut *spell {
-            None => {
-                *spell = Some(Spell { began: now, latest: now, told: now, decisions: 1 });
-                self.is_out.store(true, Ordering::Release);
-                Some(Event::OutageBegan { of: of(), storage, policy, kind })
-            }
-            Some(spell) => {
-                spell.decisions += 1;
-                spell.latest = now;
-                let is_due = now.saturating_duration_since(spell.told) >= TOLD_EVERY;
-                is_due.then(|| {
-                    spell.told = now;
-                    Event::OutageGoesOn { of: of(), storage, policy, kind, decisions: spell.decisions }
-                })
-            }
-        };
-        drop(spell);
-        if let Some(event) = event {
+        measured::undecided(whose.storage, kind);
+        if let Some(event) = self.failed_at(whose, kind, Instant::now()) {
             self.telemetry.tell(&event);
         }
+    }
+
+    /// The same at an instant: what there is to tell.
+    fn failed_at(&self, whose: Whose<'_>, kind: StorageErrorKind, now: Instant) -> Option<Event> {
+        self.add_one(kind, now);
+        let mut state = lock(&self.state);
+        let State { spell, told } = &mut *state;
+        let spell = spell.get_or_insert_with(|| {
+            self.is_out.store(true, Ordering::Release);
+            self.out(whose.storage, whose.of, true);
+            Spell::new(whose, now)
+        });
+        spell.decisions += 1;
+        spell.latest = now;
+        spell.due(told, now).then(|| spell.told(whose, kind, now))
     }
 
     /// The storage decided. Costs one read where nothing was wrong.
     #[inline]
     pub(crate) fn decided<'a>(&self, whose: impl FnOnce() -> Whose<'a>) {
-        if self.is_out.load(Ordering::Acquire) {
-            self.ended(whose());
+        if self.is_out.load(Ordering::Acquire)
+            && let Some(event) = self.ended(whose())
+        {
+            self.telemetry.tell(&event);
         }
     }
 
+    /// What there is to tell; an outage whose beginning was not told ends as quietly.
     #[cold]
-    fn ended(&self, Whose { of, storage, policy }: Whose<'_>) {
-        let mut spell = lock(&self.spell);
-        let ended = mem::take(&mut *spell);
+    fn ended(&self, Whose { of, storage, policy }: Whose<'_>) -> Option<Event> {
+        let mut state = lock(&self.state);
+        let ended = state.spell.take();
         self.is_out.store(false, Ordering::Release);
-        drop(spell);
-        if let Some(Spell { began, latest, decisions, .. }) = ended {
-            let (of, lasted) = (of.to_owned(), latest.saturating_duration_since(began));
-            self.telemetry.tell(&Event::OutageEnded { of, storage, policy, decisions, lasted });
+        drop(state);
+        let Spell { of: began_of, storage: began_at, began, latest, told, decisions } = ended?;
+        self.out(began_at, &began_of, false);
+        told?;
+        let (of, lasted) = (of.to_owned(), latest.saturating_duration_since(began));
+        Some(Event::OutageEnded { of, storage, policy, decisions, lasted })
+    }
+
+    /// Whether it is out is another thing now.
+    fn out(&self, storage: &'static str, of: &str, is_out: bool) {
+        measured::outage(storage, of, is_out);
+        if let Some(of_handle) = &self.of_handle {
+            if is_out {
+                of_handle.limiters_out.fetch_add(1, Ordering::Relaxed);
+            } else {
+                of_handle.limiters_out.fetch_sub(1, Ordering::Relaxed);
+            }
         }
     }
 
@@ -120,7 +161,128 @@ impl Outages {
     }
 }
 
+impl Drop for Outages {
+    /// A limiter that is gone is not out.
+    fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Spell { of, storage, .. }) = state.spell.take() {
+            self.out(storage, &of, false);
+        }
+    }
+}
+
+impl Spell {
+    fn new(whose: Whose<'_>, now: Instant) -> Self {
+        let (of, storage) = (whose.of.to_owned(), whose.storage);
+        Self { of, storage, began: now, latest: now, told: None, decisions: 0 }
+    }
+
+    /// Whether to tell of it now.
+    fn due(&self, before: &mut Option<(Instant, u32)>, now: Instant) -> bool {
+        let is_over = |since: Instant| now.saturating_duration_since(since) >= TOLD_EVERY;
+        if let Some(told) = self.told {
+            return is_over(told);
+        }
+        match before {
+            Some((since, count)) if !is_over(*since) => {
+                *count = count.saturating_add(1);
+                *count <= MOST_TOLD
+            }
+            _ => {
+                *before = Some((now, 1));
+                true
+            }
+        }
+    }
+
+    fn told(
+        &mut self,
+        Whose { of, storage, policy }: Whose<'_>,
+        kind: StorageErrorKind,
+        now: Instant,
+    ) -> Event {
+        let of = of.to_owned();
+        match self.told.replace(now) {
+            None => Event::OutageBegan { of, storage, policy, kind },
+            Some(_) => Event::OutageGoesOn { of, storage, policy, kind, decisions: self.decisions },
+        }
+    }
+}
+
 /// What is kept is whole whoever panicked.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WHOSE: Whose<'static> = Whose { of: "api", storage: "redis", policy: OnOutage::FailOpen };
+    const LOST: StorageErrorKind = StorageErrorKind::Unavailable;
+
+    fn alone() -> Outages {
+        Outages::new(None, Telemetry::default())
+    }
+
+    /// What was told, in a word, and of how many decisions.
+    fn word(event: Option<Event>) -> Option<(&'static str, u64)> {
+        event.map(|event| match event {
+            Event::OutageBegan { .. } => ("began", 0),
+            Event::OutageGoesOn { decisions, .. } => ("goes on", decisions),
+            Event::OutageEnded { decisions, .. } => ("ended", decisions),
+            other => panic!("{other}"),
+        })
+    }
+
+    #[test]
+    fn an_outage_that_goes_on_is_told_every_ten_seconds_with_a_count() {
+        let (outages, start) = (alone(), Instant::now());
+        let told: Vec<(u64, (&str, u64))> = (0..=25)
+            .filter_map(|second| {
+                let event = outages.failed_at(WHOSE, LOST, start + Duration::from_secs(second));
+                Some((second, word(event)?))
+            })
+            .collect();
+        assert_eq!(told, [(0, ("began", 0)), (10, ("goes on", 11)), (20, ("goes on", 21))]);
+        assert_eq!(word(outages.ended(WHOSE)), Some(("ended", 26)));
+        assert_eq!(word(outages.ended(WHOSE)), None);
+    }
+
+    #[test]
+    fn decisions_that_fail_now_and_then_are_not_told_each() {
+        let (outages, start) = (alone(), Instant::now());
+        let mut told = 0;
+        for milliseconds in 0..20_000 {
+            let now = start + Duration::from_millis(milliseconds);
+            told += u32::from(outages.failed_at(WHOSE, LOST, now).is_some());
+            told += u32::from(outages.ended(WHOSE).is_some());
+        }
+        assert_eq!(told, 2 * 2 * MOST_TOLD);
+        assert_eq!(outages.count(), 20_000);
+        // One that was not told is told in the end, if it goes on.
+        let outages = alone();
+        for _ in 0..MOST_TOLD {
+            assert!(outages.failed_at(WHOSE, LOST, start).is_some() && outages.ended(WHOSE).is_some());
+        }
+        assert_eq!(word(outages.failed_at(WHOSE, LOST, start)), None);
+        let later = start + TOLD_EVERY;
+        assert_eq!(word(outages.failed_at(WHOSE, LOST, later)), Some(("began", 0)));
+    }
+
+    #[test]
+    fn a_handle_knows_how_many_of_its_limiters_are_out_and_forgets_those_that_are_gone() {
+        let handle = Outages::of_handle(Telemetry::default());
+        let (one, other) =
+            (Outages::within(Some(Arc::clone(&handle))), Outages::within(Some(Arc::clone(&handle))));
+        for _ in 0..2 {
+            one.failed(WHOSE, LOST);
+            other.failed(WHOSE, LOST);
+        }
+        assert_eq!((handle.limiters_out(), handle.count()), (2, 4));
+        one.decided(|| WHOSE);
+        assert_eq!(handle.limiters_out(), 1);
+        drop(other);
+        assert_eq!(handle.limiters_out(), 0);
+    }
 }

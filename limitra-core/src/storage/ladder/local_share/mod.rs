@@ -16,7 +16,8 @@ use async_trait::async_trait;
 use crate::attempt::{Attempt, Mode, Outcome, Subject};
 use crate::error::{ConfigurationError, StorageError, StorageErrorKind};
 use crate::key::Key;
-use crate::outage::Telemetry;
+use crate::measured;
+use crate::outage::{Event, Telemetry};
 use crate::storage::{AnyStorage, Bounds, Storage};
 use owed::Owed;
 
@@ -87,6 +88,13 @@ impl LocalShare {
     ) -> Result<Self, ConfigurationError> {
         let replicas = NonZeroU32::new(replicas).ok_or(ConfigurationError::ZeroReplicas)?;
         Ok(Self::telling(&storage.into(), &fallback.into(), replicas, Telemetry::default()))
+    }
+
+    /// Calls this with every [`Event`] of this layer, whichever clone meets it; instead of what was said before.
+    /// See [`LimitraConfig::on_event`](crate::LimitraConfig::on_event).
+    pub fn on_event(self, hook: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.shared.telemetry.listen(hook);
+        self
     }
 
     /// The same, telling what happens.
@@ -162,12 +170,21 @@ impl Shared {
         let Ok(mut outcome) = self.fallback.decide(&share).await else { return Err(error) };
         if attempt.mode == Mode::Hit && outcome.is_allowed() {
             let unnoted = self.owed.note(attempt);
-            self.dropped.fetch_add(unnoted, Ordering::Relaxed);
+            self.drop_keys(unnoted);
+            measured::owing(self.storage.name(), self.owed.len());
         }
         *self.why.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.kind());
         self.decided.fetch_add(1, Ordering::Relaxed);
         outcome.local_share = Some(self.replicas);
         Ok(outcome)
+    }
+
+    /// Of so many keys something is never charged.
+    fn drop_keys(&self, count: u64) {
+        if count > 0 {
+            self.dropped.fetch_add(count, Ordering::Relaxed);
+            measured::reconciled(self.storage.name(), 0, count);
+        }
     }
 
     /// The same subject by its share of the limits.

@@ -10,6 +10,7 @@ use super::owed::{Debt, Owed};
 use crate::attempt::{Attempt, Mode, Outcome, Subject};
 use crate::error::{StorageError, StorageErrorKind};
 use crate::key::Key;
+use crate::measured;
 use crate::outage::Event;
 use crate::rule::Rule;
 use crate::storage::Storage;
@@ -126,7 +127,7 @@ impl Shared {
                 // It is there, but will never take this charge.
                 Err(_) => {
                     self.owed.forget(key);
-                    self.dropped.fetch_add(1, Ordering::Relaxed);
+                    self.drop_keys(1);
                 }
             }
         }
@@ -206,13 +207,15 @@ impl Shared {
             keys += u64::from(!costs.is_empty());
             units += costs.iter().sum::<u64>();
             if costs.len() < of_key().count() {
-                self.dropped.fetch_add(1, Ordering::Relaxed);
+                self.drop_keys(1);
             }
         }
         if keys > 0 {
             self.reconciled.fetch_add(units, Ordering::Relaxed);
+            measured::reconciled(self.storage.name(), units, 0);
             self.telemetry.tell(&Event::Reconciled { storage: self.storage.name(), keys, units });
         }
+        measured::owing(self.storage.name(), self.owed.len());
     }
 
     pub(super) fn malformed(&self) -> StorageError {
