@@ -28,6 +28,9 @@ mod design {}
 #[doc = include_str!("../../docs/notation.md")]
 mod notation {}
 
+#[doc = include_str!("../../docs/observability.md")]
+mod observability {}
+
 #[doc = include_str!("../../docs/outages.md")]
 mod outages {}
 

@@ -49,7 +49,8 @@ mod tests {
     #[test]
     fn labels_beyond_the_bound_are_one_and_those_within_it_stay() {
         let labels = Labels::new(2);
-        assert_eq!([labels.bounded("a"), labels.bounded("b"), labels.bounded("c")], ["a", "b", "other"]);
-        assert_eq!([labels.bounded("d"), labels.bounded("a"), labels.bounded("b")], ["other", "a", "b"]);
+        let of = |names: [&str; 3]| names.map(|name| labels.bounded(name).to_string());
+        assert_eq!(of(["a", "b", "c"]), ["a", "b", "other"]);
+        assert_eq!(of(["d", "a", "b"]), ["other", "a", "b"]);
     }
 }
