@@ -8,7 +8,7 @@ use limitra::{
 };
 
 use crate::recorder::Kept;
-use crate::stage::{LOST, Mood, Shaky, limit};
+use crate::stage::{HOUR, LOST, Mood, Shaky, limit};
 
 const DECISIONS: &str = "limitra_decisions_total";
 
@@ -30,7 +30,7 @@ fn is(counted: &[(String, u64)], expected: &[(&str, u64)]) {
 fn limiters(storage: &MemoryStorage) -> [(RateLimiter, &'static str); 3] {
     let builder = || RateLimiter::builder().storage(storage).algorithm(Algorithm::Gcra);
     let limiter = |scope| builder().requests(4).window(3600).scope(scope).build().unwrap();
-    let two = builder().limits([limit(4), Limit::new(1000, 7200).unwrap()]).scope("two");
+    let two = builder().limits([limit(4), Limit::new(1000, 2 * HOUR).unwrap()]).scope("two");
     let window = RateLimiter::builder().requests(4).window(3600).scope("window").storage(storage);
     [(limiter("straight"), "straight"), (two.build().unwrap(), "two"), (window.build().unwrap(), "window")]
 }
