@@ -4,6 +4,7 @@ mod event;
 mod health;
 mod ladder;
 mod policy;
+mod seldom;
 mod spell;
 mod telemetry;
 
@@ -11,5 +12,6 @@ pub use event::Event;
 pub use health::Health;
 pub(crate) use ladder::{Ladder, Rungs, local_share};
 pub use policy::{OnOutage, OutagePolicy};
+pub(crate) use seldom::Seldom;
 pub(crate) use spell::{Outages, Whose};
 pub(crate) use telemetry::Telemetry;

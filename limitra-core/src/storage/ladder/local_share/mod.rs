@@ -2,6 +2,7 @@
 
 mod owed;
 mod reconcile;
+mod untold;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -20,6 +21,7 @@ use crate::measured;
 use crate::outage::{Event, Telemetry};
 use crate::storage::{AnyStorage, Bounds, Storage};
 use owed::Owed;
+use untold::Untold;
 
 /// A local share over any storage: while that cannot decide, a fallback in this process does, by a part of each limit, and
 /// what it admitted is charged to the storage afterwards.
@@ -73,6 +75,7 @@ struct Shared {
     why: Mutex<Option<StorageErrorKind>>,
     decided: AtomicU64,
     reconciled: AtomicU64,
+    untold: Untold,
     dropped: AtomicU64,
 }
 
@@ -114,6 +117,7 @@ impl LocalShare {
             why: Mutex::new(None),
             decided: AtomicU64::new(0),
             reconciled: AtomicU64::new(0),
+            untold: Untold::default(),
             dropped: AtomicU64::new(0),
         };
         Self { shared: Arc::new(shared) }

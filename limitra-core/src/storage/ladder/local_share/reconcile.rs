@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::mem;
 use std::slice;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use super::Shared;
 use super::owed::{Debt, Owed};
@@ -213,6 +214,9 @@ impl Shared {
         if keys > 0 {
             self.reconciled.fetch_add(units, Ordering::Relaxed);
             measured::reconciled(self.storage.name(), units, 0);
+        }
+        // In batches of a few keys each, an outage's debts are thousands of charges: they are told together.
+        if let Some((keys, units)) = self.untold.add(keys, units, self.owed.len() == 0, Instant::now()) {
             self.telemetry.tell(&Event::Reconciled { storage: self.storage.name(), keys, units });
         }
         measured::owing(self.storage.name(), self.owed.len());
