@@ -36,11 +36,11 @@ pub struct Health {
 }
 
 impl Health {
-    /// Whether nothing is known to be wrong: its circuit breaker is closed, if there is one, and no limiter is in an outage.
+    /// Whether its circuit breaker is closed, which a single failure does not open; without one, whether no limiter is in an outage.
     ///
     /// This is as old as the last decision. A service that takes no traffic because of it asks for none, and never hears that
     /// the storage is back: ask [`Limitra::check`](crate::Limitra::check) for that.
     pub fn is_well(&self) -> bool {
-        self.limiters_out == 0 && self.breaker.is_none_or(|state| state == CircuitState::Closed)
+        self.breaker.map_or(self.limiters_out == 0, |state| state == CircuitState::Closed)
     }
 }

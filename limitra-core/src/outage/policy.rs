@@ -173,8 +173,8 @@ impl OutagePolicy for String {
     }
 }
 
-#[cfg(test)]
 #[allow(clippy::unwrap_used)] // A test that cannot go on fails.
+#[cfg(test)]
 mod tests {
     use super::*;
 
