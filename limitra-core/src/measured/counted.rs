@@ -118,10 +118,13 @@ impl Commands {
 }
 
 /// What a deny cache answered.
-#[derive(Default)]
 pub(crate) struct DenyCacheHits(OnceLock<Counter>);
 
 impl DenyCacheHits {
+    pub(crate) const fn new() -> Self {
+        Self(OnceLock::new())
+    }
+
     pub(crate) fn add_one(&self, storage: &'static str) {
         self.0.get_or_init(|| counter!(names::DENY_CACHE_HITS, "storage" => storage)).increment(1);
     }

@@ -48,8 +48,16 @@ impl Layer {
         // What is left over by the division goes to the first shards, one each.
         let keys_of = |shard: usize| max_keys / count + usize::from(shard < max_keys % count);
         let shards = (0..count).map(|shard| Mutex::new(Refusals::new(keys_of(shard)))).collect();
-        let (hits, measured) = (AtomicU64::new(0), DenyCacheHits::default());
-        Self { storage, shards, digest: Digest::new(), elapsed, max_age, hits, measured }
+        let digest = Digest::new();
+        Self {
+            storage,
+            shards,
+            digest,
+            elapsed,
+            max_age,
+            hits: AtomicU64::new(0),
+            measured: DenyCacheHits::new(),
+        }
     }
 
     /// The answer where it is known; else what has to be known when the storage has answered.
