@@ -13,6 +13,7 @@ use crate::key::{KeyFields, KeySpace};
 use crate::limit::Limit;
 use crate::limiter::{Inner, RateLimiter};
 use crate::limiter_config::LimiterConfig;
+use crate::measured::Tally;
 use crate::notation::parse_many;
 use crate::number::{self, Amount, Seconds};
 use crate::outage::{OnOutage, OutagePolicy, Outages, local_share};
@@ -278,7 +279,9 @@ impl RateLimiterBuilder {
         let backend = storage.name();
         let outages = Outages::within(handle.as_ref().map(Limitra::outage_counter));
         let local = local_share(on_outage, &storage, handle.as_ref())?;
-        let desk = Desk { storage, clock, policy: on_outage, local, outages, label: scope.as_str().into() };
+        let label = scope.as_str().into();
+        let tally = Tally::new(storage.name(), &label);
+        let desk = Desk { storage, clock, policy: on_outage, local, outages, label, tally };
         let enabled = defaults.is_none_or(|settings| settings.enabled);
         let straight = Straight::new(&desk, &space, &rules, Scope::of(&desk.label)).filter(|_| enabled);
         let (capacity, fill_rate) = seed_settings(algorithm, limits.first());

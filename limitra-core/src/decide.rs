@@ -16,6 +16,7 @@ use crate::decision::Decision;
 use crate::error::{ConfigurationError, Error, StorageError, StorageErrorKind};
 use crate::key::Key;
 use crate::limit::Limit;
+use crate::measured::Tally;
 use crate::outage::{OnOutage, Outages, Whose};
 use crate::rule::Rule;
 use crate::storage::ladder::LocalShare;
@@ -90,6 +91,8 @@ pub(crate) struct Desk {
     pub(crate) outages: Arc<Outages>,
     /// What logs call it: the function, or the limiter's scope. Never an identifier.
     pub(crate) label: Arc<str>,
+    /// Counts the decisions on hits.
+    pub(crate) tally: Tally,
 }
 
 impl Desk {
@@ -99,7 +102,7 @@ impl Desk {
     pub(crate) fn decide(&self, subjects: &Subjects<'_>, mode: Mode) -> Pending {
         let question = match self.case(subjects, mode) {
             Case::Open(question) => question,
-            Case::Settled(answer) => return Pending::ready(answer),
+            Case::Settled(answer) => return Pending::ready(self.counted(mode, answer)),
         };
         if let Some(memory) = self.storage.memory() {
             let answer = memory.decide_now(&question.attempt());
@@ -122,7 +125,7 @@ impl Desk {
         let (mut settled, mut open) = (Vec::new(), Vec::new());
         for subjects in questions {
             settled.push(match self.case(&subjects, mode) {
-                Case::Settled(answer) => Some(answer),
+                Case::Settled(answer) => Some(self.counted(mode, answer)),
                 Case::Open(question) => {
                     open.push(question);
                     None
@@ -255,8 +258,21 @@ impl Desk {
         Some(Err(Error::CostAboveLimit { cost: too_much.0.cost, limit: too_much.1.limit() }))
     }
 
-    /// Applies the outage policy.
+    /// What is answered, by the outage policy too.
     fn answer(&self, question: &Question<'_>, answer: Result<Outcome, StorageError>) -> Answer {
+        self.counted(question.mode, self.policed(question, answer))
+    }
+
+    /// The same answer, counted if it is one on a hit.
+    fn counted(&self, mode: Mode, answer: Answer) -> Answer {
+        if mode == Mode::Hit {
+            self.tally.answered(&answer);
+        }
+        answer
+    }
+
+    /// Applies the outage policy.
+    fn policed(&self, question: &Question<'_>, answer: Result<Outcome, StorageError>) -> Answer {
         let by_share = answer.as_ref().is_ok_and(|outcome| outcome.local_share.is_some());
         let decided = answer.and_then(|outcome| {
             Decision::new(&question.asked, &question.places, &outcome).ok_or_else(|| self.malformed())
@@ -292,6 +308,13 @@ impl Desk {
             // What a share could decide it has decided.
             OnOutage::Error | OnOutage::Local { .. } => Err(error.into()),
         }
+    }
+
+    /// What memory answered on the straight way, where it had to look for it.
+    pub(crate) fn straight(&self, mode: Mode, answer: Result<Decision, StorageError>) -> Answer {
+        let answer =
+            answer.inspect(|_| self.outages.decided(|| self.whose())).or_else(|error| self.undecided(error));
+        self.counted(mode, answer)
     }
 
     fn whose(&self) -> Whose<'_> {

@@ -115,8 +115,7 @@ fn ask(limiter: &RateLimiter, identifier: Identifier<'_>, cost: u64, mode: Mode)
     if let Some(straight) = &inner.straight
         && straight.takes(cost)
     {
-        let answer = straight.decide(inner.space.key(slice::from_ref(&identifier)), cost, mode);
-        return Ok(answer.or_else(|error| inner.desk.undecided(error)));
+        return Ok(straight.decide(&inner.desk, inner.space.key(slice::from_ref(&identifier)), cost, mode));
     }
     let answer = limiter.ask(&identifier, cost, mode).now()?;
     Ok(answer.map(|decision| limiter.placed(decision)))

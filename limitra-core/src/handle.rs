@@ -87,9 +87,17 @@ impl Limitra {
             storage: storage.name(),
             breaker: self.inner.breaker.as_ref().filter(|_| is_given).map(CircuitBreaker::state),
             in_flight: self.inner.in_flight.as_ref().filter(|_| is_given).map(InFlight::in_flight),
+            owing: self.owing(),
             outages: self.outages(),
+            limiters_out: self.inner.outages.limiters_out(),
             last_outage: self.inner.outages.last(),
         }
+    }
+
+    /// How many keys owe what its local shares admitted.
+    fn owing(&self) -> usize {
+        let shares = self.inner.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        shares.iter().map(|(_, share)| share.owing()).sum()
     }
 
     /// The share of the storage that was given, for so many replicas: the same for all limiters.

@@ -42,6 +42,7 @@ mod limit;
 mod limiter;
 mod limiter_config;
 mod log;
+mod measured;
 mod notation;
 mod number;
 mod outage;
@@ -81,6 +82,9 @@ pub use key::Key;
 pub use limit::Limit;
 pub use limiter::RateLimiter;
 pub use limiter_config::LimiterConfig;
+#[cfg(feature = "metrics")]
+#[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+pub use measured::{Timed, describe_metrics};
 pub use notation::{parse, parse_many};
 pub use number::{Amount, Seconds};
 pub use outage::{Event, Health, OnOutage, OutagePolicy};

@@ -268,8 +268,7 @@ impl RateLimiter {
         if let Some(found) = straight.at_once(parts, cost, mode) {
             return Some(Ok(found.decision()));
         }
-        let answer = straight.decide(self.inner.space.key(parts), cost, mode);
-        Some(answer.or_else(|error| self.inner.desk.undecided(error)))
+        Some(straight.decide(&self.inner.desk, self.inner.space.key(parts), cost, mode))
     }
 
     /// Asks for a decision the general way: an answer to come, which borrows nothing of the question.

@@ -8,6 +8,7 @@ use crate::decision::{Decision, Scope};
 use crate::error::StorageError;
 use crate::identifier::Identifier;
 use crate::key::{Key, KeySpace};
+use crate::measured::Tally;
 use crate::rule::Rule;
 use crate::rule_decision::RuleDecision;
 use crate::storage::memory::{Charged, MemoryStorage, Prepared, Single};
@@ -23,6 +24,7 @@ pub(crate) struct Straight {
     scope: Scope,
     /// What logs call it.
     label: Arc<str>,
+    tally: Tally,
 }
 
 impl Straight {
@@ -38,6 +40,7 @@ impl Straight {
             prepared: memory.prepare(space, &rule),
             scope,
             label: Arc::clone(&desk.label),
+            tally: desk.tally.clone(),
         })
     }
 
@@ -54,16 +57,23 @@ impl Straight {
     pub(crate) fn at_once(&self, parts: &[Identifier<'_>], cost: u64, mode: Mode) -> Option<Found<'_>> {
         let prepared = self.prepared.as_ref()?;
         let answer = self.memory.decide_prepared(prepared, parts, cost, mode)?;
+        if mode == Mode::Hit {
+            self.tally.decided(answer.allowed);
+        }
         if !answer.allowed && tracing::level_enabled!(tracing::Level::DEBUG) {
             self.log_refusal(self.memory.single(prepared, answer), cost);
         }
         Some(Found { straight: self, prepared, answer, cost })
     }
 
-    /// Decides where that could not.
+    /// Decides where that could not, by the desk's outage policy.
     #[cold]
     #[inline(never)]
-    pub(crate) fn decide(&self, key: Key<'_>, cost: u64, mode: Mode) -> Result<Decision, StorageError> {
+    pub(crate) fn decide(&self, desk: &Desk, key: Key<'_>, cost: u64, mode: Mode) -> Answer {
+        desk.straight(mode, self.ask(key, cost, mode))
+    }
+
+    fn ask(&self, key: Key<'_>, cost: u64, mode: Mode) -> Result<Decision, StorageError> {
         let single = self.memory.decide_single(key, &self.rule, cost, mode)?;
         if let Some(prepared) = &self.prepared {
             self.memory.note_place(prepared, key);
@@ -79,12 +89,15 @@ impl Straight {
         desk: &Desk,
     ) -> Vec<Answer> {
         let mut answers = Vec::with_capacity(identifiers.len());
-        let general = |key: Key<'_>| self.decide(key, 1, Mode::Hit).or_else(|error| desk.undecided(error));
+        let general = |key: Key<'_>| self.decide(desk, key, 1, Mode::Hit);
         match &self.prepared {
             Some(prepared) => {
                 let answer = |parts: &[Identifier<'_>; 1], answer: Option<Charged>| {
                     answers.push(match answer {
-                        Some(answer) => Ok(self.told(self.memory.single(prepared, answer), 1)),
+                        Some(answer) => {
+                            self.tally.decided(answer.allowed);
+                            Ok(self.told(self.memory.single(prepared, answer), 1))
+                        }
                         None => general(space.key(parts)),
                     });
                 };

@@ -50,6 +50,9 @@ pub use limitra_core::{RedisSentinelStorage, RedisSentinelStorageBuilder};
 #[cfg(feature = "register")]
 #[cfg_attr(docsrs, doc(cfg(feature = "register")))]
 pub use limitra_core::{Register, RegisterStorage, Snapshot, Stored, Swap};
+#[cfg(feature = "metrics")]
+#[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+pub use limitra_core::{Timed, describe_metrics};
 #[cfg(feature = "macros")]
 #[cfg_attr(docsrs, doc(cfg(feature = "macros")))]
 pub use limitra_macros::rate_limit;

@@ -3,7 +3,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use limitra::{Breaker, CircuitState, Event, Limitra, LimitraConfig, OnOutage, StorageErrorKind};
+use limitra::{
+    Breaker, CircuitBreaker, CircuitState, Event, InFlight, Limitra, LimitraConfig, LocalShare,
+    MemoryStorage, OnOutage, RateLimiter, StorageErrorKind,
+};
 
 use crate::stage::{LOST, Mood, Shaky};
 
@@ -156,4 +159,51 @@ async fn memory_has_no_layers_to_tell_of() {
     let health = LimitraConfig::new().build().unwrap().health();
     assert_eq!((health.storage, health.breaker, health.in_flight), ("memory", None, None));
     assert!(health.is_well());
+}
+
+#[tokio::test]
+async fn layers_by_hand_have_a_hook_of_their_own_whichever_clone_meets_it() {
+    let storage = Shaky::new(LOST);
+    let told = Told::default();
+    let hook = || {
+        let kept = Arc::clone(&told);
+        move |event: &Event| kept.lock().unwrap().push(event.clone())
+    };
+    let breaker = CircuitBreaker::over(storage.clone(), Breaker::new().failures(1)).unwrap();
+    let in_flight = InFlight::over(&breaker, 1).unwrap();
+    let share = LocalShare::over(&in_flight, MemoryStorage::new(), 2).unwrap();
+    let limiter = RateLimiter::builder().requests(10).window(60).storage(&share).build().unwrap();
+    // Said after the limiter was built: the layers are the same ones.
+    let _layers = (breaker.on_event(hook()), in_flight.on_event(hook()), share.clone().on_event(hook()));
+    limiter.check("ada").await.unwrap();
+    let opened = "shaky: it failed (Unavailable), the circuit breaker is open for 1s";
+    assert_eq!(taken(&told), [opened]);
+    limiter.check_many(["bob", "cyd"]).await;
+    assert_eq!(taken(&told), ["shaky: 1 decisions wait for it, more are not sent"]);
+}
+
+#[tokio::test]
+async fn a_share_by_hand_tells_its_charges() {
+    let storage = Shaky::new(LOST);
+    let told = Told::default();
+    let kept = Arc::clone(&told);
+    let share = LocalShare::over(storage.clone(), MemoryStorage::new(), 2).unwrap();
+    let share = share.on_event(move |event| kept.lock().unwrap().push(event.clone()));
+    let limiter = RateLimiter::builder().requests(1000).window(60).storage(&share).build().unwrap();
+    for who in 0..500 {
+        limiter.check(who).await.unwrap();
+    }
+    storage.set(Mood::Works);
+    assert_eq!(share.reconcile().await, 0);
+    let charged: Vec<(u64, u64)> = told
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|event| match event {
+            Event::Reconciled { keys, units, .. } => (*keys, *units),
+            other => panic!("{other}"),
+        })
+        .collect();
+    assert_eq!(charged.iter().map(|(keys, _)| keys).sum::<u64>(), 500);
+    assert_eq!((charged.iter().map(|(_, units)| units).sum::<u64>(), share.reconciled()), (500, 500));
 }

@@ -31,6 +31,9 @@ mod guarantees {}
 #[doc = include_str!("../../docs/notation.md")]
 mod notation {}
 
+#[doc = include_str!("../../docs/observability.md")]
+mod observability {}
+
 #[doc = include_str!("../../docs/outages.md")]
 mod outages {}
 

@@ -14,6 +14,7 @@ use crate::error::ConfigurationError;
 use crate::handle::Limitra;
 use crate::key::{KeyFields, KeySpace};
 use crate::limit::Limit;
+use crate::measured::Tally;
 use crate::notation::parse_many;
 use crate::number::{self, Amount, Seconds};
 use crate::outage::{OnOutage, OutagePolicy, Outages, local_share};
@@ -237,13 +238,15 @@ impl Declaration {
         layers.iter().flat_map(|layer| &layer.rules).try_for_each(|rules| bounds.hold(name, rules))?;
         let said = OnOutage::of_both(self.on_outage, self.fail_open)?;
         let policy = said.unwrap_or(settings.on_outage);
+        let label = path.into();
         let desk = Desk {
+            tally: Tally::new(storage.name(), &label),
             local: local_share(policy, &storage, Some(limitra))?,
             storage,
             clock: settings.clock.clone(),
             policy,
             outages: Outages::within(Some(limitra.outage_counter())),
-            label: path.into(),
+            label,
         };
         let straight = match (&*layers, settings.enabled) {
             ([Layer { space, rules: Some(rules), cost, .. }], true) => {

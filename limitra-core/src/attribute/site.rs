@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use once_cell::sync::OnceCell;
 
@@ -11,11 +11,12 @@ use super::declaration::{Declaration, Plan};
 use crate::attempt::Mode;
 use crate::decide;
 use crate::decision::Decision;
-use crate::error::{ConfigurationError, Error, StorageError};
+use crate::error::{ConfigurationError, Error};
 use crate::exceeded::RateLimitExceeded;
 use crate::handle::Limitra;
 use crate::identifier::Identifier;
 use crate::limit::Limit;
+use crate::outage::Seldom;
 
 /// What a call is told to wait that was refused by a mistake or an outage.
 const A_MINUTE: Duration = Duration::from_secs(60);
@@ -29,6 +30,8 @@ pub struct Site {
     first: OnceCell<(PlanKey, Planned)>,
     /// Those of other handles, and of other types that share a trait's default method.
     others: RwLock<Vec<(PlanKey, Arc<Planned>)>>,
+    /// Of calls for which nothing could be decided.
+    undecided: Seldom,
 }
 
 /// What was planned, or why it cannot be.
@@ -78,7 +81,7 @@ pub fn handle(limitra: &Limitra) -> Handle<'_> {
 impl Site {
     /// A function that was not called yet.
     pub const fn new() -> Self {
-        Self { first: OnceCell::new(), others: RwLock::new(Vec::new()) }
+        Self { first: OnceCell::new(), others: RwLock::new(Vec::new()), undecided: Seldom::new() }
     }
 
     /// The plan of the first call, if that was of this kind.
@@ -136,17 +139,10 @@ pub fn ask<const N: usize>(
         if let Some(found) = straight.at_once(&parts, layer.cost, Mode::Hit) {
             return Pending::decided(found.decision(), PlanRef::First(planned));
         }
-        return match straight.decide(layer.space.key(&parts), layer.cost, Mode::Hit) {
-            Ok(decision) => Pending::decided(decision, PlanRef::First(planned)),
-            Err(error) => undecided(plan, PlanRef::First(planned), error),
-        };
+        let answer = straight.decide(&plan.desk, layer.space.key(&parts), layer.cost, Mode::Hit);
+        return Pending::of(decide::Pending::ready(answer), PlanRef::First(planned));
     }
     slowly(call(site, path, self_type, handle, declare), parts)
-}
-
-#[cold]
-fn undecided(plan: &Plan, planned: PlanRef, error: StorageError) -> Pending {
-    Pending::of(decide::Pending::ready(plan.desk.undecided(error)), planned)
 }
 
 #[inline(never)]
@@ -208,15 +204,20 @@ fn base(type_name: &str) -> &str {
     name.split_once('<').map_or(name, |(base, _)| base)
 }
 
-/// With `block = false` the function runs although no decision could be had: counted and logged.
-pub fn run_anyway(_site: &'static Site, error: &Error) -> Decision {
-    tracing::warn!(target: "limitra", %error, "the function runs without a rate limit decision (block = false)");
+/// With `block = false` the function runs although no decision could be had: logged, but not each time.
+pub fn run_anyway(site: &'static Site, error: &Error) -> Decision {
+    if let Some(times) = site.undecided.happened(Instant::now()) {
+        let told = "the function runs without a rate limit decision (block = false)";
+        tracing::warn!(target: "limitra", %error, times, "{told}");
+    }
     Decision::degraded()
 }
 
-/// An error that the return type cannot carry: the call is refused, never let through.
-pub fn refuse_instead(_site: &'static Site, error: &Error) -> RateLimitExceeded {
-    tracing::error!(target: "limitra", %error, "refused: no rate limit decision could be had");
+/// An error that the return type cannot carry: the call is refused, never let through; logged, but not each time.
+pub fn refuse_instead(site: &'static Site, error: &Error) -> RateLimitExceeded {
+    if let Some(times) = site.undecided.happened(Instant::now()) {
+        tracing::error!(target: "limitra", %error, times, "refused: no rate limit decision could be had");
+    }
     match error {
         Error::RateLimitExceeded(exceeded) => exceeded.clone(),
         Error::CostAboveLimit { limit, .. } => RateLimitExceeded::new(*limit, limit.window()),

@@ -56,6 +56,30 @@ pub enum StorageErrorKind {
     Malformed,
 }
 
+impl StorageErrorKind {
+    /// Its name in lower case, as metrics label it: `timeout`, `circuit_open`.
+    ///
+    /// ```
+    /// assert_eq!(limitra_core::StorageErrorKind::CircuitOpen.name(), "circuit_open");
+    /// ```
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unavailable => "unavailable",
+            Self::Timeout => "timeout",
+            Self::CircuitOpen => "circuit_open",
+            Self::Overloaded => "overloaded",
+            Self::NoRuntime => "no_runtime",
+            Self::Refused => "refused",
+            Self::ForeignValue => "foreign_value",
+            Self::OtherVersion => "other_version",
+            Self::Full => "full",
+            Self::ConcurrentUpdate => "concurrent_update",
+            Self::Unsupported => "unsupported",
+            Self::Malformed => "malformed",
+        }
+    }
+}
+
 /// A record that others kept changing: nothing was counted.
 ///
 /// Its key names who was asking, so messages and `Debug` show only the key's function and scope.

@@ -95,12 +95,13 @@ pub enum Event {
         /// The bound.
         max_in_flight: usize,
     },
-    /// What a local share admitted was charged to the storage.
+    /// What a local share admitted was charged to the storage: told when nothing is owed any more, and every second at most
+    /// until then.
     #[non_exhaustive]
     Reconciled {
         /// The storage.
         storage: &'static str,
-        /// How many keys.
+        /// How many charges, each of a key.
         keys: u64,
         /// How many units, of each of a key's rules.
         units: u64,

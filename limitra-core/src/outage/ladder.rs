@@ -85,6 +85,8 @@ impl Ladder {
         if storage.memory().is_some() {
             return Ok(Rungs { storage, breaker: None, in_flight: None });
         }
+        #[cfg(feature = "metrics")]
+        let storage = AnyStorage::from(crate::measured::Timed::over(storage));
         #[cfg(feature = "deadline")]
         let storage = match self.deadline {
             Some(within) => Deadline::over(storage, within)?.into(),

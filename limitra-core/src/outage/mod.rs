@@ -6,6 +6,7 @@ mod ladder;
 #[cfg(all(test, limitra_loom))]
 mod models;
 mod policy;
+mod seldom;
 mod spell;
 mod telemetry;
 
@@ -13,5 +14,6 @@ pub use event::Event;
 pub use health::Health;
 pub(crate) use ladder::{Ladder, Rungs, local_share};
 pub use policy::{OnOutage, OutagePolicy};
+pub(crate) use seldom::Seldom;
 pub(crate) use spell::{Outages, Whose};
 pub(crate) use telemetry::Telemetry;

@@ -16,6 +16,7 @@ use crate::decision::Decision;
 use crate::error::{ConfigurationError, Error};
 use crate::key::{self, Key};
 use crate::limit::Limit;
+use crate::measured::Tally;
 use crate::outage::{OnOutage, Outages};
 use crate::rate_limit::RateLimit;
 use crate::rule::Rule;
@@ -109,8 +110,10 @@ impl Strategy {
     pub fn new(algorithm: Algorithm, storage: impl Into<AnyStorage>) -> Self {
         let label = Arc::from(name_of(algorithm));
         let outages = Outages::within(None);
+        let storage = storage.into();
         let desk = Desk {
-            storage: storage.into(),
+            tally: Tally::new(storage.name(), &label),
+            storage,
             clock: None,
             policy: OnOutage::Error,
             local: None,

@@ -9,6 +9,7 @@ use super::refusals::Refusals;
 use crate::attempt::{Attempt, Mode, Outcome, Subject};
 use crate::error::StorageError;
 use crate::key::Key;
+use crate::measured::DenyCacheHits;
 use crate::storage::Storage;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Mutex, MutexGuard};
@@ -28,6 +29,7 @@ pub(super) struct Layer {
     elapsed: Elapsed,
     max_age: Micros,
     hits: AtomicU64,
+    measured: DenyCacheHits,
 }
 
 /// A question that passes through, and what was known when it did.
@@ -47,7 +49,16 @@ impl Layer {
         // What is left over by the division goes to the first shards, one each.
         let keys_of = |shard: usize| max_keys / count + usize::from(shard < max_keys % count);
         let shards = (0..count).map(|shard| Mutex::new(Refusals::new(keys_of(shard)))).collect();
-        Self { storage, shards, digest: Digest::new(), elapsed, max_age, hits: AtomicU64::new(0) }
+        let digest = Digest::new();
+        Self {
+            storage,
+            shards,
+            digest,
+            elapsed,
+            max_age,
+            hits: AtomicU64::new(0),
+            measured: DenyCacheHits::new(),
+        }
     }
 
     /// The answer where it is known; else what has to be known when the storage has answered.
@@ -67,6 +78,7 @@ impl Layer {
                 let told = refusal.told(&subject.rules, question.cost, now);
                 drop(shard);
                 self.hits.fetch_add(1, Ordering::Relaxed);
+                self.measured.add_one(self.storage.name());
                 Ok(told)
             }
             None => Err(passing(Some((question, now, shard.forgotten(question.key))))),

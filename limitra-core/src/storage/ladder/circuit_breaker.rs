@@ -13,6 +13,7 @@ use crate::attempt::{Attempt, Outcome};
 use crate::clock::ManualClock;
 use crate::error::{ConfigurationError, StorageError, StorageErrorKind};
 use crate::key::Key;
+use crate::measured;
 use crate::outage::{Event, Telemetry};
 use crate::storage::{AnyStorage, Bounds, Storage};
 use crate::time::Micros;
@@ -81,6 +82,13 @@ impl CircuitBreaker {
         Self::new(storage.into(), breaker, Time::Manual(clock, started), Telemetry::default())
     }
 
+    /// Calls this with every [`Event`] of this layer, whichever clone meets it; instead of what was said before.
+    /// See [`LimitraConfig::on_event`](crate::LimitraConfig::on_event).
+    pub fn on_event(self, hook: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.shared.telemetry.listen(hook);
+        self
+    }
+
     /// The same, telling what happens.
     pub(crate) fn telling(
         storage: AnyStorage,
@@ -132,6 +140,7 @@ impl CircuitBreaker {
         let pass = match shared.circuit.enter(shared.now()) {
             Entry::Ask(pass) => pass,
             Entry::Probe(pass) => {
+                measured::breaker(shared.storage.name(), CircuitState::HalfOpen);
                 shared.telemetry.tell(&Event::BreakerHalfOpen { storage: shared.storage.name() });
                 pass
             }
@@ -150,6 +159,14 @@ impl Shared {
         match &self.time {
             Time::Own(started) => Micros::from_duration(started.elapsed()),
             Time::Manual(clock, started) => clock.now().minus(*started),
+        }
+    }
+
+    /// What becomes of the question says nothing of the storage.
+    fn give_up(&self, pass: Pass) {
+        self.circuit.gave_up(pass, self.now());
+        if pass.is_probe() {
+            measured::breaker(self.storage.name(), CircuitState::Open);
         }
     }
 }
@@ -171,13 +188,15 @@ impl Passing<'_> {
                 if !pass.is_probe() {
                     shared.opened.fetch_add(1, Ordering::Relaxed);
                 }
+                measured::breaker(storage, CircuitState::Open);
                 let (kind, pause) = (error.kind(), pause.to_duration());
                 shared.telemetry.tell(&Event::BreakerOpened { storage, kind, pause });
             }
             // Nobody was asked, so this says nothing.
-            Some(error) if error.was_not_asked() => shared.circuit.gave_up(pass, shared.now()),
+            Some(error) if error.was_not_asked() => shared.give_up(pass),
             _ => {
                 if let Some(Closed) = shared.circuit.succeeded(pass) {
+                    measured::breaker(storage, CircuitState::Closed);
                     shared.telemetry.tell(&Event::BreakerClosed { storage });
                 }
             }
@@ -189,7 +208,7 @@ impl Drop for Passing<'_> {
     /// Nobody waits for the answer any more.
     fn drop(&mut self) {
         if let Some(pass) = self.pass.take() {
-            self.shared.circuit.gave_up(pass, self.shared.now());
+            self.shared.give_up(pass);
         }
     }
 }

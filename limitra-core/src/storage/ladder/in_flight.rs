@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use crate::attempt::{Attempt, Outcome};
 use crate::error::{ConfigurationError, StorageError, StorageErrorKind};
 use crate::key::Key;
+use crate::measured::{self, InFlightGauge};
 use crate::outage::{Event, Telemetry};
 use crate::storage::{AnyStorage, Bounds, Storage};
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -44,6 +45,7 @@ struct Count {
     refused: AtomicU64,
     /// Whether somebody was told that there is no room, until half of it is free again.
     is_full: AtomicBool,
+    measured: InFlightGauge,
 }
 
 impl InFlight {
@@ -56,6 +58,13 @@ impl InFlight {
     /// [`ConfigurationError`] if that is 0.
     pub fn over(storage: impl Into<AnyStorage>, most: usize) -> Result<Self, ConfigurationError> {
         Self::telling(storage.into(), most, Telemetry::default())
+    }
+
+    /// Calls this with every [`Event`] of this layer, whichever clone meets it; instead of what was said before.
+    /// See [`LimitraConfig::on_event`](crate::LimitraConfig::on_event).
+    pub fn on_event(self, hook: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.telemetry.listen(hook);
+        self
     }
 
     /// The same, telling what happens.
@@ -93,15 +102,21 @@ impl InFlight {
             self.refuse(wanted - found);
         }
         match taken {
-            Ok(_) => Ok(Room { count: &self.count, places: found, most: self.most }),
+            Ok(_) => {
+                let storage = self.storage.name();
+                self.count.measured.add(storage, found);
+                Ok(Room { count: &self.count, storage, places: found, most: self.most })
+            }
             Err(_) => Err(self.error(operation)),
         }
     }
 
     fn refuse(&self, count: usize) {
-        self.count.refused.fetch_add(u64::try_from(count).unwrap_or(u64::MAX), Ordering::Relaxed);
+        let (storage, most) = (self.storage.name(), self.most);
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        self.count.refused.fetch_add(count, Ordering::Relaxed);
+        measured::overloaded(storage, count);
         if !self.count.is_full.swap(true, Ordering::Relaxed) {
-            let (storage, most) = (self.storage.name(), self.most);
             self.telemetry.tell(&Event::Overloaded { storage, max_in_flight: most });
         }
     }
@@ -114,12 +129,14 @@ impl InFlight {
 /// Places among those that may wait, given back when it is dropped.
 struct Room<'a> {
     count: &'a Count,
+    storage: &'static str,
     places: usize,
     most: usize,
 }
 
 impl Drop for Room<'_> {
     fn drop(&mut self) {
+        self.count.measured.subtract(self.storage, self.places);
         let before = self.count.under_way.fetch_sub(self.places, Ordering::Relaxed);
         if self.count.is_full.load(Ordering::Relaxed) && before.saturating_sub(self.places) <= self.most / 2 {
             self.count.is_full.store(false, Ordering::Relaxed);

@@ -15,6 +15,7 @@ use super::failure::{self, Failed};
 use super::flight::{Flight, State};
 use super::queue::{Turn, Unanswered};
 use super::settings::Deadlines;
+use crate::measured::Commands;
 use crate::storage::connections::{Connect as _, Connected, Connections};
 
 /// One server, or whichever is the master. What is sent to it is sent once, and has a deadline.
@@ -22,6 +23,8 @@ use crate::storage::connections::{Connect as _, Connected, Connections};
 pub(super) struct Server {
     connections: Arc<Connections<RedisClient>>,
     response_timeout: Duration,
+    storage: &'static str,
+    commands: Arc<Commands>,
 }
 
 impl Server {
@@ -30,6 +33,8 @@ impl Server {
         Self {
             connections: Arc::new(Connections::new(storage, client, deadlines.connect_timeout)),
             response_timeout: deadlines.response_timeout,
+            storage,
+            commands: Arc::default(),
         }
     }
 
@@ -125,6 +130,7 @@ impl Server {
         ask: &Ask,
         within: Duration,
     ) -> Result<Value, Failed> {
+        self.commands.sent(self.storage, 1);
         self.run_on(connected, &|form| Ask::decide_each(std::iter::once(ask), form), within).await
     }
 
@@ -162,6 +168,7 @@ impl Server {
         let count = asks.len();
         let to_ask = asks.clone();
         let words = |form| Ask::decide_each(to_ask.clone(), form);
+        self.commands.sent(self.storage, count);
         let answer = self.run_on(connected, &words, self.response_timeout).await?;
         // Nothing that could be read as an answer to any of them.
         let answers = Ask::answers(asks, answer).unwrap_or_else(|| vec![Value::Nil; count]);

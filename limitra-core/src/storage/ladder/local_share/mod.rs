@@ -2,6 +2,7 @@
 
 mod owed;
 mod reconcile;
+mod untold;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,9 +17,11 @@ use async_trait::async_trait;
 use crate::attempt::{Attempt, Mode, Outcome, Subject};
 use crate::error::{ConfigurationError, StorageError, StorageErrorKind};
 use crate::key::Key;
-use crate::outage::Telemetry;
+use crate::measured;
+use crate::outage::{Event, Telemetry};
 use crate::storage::{AnyStorage, Bounds, Storage};
 use owed::Owed;
+use untold::Untold;
 
 /// A local share over any storage: while that cannot decide, a fallback in this process does, by a part of each limit, and
 /// what it admitted is charged to the storage afterwards.
@@ -72,6 +75,7 @@ struct Shared {
     why: Mutex<Option<StorageErrorKind>>,
     decided: AtomicU64,
     reconciled: AtomicU64,
+    untold: Untold,
     dropped: AtomicU64,
 }
 
@@ -87,6 +91,13 @@ impl LocalShare {
     ) -> Result<Self, ConfigurationError> {
         let replicas = NonZeroU32::new(replicas).ok_or(ConfigurationError::ZeroReplicas)?;
         Ok(Self::telling(&storage.into(), &fallback.into(), replicas, Telemetry::default()))
+    }
+
+    /// Calls this with every [`Event`] of this layer, whichever clone meets it; instead of what was said before.
+    /// See [`LimitraConfig::on_event`](crate::LimitraConfig::on_event).
+    pub fn on_event(self, hook: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.shared.telemetry.listen(hook);
+        self
     }
 
     /// The same, telling what happens.
@@ -106,6 +117,7 @@ impl LocalShare {
             why: Mutex::new(None),
             decided: AtomicU64::new(0),
             reconciled: AtomicU64::new(0),
+            untold: Untold::default(),
             dropped: AtomicU64::new(0),
         };
         Self { shared: Arc::new(shared) }
@@ -162,12 +174,21 @@ impl Shared {
         let Ok(mut outcome) = self.fallback.decide(&share).await else { return Err(error) };
         if attempt.mode == Mode::Hit && outcome.is_allowed() {
             let unnoted = self.owed.note(attempt);
-            self.dropped.fetch_add(unnoted, Ordering::Relaxed);
+            self.drop_keys(unnoted);
+            measured::owing(self.storage.name(), self.owed.len());
         }
         *self.why.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.kind());
         self.decided.fetch_add(1, Ordering::Relaxed);
         outcome.local_share = Some(self.replicas);
         Ok(outcome)
+    }
+
+    /// Of so many keys something is never charged.
+    fn drop_keys(&self, count: u64) {
+        if count > 0 {
+            self.dropped.fetch_add(count, Ordering::Relaxed);
+            measured::reconciled(self.storage.name(), 0, count);
+        }
     }
 
     /// The same subject by its share of the limits.

@@ -4,12 +4,14 @@ use std::borrow::Cow;
 use std::mem;
 use std::slice;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use super::Shared;
 use super::owed::{Debt, Owed};
 use crate::attempt::{Attempt, Mode, Outcome, Subject};
 use crate::error::{StorageError, StorageErrorKind};
 use crate::key::Key;
+use crate::measured;
 use crate::outage::Event;
 use crate::rule::Rule;
 use crate::storage::Storage;
@@ -139,7 +141,7 @@ impl Shared {
                 // It is there, but will never take this charge.
                 Err(_) => {
                     self.owed.forget(key);
-                    self.dropped.fetch_add(1, Ordering::Relaxed);
+                    self.drop_keys(1);
                 }
             }
         }
@@ -226,13 +228,18 @@ impl Shared {
             keys += u64::from(!costs.is_empty());
             units += costs.iter().sum::<u64>();
             if costs.len() < of_key().count() {
-                self.dropped.fetch_add(1, Ordering::Relaxed);
+                self.drop_keys(1);
             }
         }
         if keys > 0 {
             self.reconciled.fetch_add(units, Ordering::Relaxed);
+            measured::reconciled(self.storage.name(), units, 0);
+        }
+        // In batches of a few keys each, an outage's debts are thousands of charges: they are told together.
+        if let Some((keys, units)) = self.untold.add(keys, units, self.owed.len() == 0, Instant::now()) {
             self.telemetry.tell(&Event::Reconciled { storage: self.storage.name(), keys, units });
         }
+        measured::owing(self.storage.name(), self.owed.len());
     }
 
     pub(super) fn malformed(&self) -> StorageError {
