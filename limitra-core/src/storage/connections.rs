@@ -105,7 +105,7 @@ impl<C: Connect> Connections<C> {
         }
         // Before anything is waited for: all that follows has timers.
         let timed = timers::within(self.connect_timeout, ready(()));
-        drop(timed.map_err(|none| none.error(self.storage, "connect"))?);
+        drop(timed.ok_or_else(|| timers::missing(self.storage, "connect"))?);
         let Attempt { started, made, driver: _driver } = self.attempt(&handle);
         match made.await {
             Ok(connection) => Ok(Connected { connection, runtime, started }),

@@ -74,7 +74,7 @@ impl Deadline {
         }
         let sent = Instant::now();
         let timed = timers::within(self.within, answer);
-        timed.map_err(|none| none.error(self.storage.name(), operation))?.await.map_err(|_| {
+        timed.ok_or_else(|| timers::missing(self.storage.name(), operation))?.await.map_err(|_| {
             self.storage.suspect(sent);
             self.missed.fetch_add(1, Ordering::Relaxed);
             StorageError::new(StorageErrorKind::Timeout, self.storage.name(), operation)
