@@ -4,7 +4,7 @@
 //! where `elapsed` is how far the current slot has gone: what Cloudflare described in "How we
 //! built rate limiting capable of scaling to millions of domains" (2017), in exact integers.
 //! It assumes that the previous slot's hits were spread evenly: in any interval of a window's
-//! length at most twice the amount less one pass, and that only if the traffic is made for it.
+//! length at most twice the amount pass, and that only if the traffic is made for it.
 
 use crate::limit::Limit;
 use crate::rule::Rule;
