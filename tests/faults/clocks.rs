@@ -50,7 +50,9 @@ async fn admitted(algorithm: Algorithm, apart: u64) -> Vec<(u64, u64)> {
     while now < 5 * WINDOW {
         let step = random_number() % (WINDOW / 4) + 1;
         now += step;
-        processes.iter().for_each(|(clock, _)| clock.advance(milliseconds(step)));
+        for (clock, _) in &processes {
+            clock.advance(milliseconds(step));
+        }
         for _ in 0..random_number() % 3 {
             let place = usize::try_from(random_number() % 3).unwrap();
             let mut count = 0;

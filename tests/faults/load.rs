@@ -26,6 +26,7 @@ const CALLERS: usize = 50;
 const PACE: Duration = Duration::from_millis(50);
 /// The same where a decision on a key that everybody shares takes a thousandth of a second, and a hundredth.
 const EASY_PACE: Duration = Duration::from_millis(500);
+#[cfg(feature = "mongodb")]
 const SLOW_PACE: Duration = Duration::from_secs(2);
 /// What a busy machine may add to a deadline; a call that hangs takes longer.
 const SLACK: Duration = Duration::from_secs(5);
@@ -68,6 +69,7 @@ impl Load {
     }
 
     /// The same with fewer still.
+    #[cfg(feature = "mongodb")]
     pub(crate) fn start_slow(url: &str, policies: &[&'static str]) -> Self {
         Self::of(url, policies, Deadline::DEFAULT, SLOW_PACE)
     }
@@ -78,6 +80,7 @@ impl Load {
     }
 
     /// The same with fewer calls.
+    #[cfg(feature = "etcd")]
     pub(crate) fn start_patient_easy(url: &str) -> Self {
         Self::of(&patient(url), &POLICIES, PATIENCE, EASY_PACE)
     }

@@ -144,7 +144,7 @@ pub(crate) async fn hold(fault: &str, storage: &str, sides: &[Arc<Side>], losses
             _ => seen.asked,
         };
         assert!(counted <= most, "{policy}: {counted} counted, {seen:?}");
-        assert!(losses > 0 || counted >= seen.admitted, "{policy}: {} counted, {seen:?}", counted);
+        assert!(losses > 0 || counted >= seen.admitted, "{policy}: {counted} counted, {seen:?}");
         let by_policy = if policy == "open" { None } else { Some(by_policy) };
         seen.write_row(fault, storage, policy, by_policy.map(|by_policy| SCARCE * losses + by_policy));
     }
