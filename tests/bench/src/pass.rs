@@ -36,7 +36,9 @@ pub(crate) fn nanoseconds<O: FnMut()>(
     seconds * 1e9 / (threads * count) as f64
 }
 
-/// What a future is worth at its first poll: a decision on memory never waits.
+/// What a future is worth at its first poll: a decision on memory never waits. Where it is called, as an `.await` would be.
+#[allow(clippy::inline_always)]
+#[inline(always)]
 pub(crate) fn at_once<F: Future>(future: F) -> F::Output {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,
