@@ -1,0 +1,159 @@
+// The page's run: asks the program for decisions, one question after the other, and hands what it says to the panes.
+
+import { Controls, SCENARIOS } from "./controls.js";
+import { Pane } from "./pane.js";
+
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+const SECOND = 1_000_000;
+
+class App {
+  constructor(algorithms) {
+    this.panes = ["A", "B"].map((name) => new Pane(name, algorithms, () => this.afresh()));
+    this.controls = new Controls({
+      scenario: (scenario) => this.play(scenario),
+      setting: () => this.afresh(),
+      traffic: () => this.described(),
+      run: () => (this.running ? this.stop() : this.start()),
+      one: () => this.send(1),
+      burst: () => this.send(this.controls.size()),
+      reset: () => this.afresh(),
+      stop: () => this.stop(),
+    });
+    this.session = null;
+    this.running = false;
+    this.questions = Promise.resolve();
+    this.spoken = 0;
+  }
+
+  // One question at a time, in their order.
+  ask(question) {
+    const answer = this.questions.then(question);
+    this.questions = answer.catch((error) => this.controls.mistake(`The playground does not answer: ${error.message}`));
+    return this.questions;
+  }
+
+  async post(path, body) {
+    const response = await fetch(path, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+    if (response.ok) return { value: await response.json() };
+    if (response.status === 422) return { mistakes: await response.json() };
+    if (response.status === 404) return { over: true };
+    throw new Error(await response.text());
+  }
+
+  // A new run with what is set; the counts and the clock begin again.
+  afresh(ahead = 0) {
+    return this.ask(() => this.begin(ahead));
+  }
+
+  async begin(ahead) {
+    this.described();
+    const setting = { panes: this.panes.map((pane) => pane.setting()), ...this.controls.crowd() };
+    const answer = await this.post("/api/start", { setting, replaced: this.session });
+    this.mistakes(answer.mistakes ?? []);
+    if (answer.mistakes) return;
+    const { session, span, instants } = answer.value;
+    this.session = session;
+    this.now = 0;
+    for (const pane of this.panes) pane.begin(span, instants);
+    await this.step({ advance: 0 });
+    while (this.now < ahead && this.healthy) await this.step({ advance: ahead - this.now });
+    this.speak();
+  }
+
+  mistakes(mistakes) {
+    this.healthy = mistakes.length === 0;
+    this.controls.mistake(mistakes.find(({ pane, field }) => pane === null || field === "cost")?.message);
+    this.panes.forEach((pane, number) => pane.mistake(mistakes.find((mistake) => mistake.pane === number)));
+  }
+
+  async step(step) {
+    if (!this.healthy) return;
+    const answer = await this.post("/api/step", {
+      session: this.session,
+      step: { traffic: this.controls.traffic(), ...step },
+    });
+    if (answer.over) return this.begin(0);
+    if (answer.mistakes) {
+      this.controls.mistake(answer.mistakes[0].message);
+      return this.stop();
+    }
+    this.controls.mistake();
+    this.draw(answer.value);
+  }
+
+  draw(frame) {
+    this.now = frame.now;
+    this.controls.clock(frame.now);
+    frame.panes.forEach((seen, number) => this.panes[number].add(frame.now, seen));
+    const most = Math.max(1, ...this.panes.map((pane) => pane.tallest()));
+    for (const pane of this.panes) pane.draw(most);
+    this.controls.verdict(this.panes.map((pane) => pane.outcome()));
+  }
+
+  // What a screen reader is told, not at every step.
+  speak() {
+    this.spoken = performance.now();
+    this.controls.speak(this.panes.map((pane) => pane.outcome()), this.now);
+  }
+
+  async send(count) {
+    await this.ask(() => this.step({ at_once: count }));
+    this.speak();
+  }
+
+  play(scenario) {
+    this.controls.show(scenario);
+    this.panes.forEach((pane, number) => pane.show(scenario.panes[number]));
+    const begun = this.afresh(scenario.ahead * SECOND);
+    if (!calm.matches) this.start();
+    return begun;
+  }
+
+  described() {
+    this.controls.describe(this.panes[0].windowText());
+  }
+
+  async start() {
+    if (this.running) return;
+    this.running = true;
+    this.controls.running(true);
+    let last = performance.now();
+    while (this.running) {
+      await frame(calm.matches ? 500 : 45);
+      if (!this.running) break;
+      await this.ask(() => {
+        const now = performance.now();
+        // A page that was out of sight does not catch up.
+        const gone = Math.min(now - last, 600);
+        last = now;
+        return this.running && this.step({ advance: Math.round(gone * 1000 * this.controls.speed()) });
+      });
+      if (performance.now() - this.spoken > 10_000) this.speak();
+    }
+  }
+
+  stop() {
+    if (!this.running) return;
+    this.running = false;
+    this.controls.running(false);
+    this.speak();
+  }
+}
+
+// The next time that the browser draws, so many milliseconds from now at the earliest.
+function frame(milliseconds) {
+  const begun = performance.now();
+  return new Promise((resolve) => {
+    const look = (now) => (now - begun >= milliseconds ? resolve() : requestAnimationFrame(look));
+    requestAnimationFrame(look);
+  });
+}
+
+const algorithms = await (await fetch("/api/algorithms")).json();
+const app = new App(algorithms);
+await app.play(SCENARIOS[0]);
+document.body.dataset.ready = "yes";

@@ -1,0 +1,240 @@
+//! One side of the page: a limiter, and what has come of the requests that it was asked for.
+
+use std::time::Duration;
+
+use limitra::{Algorithm, ConfigurationError, Decision, Error, ManualClock, RateLimiter};
+use serde::{Deserialize, Serialize};
+
+use crate::algorithms::{part_left, words};
+use crate::headers::{Headers, headers};
+use crate::peak::Peak;
+use crate::traffic::Instant;
+
+/// What a side is set to.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PaneSetting {
+    algorithm: String,
+    /// As text, such as `10 per minute`.
+    limit: String,
+    /// For the buckets, if one is wanted.
+    burst: Option<i64>,
+    /// Whether all clients share one counter.
+    together: bool,
+}
+
+/// What is wrong, and in which field of the page.
+#[derive(Debug, Serialize)]
+pub(crate) struct Mistake {
+    /// The side, counted from 0; none where it concerns both.
+    pub(crate) pane: Option<usize>,
+    pub(crate) field: &'static str,
+    pub(crate) message: String,
+}
+
+impl Mistake {
+    pub(crate) fn new(field: &'static str, message: &impl ToString) -> Self {
+        Self { pane: None, field, message: message.to_string() }
+    }
+}
+
+/// What has come of a client's requests.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    allowed: u64,
+    refused: u64,
+}
+
+/// What became of requests of one instant.
+#[derive(Debug, Serialize)]
+pub(crate) struct Mark {
+    pub(crate) at: Instant,
+    pub(crate) allowed: u64,
+    pub(crate) refused: u64,
+}
+
+/// A side as it stands.
+#[derive(Debug, Serialize)]
+pub(crate) struct PaneState {
+    clients: Vec<ClientState>,
+    /// The most units that one counter let pass in any window's length.
+    most: u64,
+    /// What is expected at most in a window: the limit's amount.
+    amount: u64,
+    /// The window of the first limit, in microseconds.
+    window: u64,
+    response: Option<Response>,
+}
+
+/// A client as a side sees it.
+#[derive(Debug, Serialize)]
+struct ClientState {
+    allowed: u64,
+    refused: u64,
+    remaining: u64,
+    /// What is left of each limit: its text, its state in the algorithm's words, and the part that is free.
+    limits: Vec<(String, String, f64)>,
+    /// In microseconds, as is the next.
+    retry_after: u64,
+    reset_after: u64,
+}
+
+/// The last response that a web service would have sent.
+#[derive(Clone, Debug, Serialize)]
+struct Response {
+    /// Counted from 0.
+    client: u32,
+    status: u16,
+    headers: Headers,
+}
+
+/// One side.
+#[derive(Debug)]
+pub(crate) struct Pane {
+    limiter: RateLimiter,
+    together: bool,
+    cost: u64,
+    tallies: Vec<Tally>,
+    peaks: Vec<Peak>,
+    last: Option<(u32, Decision)>,
+}
+
+impl Pane {
+    /// A larger amount is of no use here, and would only take memory.
+    const LARGEST: u64 = 100_000;
+
+    pub(crate) async fn new(
+        setting: &PaneSetting,
+        clients: u32,
+        cost: u64,
+        clock: &ManualClock,
+    ) -> Result<Self, Mistake> {
+        let limiter = setting.limiter(clock)?;
+        let too_dear = limiter.test_cost(0, cost).await;
+        too_dear.map_err(|error| Mistake::new("cost", &error))?;
+        let mut pane = Self {
+            limiter,
+            together: setting.together,
+            cost,
+            tallies: Vec::new(),
+            peaks: Vec::new(),
+            last: None,
+        };
+        for _ in 0..clients {
+            pane.tallies.push(Tally::default());
+            pane.peaks.push(Peak::of(pane.window()));
+        }
+        Ok(pane)
+    }
+
+    /// That of the first limit, in microseconds.
+    pub(crate) fn window(&self) -> u64 {
+        self.limiter.config().limits.first().map_or(1, |limit| micros(limit.window()))
+    }
+
+    /// Who counts a client's requests.
+    fn identifier(&self, client: u32) -> u32 {
+        if self.together { 0 } else { client }
+    }
+
+    /// Asks for one request of a client; whether it was allowed.
+    pub(crate) async fn ask(&mut self, at: Instant, client: u32) -> Result<bool, Error> {
+        let identifier = self.identifier(client);
+        let decision = self.limiter.check_cost(identifier, self.cost).await?;
+        let is_allowed = decision.is_allowed();
+        if let Some(tally) = of_client(&mut self.tallies, client) {
+            tally.allowed += u64::from(is_allowed);
+            tally.refused += u64::from(!is_allowed);
+        }
+        if let Some(peak) = of_client(&mut self.peaks, identifier).filter(|_| is_allowed) {
+            peak.note(at, self.cost);
+        }
+        self.last = Some((client, decision));
+        Ok(is_allowed)
+    }
+
+    /// The part of the limit that each client has left; of several limits that which has least.
+    pub(crate) async fn left(&self) -> Result<Vec<f64>, Error> {
+        let mut left = Vec::new();
+        for client in self.clients() {
+            let decision = self.limiter.test(self.identifier(client)).await?;
+            let parts = decision.rules().iter().map(|rule| part_left(&rule.status()));
+            left.push(parts.fold(1.0, f64::min));
+        }
+        Ok(left)
+    }
+
+    pub(crate) async fn state(&self) -> Result<PaneState, Error> {
+        let mut clients = Vec::new();
+        for (client, tally) in self.clients().zip(&self.tallies) {
+            let decision = self.limiter.test_cost(self.identifier(client), self.cost).await?;
+            let limits = decision.rules().iter().map(|rule| {
+                let status = rule.status();
+                (
+                    rule.limit().to_string(),
+                    words(self.limiter.config().algorithm, &status),
+                    part_left(&status),
+                )
+            });
+            clients.push(ClientState {
+                allowed: tally.allowed,
+                refused: tally.refused,
+                remaining: decision.remaining(),
+                limits: limits.collect(),
+                retry_after: micros(decision.retry_after()),
+                reset_after: micros(decision.reset_after()),
+            });
+        }
+        Ok(PaneState {
+            clients,
+            most: self.peaks.iter().map(Peak::most).max().unwrap_or_default(),
+            amount: self.limiter.config().limits.first().map_or(0, limitra::Limit::amount),
+            window: self.window(),
+            response: self.last.as_ref().map(|(client, decision)| Response {
+                client: *client,
+                status: if decision.is_allowed() { 200 } else { 429 },
+                headers: headers(decision),
+            }),
+        })
+    }
+
+    fn clients(&self) -> impl Iterator<Item = u32> + use<> {
+        (0u32..).take(self.tallies.len())
+    }
+}
+
+impl PaneSetting {
+    /// # Errors
+    /// The field that is wrong, with what limitra says of it.
+    fn limiter(&self, clock: &ManualClock) -> Result<RateLimiter, Mistake> {
+        let algorithm: Algorithm =
+            self.algorithm.parse().map_err(|error: ConfigurationError| Mistake::new("algorithm", &error))?;
+        let settings = RateLimiter::builder()
+            .algorithm(algorithm)
+            .notation(&self.limit)
+            .project("playground")
+            .clock(clock.clone());
+        // What is wrong without a burst is not the burst's fault.
+        let limiter = settings.clone().build().map_err(|error| Mistake::new("limit", &error))?;
+        let limiter = match self.burst.filter(|_| algorithm.is_bucket()) {
+            Some(burst) => settings.burst(burst).build().map_err(|error| Mistake::new("burst", &error))?,
+            None => limiter,
+        };
+        for limit in &limiter.config().limits {
+            for (field, number) in [("limit", limit.amount()), ("burst", limit.capacity())] {
+                if number > Pane::LARGEST {
+                    return Err(Mistake::new(field, &format!("the playground goes up to {}", Pane::LARGEST)));
+                }
+            }
+        }
+        Ok(limiter)
+    }
+}
+
+fn of_client<T>(all: &mut [T], client: u32) -> Option<&mut T> {
+    all.get_mut(usize::try_from(client).ok()?)
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,218 @@
+//! A page's own run: two sides, one clock, one traffic.
+
+use limitra::{Error, ManualClock, Micros};
+use serde::{Deserialize, Serialize};
+
+use crate::pane::{Mark, Mistake, Pane, PaneSetting, PaneState};
+use crate::traffic::{Instant, SECOND, Traffic, Wave};
+
+/// Midnight in UTC: where the slots of every ordinary window begin.
+const BEGIN: Micros = Micros::new(1_700_006_400_000_000);
+
+/// What a run is made of.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Setting {
+    panes: [PaneSetting; 2],
+    clients: u32,
+    cost: u64,
+}
+
+/// What happens next.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Step {
+    traffic: Traffic,
+    /// How many requests each client sends right now.
+    #[serde(default)]
+    at_once: u32,
+    /// How far the clock goes on, in microseconds.
+    #[serde(default)]
+    advance: u64,
+}
+
+/// What came of a step.
+#[derive(Debug, Serialize)]
+pub(crate) struct Frame {
+    /// The clock: earlier than asked for if too many requests were due.
+    now: Instant,
+    panes: Vec<PaneFrame>,
+}
+
+/// What came of a step on one side.
+#[derive(Debug, Serialize)]
+struct PaneFrame {
+    marks: Vec<Mark>,
+    /// What each client had left at some instants.
+    levels: Vec<(Instant, Vec<f64>)>,
+    state: PaneState,
+}
+
+/// A page's own run.
+#[derive(Debug)]
+pub(crate) struct Session {
+    clock: ManualClock,
+    panes: [Pane; 2],
+    clients: u32,
+    now: Instant,
+    traffic: Traffic,
+    /// When the traffic began.
+    since: Instant,
+}
+
+impl Session {
+    const MOST_CLIENTS: u32 = 5;
+    /// The most requests that one step decides.
+    const MOST_REQUESTS: u64 = 5000;
+    /// The farthest that one step goes: two days, more than a day's boundary needs.
+    const FARTHEST: u64 = 2 * 86_400 * SECOND;
+    /// A picture shows so many windows, at instants so far apart that this many fit in.
+    const WINDOWS: u64 = 3;
+    pub(crate) const INSTANTS: u64 = 180;
+
+    /// # Errors
+    /// Everything that is wrong with the setting.
+    pub(crate) async fn new(setting: &Setting) -> Result<Self, Vec<Mistake>> {
+        let mut mistakes = Vec::new();
+        if !(1..=Self::MOST_CLIENTS).contains(&setting.clients) {
+            let message =
+                format!("there are from 1 to {} clients, not {}", Self::MOST_CLIENTS, setting.clients);
+            mistakes.push(Mistake::new("clients", &message));
+            return Err(mistakes);
+        }
+        let clock = ManualClock::at(BEGIN);
+        let [first, second] = &setting.panes;
+        let first = Pane::new(first, setting.clients, setting.cost, &clock).await;
+        let second = Pane::new(second, setting.clients, setting.cost, &clock).await;
+        match (first, second) {
+            (Ok(first), Ok(second)) => Ok(Self {
+                clock,
+                panes: [first, second],
+                clients: setting.clients,
+                now: 0,
+                traffic: Traffic::ByHand,
+                since: 0,
+            }),
+            (first, second) => {
+                let both = [first.err(), second.err()].into_iter().enumerate();
+                let placed =
+                    both.filter_map(|(pane, mistake)| Some(Mistake { pane: Some(pane), ..mistake? }));
+                Err(placed.collect())
+            }
+        }
+    }
+
+    /// How much of the past a picture shows, in microseconds.
+    pub(crate) fn span(&self) -> u64 {
+        let windows = self.panes.iter().map(Pane::window);
+        windows.max().unwrap_or(SECOND).saturating_mul(Self::WINDOWS).clamp(Self::INSTANTS, Self::FARTHEST)
+    }
+
+    /// The window whose end a boundary is.
+    fn window(&self) -> u64 {
+        let [first, _] = &self.panes;
+        first.window()
+    }
+
+    /// # Errors
+    /// What is wrong with the step; then nothing has happened.
+    pub(crate) fn check(&self, step: &Step) -> Result<(), Mistake> {
+        if let Some(message) = step.traffic.mistake() {
+            return Err(Mistake::new("traffic", &message));
+        }
+        if step.at_once > Traffic::LARGEST {
+            let message = format!("at most {} at once, not {}", Traffic::LARGEST, step.at_once);
+            return Err(Mistake::new("at_once", &message));
+        }
+        if step.advance > Self::FARTHEST {
+            let message = format!("at most {} microseconds at once", Self::FARTHEST);
+            return Err(Mistake::new("advance", &message));
+        }
+        Ok(())
+    }
+
+    /// Goes on: both sides are asked for the same requests at the same instants.
+    ///
+    /// # Errors
+    /// What a limiter says; none is known that would.
+    pub(crate) async fn step(&mut self, step: &Step) -> Result<Frame, Error> {
+        if step.traffic != self.traffic {
+            self.traffic = step.traffic;
+            self.since = self.traffic.begins(self.now, self.window());
+        }
+        let mut seen = [Seen::default(), Seen::default()];
+        let mut sent = u64::from(step.at_once);
+        self.send(Wave { at: 0, size: step.at_once, client: None }, &mut seen).await?;
+
+        let until = self.now.saturating_add(step.advance);
+        let grain = (self.span() / Self::INSTANTS).max(1);
+        while self.now < until && sent < Self::MOST_REQUESTS {
+            let wave = self.due().filter(|wave| wave.at < until);
+            // Between waves it looks at what is left, at even instants.
+            let glance = (self.now / grain + 1) * grain;
+            match wave {
+                Some(wave) if wave.at < glance => {
+                    self.set(wave.at);
+                    sent += u64::from(wave.size);
+                    self.send(wave, &mut seen).await?;
+                    self.set(wave.at + 1);
+                }
+                _ if glance < until => {
+                    self.set(glance);
+                    for (pane, seen) in self.panes.iter().zip(&mut seen) {
+                        seen.levels.push((self.now, pane.left().await?));
+                    }
+                }
+                _ => self.set(until),
+            }
+        }
+        self.frame(seen).await
+    }
+
+    /// The next wave of the traffic, on the page's clock.
+    fn due(&self) -> Option<Wave> {
+        let from = self.now.saturating_sub(self.since);
+        let wave = self.traffic.next(from, self.clients, self.window())?;
+        Some(Wave { at: wave.at.saturating_add(self.since), ..wave })
+    }
+
+    fn set(&mut self, now: Instant) {
+        self.now = now;
+        self.clock.set(BEGIN.plus(Micros::new(now)));
+    }
+
+    /// Asks both sides for a wave's requests, the clients taking turns.
+    async fn send(&mut self, wave: Wave, seen: &mut [Seen; 2]) -> Result<(), Error> {
+        let all = 0..self.clients;
+        for (pane, seen) in self.panes.iter_mut().zip(seen) {
+            let mut mark = Mark { at: self.now, allowed: 0, refused: 0 };
+            for _ in 0..wave.size {
+                for client in all.clone().filter(|client| wave.client.is_none_or(|named| named == *client)) {
+                    let is_allowed = pane.ask(self.now, client).await?;
+                    mark.allowed += u64::from(is_allowed);
+                    mark.refused += u64::from(!is_allowed);
+                }
+            }
+            if mark.allowed + mark.refused > 0 {
+                seen.marks.push(mark);
+            }
+        }
+        Ok(())
+    }
+
+    async fn frame(&self, seen: [Seen; 2]) -> Result<Frame, Error> {
+        let mut panes = Vec::new();
+        for (pane, Seen { marks, mut levels }) in self.panes.iter().zip(seen) {
+            levels.push((self.now, pane.left().await?));
+            panes.push(PaneFrame { marks, levels, state: pane.state().await? });
+        }
+        Ok(Frame { now: self.now, panes })
+    }
+}
+
+/// What a step has seen so far on one side.
+#[derive(Debug, Default)]
+struct Seen {
+    marks: Vec<Mark>,
+    levels: Vec<(Instant, Vec<f64>)>,
+}
