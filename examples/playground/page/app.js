@@ -12,7 +12,7 @@ class App {
     this.controls = new Controls({
       scenario: (scenario) => this.play(scenario),
       setting: () => this.afresh(),
-      traffic: () => this.described(),
+      traffic: () => this.ask(() => this.step({ advance: 0 })),
       run: () => (this.running ? this.stop() : this.start()),
       one: () => this.send(1),
       burst: () => this.send(this.controls.size()),
@@ -28,8 +28,11 @@ class App {
   // One question at a time, in their order.
   ask(question) {
     const answer = this.questions.then(question);
-    this.questions = answer.catch((error) => this.controls.mistake(`The playground does not answer: ${error.message}`));
-    return this.questions;
+    const waiting = answer.catch((error) => this.controls.mistake(`The playground does not answer: ${error.message}`));
+    this.questions = waiting;
+    document.body.toggleAttribute("data-asking", true);
+    waiting.then(() => this.questions === waiting && document.body.toggleAttribute("data-asking", false));
+    return waiting;
   }
 
   async post(path, body) {
@@ -50,7 +53,6 @@ class App {
   }
 
   async begin(ahead) {
-    this.described();
     const setting = { panes: this.panes.map((pane) => pane.setting()), ...this.controls.crowd() };
     const answer = await this.post("/api/start", { setting, replaced: this.session });
     this.mistakes(answer.mistakes ?? []);
@@ -59,8 +61,10 @@ class App {
     this.session = session;
     this.now = 0;
     for (const pane of this.panes) pane.begin(span, instants);
-    await this.step({ advance: 0 });
-    while (this.now < ahead && this.healthy) await this.step({ advance: ahead - this.now });
+    // Drawn when all of it is there.
+    let frame = await this.next({ advance: 0 });
+    while (frame && this.now < ahead) frame = await this.next({ advance: ahead - this.now });
+    if (frame) this.draw();
     this.speak();
   }
 
@@ -71,24 +75,33 @@ class App {
   }
 
   async step(step) {
-    if (!this.healthy) return;
+    if (this.healthy && (await this.next(step))) this.draw();
+  }
+
+  // Takes a step without drawing it; whether there is something to draw.
+  async next(step) {
     const answer = await this.post("/api/step", {
       session: this.session,
       step: { traffic: this.controls.traffic(), ...step },
     });
-    if (answer.over) return this.begin(0);
-    if (answer.mistakes) {
-      this.controls.mistake(answer.mistakes[0].message);
-      return this.stop();
+    if (answer.over) {
+      await this.begin(0);
+      return false;
     }
-    this.controls.mistake();
-    this.draw(answer.value);
+    this.controls.mistake(answer.mistakes?.[0].message);
+    if (answer.mistakes) {
+      this.stop();
+      return false;
+    }
+    const { now, panes } = answer.value;
+    this.now = now;
+    panes.forEach((seen, number) => this.panes[number].add(now, seen));
+    return true;
   }
 
-  draw(frame) {
-    this.now = frame.now;
-    this.controls.clock(frame.now);
-    frame.panes.forEach((seen, number) => this.panes[number].add(frame.now, seen));
+  draw() {
+    this.controls.clock(this.now);
+    this.described();
     const most = Math.max(1, ...this.panes.map((pane) => pane.tallest()));
     for (const pane of this.panes) pane.draw(most);
     this.controls.verdict(this.panes.map((pane) => pane.outcome()));
@@ -109,7 +122,7 @@ class App {
     this.controls.show(scenario);
     this.panes.forEach((pane, number) => pane.show(scenario.panes[number]));
     const begun = this.afresh(scenario.ahead * SECOND);
-    if (!calm.matches) this.start();
+    if (!calm.matches) begun.then(() => this.start());
     return begun;
   }
 

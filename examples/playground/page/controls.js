@@ -7,7 +7,7 @@ const shared = { requests: 12, seconds: 60, size: 10, between: 25, clients: 1, c
 export const SCENARIOS = [
   {
     name: "Boundary burst",
-    about: "Ten just before a window ends, ten just after",
+    about: "Ten before a window ends, ten after",
     panes: [pane("fixed_window"), pane("sliding_window")],
     traffic: { ...shared, pattern: "boundary" },
     ahead: 75,
@@ -38,8 +38,18 @@ export const SCENARIOS = [
 const find = (id) => document.getElementById(id);
 const plural = (count, one) => (count === 1 ? `1 ${one}` : `${count} ${one}s`);
 
+// What is typed is taken when the hand rests.
+export function soon() {
+  let waiting;
+  return (act, { type }) => {
+    clearTimeout(waiting);
+    waiting = setTimeout(act, ["text", "number"].includes(type) ? 250 : 0);
+  };
+}
+
 export class Controls {
   constructor(on) {
+    const later = soon();
     this.form = find("traffic");
     this.buttons = SCENARIOS.map((scenario) => this.button(scenario, on));
     find("scenarios").append(...this.buttons);
@@ -47,10 +57,13 @@ export class Controls {
     this.form.addEventListener("input", ({ target }) => {
       this.chosen(null);
       this.fields();
-      if (["clients", "cost"].includes(target.name)) on.setting();
-      else on.traffic();
+      later(["clients", "cost"].includes(target.name) ? on.setting : on.traffic, target);
     });
-    for (const id of ["run", "one", "burst", "reset"]) find(id).addEventListener("click", () => on[id]());
+    for (const id of ["run", "one", "reset"]) find(id).addEventListener("click", () => on[id]());
+    find("burst").addEventListener("click", () => {
+      if (this.size() > 0) on.burst();
+      else this.mistake("a burst has from 1 to 1000 requests");
+    });
     addEventListener("keydown", (event) => event.key === "Escape" && on.stop());
   }
 
@@ -124,12 +137,11 @@ export class Controls {
     const sentences = {
       steady: `${who} ${plural(requests, "request")} every ${every}, evenly.`,
       bursts: `${who} ${plural(size, "request")} at once, every ${plural(this.number("between"), "second")}.`,
-      boundary: `${who} one request, which opens a window of ${window}; then ${size} just before its end and ${size} at its end. `
+      boundary: `${who} one request, which opens a window of ${window}, then ${size} just before its end and ${size} at its end. `
         + "Two quiet windows later it begins again.",
-      by_hand: `Nothing arrives by itself: ${clients === 1 ? "the buttons send" : `each of ${clients} clients sends what the buttons say`}`
-        + `${clients === 1 ? " one request, or a burst" : ""}.`,
+      by_hand: `Nothing arrives by itself. “Send 1” and “Send ${this.size()}” are sent by ${clients === 1 ? "one client" : `each of ${clients} clients`}.`,
     };
-    find("sentence").textContent = sentences[pattern];
+    if (find("sentence").textContent !== sentences[pattern]) find("sentence").textContent = sentences[pattern];
   }
 
   mistake(message) {

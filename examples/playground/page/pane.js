@@ -1,6 +1,7 @@
 // One side: its settings, its figures, its picture.
 
 import { Chart } from "./chart.js";
+import { soon } from "./controls.js";
 
 const seconds = (micros) => {
   const value = micros / 1_000_000;
@@ -38,9 +39,10 @@ export class Pane {
     mistake.id = `mistake-${name}`;
     for (const field of this.fields) field.setAttribute("aria-describedby", mistake.id);
     this.form.addEventListener("submit", (event) => event.preventDefault());
-    this.form.addEventListener("input", () => {
+    const later = soon();
+    this.form.addEventListener("input", ({ target }) => {
       this.described();
-      changed();
+      later(changed, target);
     });
     document.getElementById("panes").append(this.root);
   }
@@ -60,7 +62,7 @@ export class Pane {
 
   described() {
     const { name, sentence, is_bucket } = this.algorithm();
-    put(this.root.querySelector(".name"), name);
+    put(this.root.querySelector(".name"), `Pane ${this.name}: ${name}`);
     put(this.root.querySelector(".about"), sentence);
     this.fields.burst.disabled = !is_bucket;
   }
@@ -112,7 +114,8 @@ export class Pane {
   }
 
   windowText() {
-    return this.state ? length(this.state.window) : "the limit's length";
+    const text = length(this.state.window);
+    return /^\d/.test(text) ? text : `one ${text}`;
   }
 
   draw(most) {
@@ -165,7 +168,7 @@ export class Pane {
     put(this.part("client"), response && clients > 1 ? `(to client ${response.client + 1})` : "");
     const lines = response
       ? [["HTTP/1.1", response.status === 200 ? "200 OK" : "429 Too Many Requests"], ...response.headers]
-      : [["HTTP/1.1", "no request yet"]];
+      : [["no request yet", ""]];
     if (response?.status === 200) lines.push(["Retry-After", "not sent"]);
     list.dataset.status = response?.status ?? "";
     while (list.children.length > lines.length) list.lastElementChild.remove();

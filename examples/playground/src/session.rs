@@ -68,7 +68,7 @@ impl Session {
     const FARTHEST: u64 = 2 * 86_400 * SECOND;
     /// A picture shows so many windows, at instants so far apart that this many fit in.
     const WINDOWS: u64 = 3;
-    pub(crate) const INSTANTS: u64 = 180;
+    pub(crate) const INSTANTS: u64 = 120;
 
     /// # Errors
     /// Everything that is wrong with the setting.

@@ -66,6 +66,27 @@ impl Stage {
         self.evaluate(tab, &set);
     }
 
+    /// Waits until all that was asked for is there and shown.
+    pub(crate) fn settle(&mut self, tab: &Tab) {
+        self.evaluate(tab, "new Promise((resolve) => setTimeout(resolve))");
+        self.wait_until(tab, "!document.body.hasAttribute('data-asking')");
+    }
+
+    /// What one side shows.
+    pub(crate) fn figures(&mut self, tab: &Tab, pane: &str) -> Value {
+        let text = |part: &str| format!("document.querySelector('[data-pane={pane}] {part}').innerText");
+        self.evaluate(
+            tab,
+            &format!(
+                "({{ allowed: {}, refused: {}, most: {}, status: {} }})",
+                text("[data-is=allowed]"),
+                text("[data-is=refused]"),
+                text("[data-is=most]"),
+                text(".response dd"),
+            ),
+        )
+    }
+
     pub(crate) fn press_escape(&mut self, tab: &Tab) {
         self.browser.press(tab, "Escape");
         self.wait_until(tab, "!document.body.hasAttribute('data-running')");
