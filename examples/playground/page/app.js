@@ -42,7 +42,8 @@ class App {
       body: JSON.stringify(body),
     });
     if (response.ok) return { value: await response.json() };
-    if (response.status === 422) return { mistakes: await response.json() };
+    const is_json = response.headers.get("content-type") === "application/json";
+    if (response.status === 422 && is_json) return { mistakes: await response.json() };
     if (response.status === 404) return { over: true };
     throw new Error(await response.text());
   }

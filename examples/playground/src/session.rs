@@ -73,12 +73,13 @@ impl Session {
     /// # Errors
     /// Everything that is wrong with the setting.
     pub(crate) async fn new(setting: &Setting) -> Result<Self, Vec<Mistake>> {
-        let mut mistakes = Vec::new();
+        if setting.cost == 0 {
+            return Err(vec![Mistake::new("cost", &"a request costs 1 or more, not 0")]);
+        }
         if !(1..=Self::MOST_CLIENTS).contains(&setting.clients) {
             let message =
                 format!("there are from 1 to {} clients, not {}", Self::MOST_CLIENTS, setting.clients);
-            mistakes.push(Mistake::new("clients", &message));
-            return Err(mistakes);
+            return Err(vec![Mistake::new("clients", &message)]);
         }
         let clock = ManualClock::at(BEGIN);
         let [first, second] = &setting.panes;
@@ -215,4 +216,65 @@ impl Session {
 struct Seen {
     marks: Vec<Mark>,
     levels: Vec<(Instant, Vec<f64>)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use limitra::Algorithm;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    async fn session(algorithm: Algorithm) -> Session {
+        let pane = json!({ "algorithm": algorithm.name(), "limit": "10/minute; 40 per 5 minutes", "burst": null, "together": false });
+        let setting = json!({ "panes": [pane, pane], "clients": 2, "cost": 1 });
+        Session::new(&serde_json::from_value(setting).expect("a setting")).await.expect("all right")
+    }
+
+    /// What has come of ten minutes of this traffic, taken in steps of so many microseconds.
+    async fn outcome(algorithm: Algorithm, traffic: Traffic, step: u64) -> Value {
+        let mut session = session(algorithm).await;
+        let mut marks = [0, 0];
+        loop {
+            let advance = step.min(600 * SECOND - session.now);
+            let frame = session.step(&Step { traffic, at_once: 0, advance }).await.expect("memory decides");
+            for (sum, pane) in marks.iter_mut().zip(&frame.panes) {
+                *sum += pane.marks.iter().map(|mark| mark.allowed + mark.refused).sum::<u64>();
+            }
+            if advance == 0 {
+                let states: Vec<_> = frame.panes.iter().map(|pane| &pane.state).collect();
+                return json!({ "marks": marks, "states": states });
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn the_same_traffic_comes_to_the_same_in_whatever_steps_it_is_taken() {
+        for algorithm in Algorithm::ALL {
+            for traffic in [
+                Traffic::Steady { requests: 13, seconds: 60 },
+                Traffic::Bursts { size: 8, seconds: 25 },
+                Traffic::Boundary { size: 10 },
+            ] {
+                let whole = outcome(*algorithm, traffic, 600 * SECOND).await;
+                for step in [7_777_777, 60 * SECOND] {
+                    assert_eq!(outcome(*algorithm, traffic, step).await, whole, "{algorithm}: {traffic:?}");
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_step_with_too_much_traffic_stops_early_and_the_next_goes_on() {
+        let mut session = session(Algorithm::Gcra).await;
+        let traffic = Traffic::Bursts { size: 1000, seconds: 1 };
+        let step = Step { traffic, at_once: 0, advance: 60 * SECOND };
+        let mut last = 0;
+        while session.now < 60 * SECOND {
+            let frame = session.step(&step).await.expect("memory decides");
+            assert!(frame.now > last && frame.panes[0].marks.len() <= 10, "{frame:?}");
+            last = frame.now;
+        }
+        assert_eq!(last, session.now);
+    }
 }
