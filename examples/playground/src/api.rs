@@ -63,10 +63,10 @@ async fn step(State(sessions): State<Sessions>, Json(Stepped { session, step }):
     let Some(run) = sessions.find(&session) else {
         return (StatusCode::NOT_FOUND, "that run is over\n").into_response();
     };
-    let mut run = run.lock().await;
-    if let Err(mistake) = run.check(&step) {
+    if let Err(mistake) = Session::check(&step) {
         return mistaken(vec![mistake]);
     }
+    let mut run = run.lock().await;
     match run.step(&step).await {
         Ok(frame) => Json(frame).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),

@@ -117,7 +117,7 @@ impl Session {
 
     /// # Errors
     /// What is wrong with the step; then nothing has happened.
-    pub(crate) fn check(&self, step: &Step) -> Result<(), Mistake> {
+    pub(crate) fn check(step: &Step) -> Result<(), Mistake> {
         if let Some(message) = step.traffic.mistake() {
             return Err(Mistake::new("traffic", &message));
         }

@@ -1,4 +1,4 @@
-//! A Chromium of a test's own, spoken to through a pipe in its DevTools protocol.
+//! A Chromium of a test's own, spoken to through a pipe in the protocol of its developer tools.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
