@@ -60,6 +60,9 @@ mod straight;
 pub mod strategies;
 mod sync;
 mod time;
+#[cfg(feature = "http")]
+#[cfg_attr(docsrs, doc(cfg(feature = "http")))]
+pub mod web;
 
 pub use algorithm::{Algorithm, AlgorithmName};
 pub use attempt::{Attempt, Decided, Mode, Outcome, RuleOutcome, Subject};
