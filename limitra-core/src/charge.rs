@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
 use crate::attempt::{Mode, Subject};
 use crate::decide::{Desk, Pending, Subjects};
@@ -16,13 +16,20 @@ use crate::limiter::RateLimiter;
 #[derive(Clone, Debug)]
 pub struct Charge<'a> {
     limiter: &'a RateLimiter,
-    identifier: [Identifier<'a>; 1],
+    /// What it is counted by: one identifier, or the parts of one.
+    parts: SmallVec<[Identifier<'a>; 1]>,
     cost: u64,
 }
 
 impl<'a> Charge<'a> {
     pub(crate) fn new(limiter: &'a RateLimiter, identifier: Identifier<'a>) -> Self {
-        Self { limiter, identifier: [identifier], cost: 1 }
+        Self { limiter, parts: smallvec![identifier], cost: 1 }
+    }
+
+    /// With an identifier in parts.
+    #[cfg(feature = "http")]
+    pub(crate) fn of_parts(limiter: &'a RateLimiter, parts: impl Iterator<Item = Identifier<'a>>) -> Self {
+        Self { limiter, parts: parts.collect(), cost: 1 }
     }
 
     /// The same with a cost other than 1.
@@ -93,7 +100,7 @@ impl Charges<'_> {
             let inner = &charge.limiter.inner;
             if !inner.enabled {
                 // It asks nothing, but keeps its place: decisions name subjects by it.
-                let (key, rules) = (inner.space.key(&charge.identifier), Cow::Owned(Vec::new()));
+                let (key, rules) = (inner.space.key(&charge.parts), Cow::Owned(Vec::new()));
                 subjects.push(Subject { key, rules, cost: charge.cost });
                 continue;
             }
@@ -101,7 +108,7 @@ impl Charges<'_> {
                 return Err(ConfigurationError::DifferentStorages.into());
             }
             desk.join(&inner.desk);
-            let key = inner.space.key(&charge.identifier);
+            let key = inner.space.key(&charge.parts);
             keys.push(key.text().into_owned());
             subjects.push(Subject { key, rules: Cow::Borrowed(&inner.rules), cost: charge.cost });
         }

@@ -43,6 +43,17 @@ impl Identifier<'_> {
 }
 
 impl Identifier<'_> {
+    /// The same, borrowing nothing.
+    #[cfg(feature = "http")]
+    pub(crate) fn into_static(self) -> Identifier<'static> {
+        Identifier(match self.0 {
+            Form::Absent => Form::Absent,
+            Form::Borrowed(bytes) => Form::Owned(bytes.to_vec()),
+            Form::Owned(bytes) => Form::Owned(bytes),
+            Form::Digits(digits, start) => Form::Digits(digits, start),
+        })
+    }
+
     /// Reads from where its bytes are, so that they are near when they are hashed. What comes of it says nothing.
     #[inline]
     pub(crate) fn touch(&self) -> u64 {

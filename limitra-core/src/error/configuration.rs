@@ -14,6 +14,17 @@ use crate::outage::OnOutage;
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigurationError {
+    /// An `HttpLimiter` without a limit.
+    #[error("there is no limit in front of the service; say `limit(&limiter, key)`")]
+    NoHttpLimit,
+    /// Two limits in front of a service that would count in the same place.
+    #[error(
+        "two limits have the same scope `{scope}` and would share counters; give each limiter a `scope` of its own"
+    )]
+    SameCounters {
+        /// The scope of both.
+        scope: String,
+    },
     /// An amount of 0.
     #[error("an amount of 0 would refuse every request; give at least 1")]
     ZeroAmount,

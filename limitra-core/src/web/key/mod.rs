@@ -45,6 +45,19 @@ pub(crate) enum Extracted<'a> {
     Later(Pin<Box<dyn Future<Output = Found<'static>> + Send>>),
 }
 
+impl Extracted<'_> {
+    /// The same, borrowing nothing.
+    pub(crate) fn into_owned(self) -> Extracted<'static> {
+        match self {
+            Self::Now(found) => {
+                let owned = |parts: Parts<'_>| parts.into_iter().map(Identifier::into_static).collect();
+                Extracted::Now(found.map(owned))
+            }
+            Self::Later(found) => Extracted::Later(found),
+        }
+    }
+}
+
 /// Finds a request's identifier.
 pub(crate) trait Extract: fmt::Debug + Send + Sync + 'static {
     fn extract<'a>(&'a self, request: &Request<'a>) -> Extracted<'a>;
