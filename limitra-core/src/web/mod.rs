@@ -5,7 +5,11 @@
 
 mod address;
 pub mod key;
+mod percent;
 mod request;
+#[cfg(feature = "axum")]
+mod template;
 
-pub use key::{Key, KeyError};
+pub use address::{ClientIp, TrustedProxies};
+pub use key::{Identified, Key, KeyError};
 pub use request::{Peer, Request, Values};
