@@ -52,6 +52,7 @@ mod rule;
 mod rule_decision;
 mod scope;
 mod seed;
+mod short_text;
 mod source;
 mod state;
 mod status;

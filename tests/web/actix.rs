@@ -13,7 +13,7 @@ fn get(user: &str) -> actix_web::test::TestRequest {
 }
 
 fn by_user(limiter: &RateLimiter) -> limitra::web::HttpLimiterBuilder {
-    HttpLimiter::builder().limit(limiter, key::header("x-user"))
+    HttpLimiter::builder().limit(limiter, key::header("x-user").unwrap())
 }
 
 #[actix_web::test]

@@ -35,7 +35,7 @@ async fn check(client: &mut HealthClient<Channel>, user: Option<&'static str>) -
 #[tokio::test]
 async fn a_refusal_is_resource_exhausted_with_retry_info() {
     let limiter = on(&ManualClock::default(), Algorithm::FixedWindow, 2, "user", &MemoryStorage::new());
-    let limiter = HttpLimiter::builder().limit(&limiter, key::header("x-user")).build().unwrap();
+    let limiter = HttpLimiter::builder().limit(&limiter, key::header("x-user").unwrap()).build().unwrap();
     let mut client = served(&limiter).await;
     check(&mut client, Some("ada")).await.unwrap();
     check(&mut client, Some("ada")).await.unwrap();

@@ -69,7 +69,10 @@ async fn each_kind_can_be_off() {
         headers(&router).await
     };
     assert_eq!(told(&refused(Headers::none()).await), [None; 6]);
-    assert_eq!(told(&refused(Headers::none().retry_after(true)).await), [Some("60"), None, None, None, None, None]);
+    assert_eq!(
+        told(&refused(Headers::none().retry_after(true)).await),
+        [Some("60"), None, None, None, None, None]
+    );
     let legacy = refused(Headers::none().x_rate_limit(true)).await;
     assert_eq!(told(&legacy), [None, None, None, Some("2"), Some("0"), Some("60")]);
     let standard = refused(Headers::none().rate_limit(true)).await;

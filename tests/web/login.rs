@@ -14,7 +14,7 @@ const RIGHT: &str = "open sesame";
 
 fn attempts(limiter: &RateLimiter) -> HttpLimiter {
     HttpLimiter::builder()
-        .limit(limiter, key::header("x-user"))
+        .limit(limiter, key::header("x-user").unwrap())
         .give_back_when(|answered| answered.status().is_success())
         .build()
         .unwrap()

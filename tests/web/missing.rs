@@ -63,8 +63,11 @@ async fn a_key_that_fails_is_refused_and_its_error_is_not_told() {
 #[tokio::test(start_paused = true)]
 async fn a_key_that_never_comes_is_given_up_after_its_deadline() {
     let never = key::by_async(|_| std::future::pending::<Result<String, std::io::Error>>());
-    let limiter =
-        HttpLimiter::builder().limit(&per_minute(1), never).key_deadline(Duration::from_millis(50)).build().unwrap();
+    let limiter = HttpLimiter::builder()
+        .limit(&per_minute(1), never)
+        .key_deadline(Duration::from_millis(50))
+        .build()
+        .unwrap();
     let (router, _) = behind(&limiter);
     let before = tokio::time::Instant::now();
     assert_eq!(anonymous(&router).await, 403);

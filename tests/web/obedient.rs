@@ -36,7 +36,13 @@ fn service(algorithm: Algorithm, seed: u64) -> (ManualClock, RateLimiter, Router
     clock.advance(Duration::from_micros(pick(0, 100_000_000)));
     let notation = match pick(1, 3) {
         1 => format!("{} per {} seconds", pick(2, 12), pick(3, 90)),
-        2 => format!("{} per {} seconds; {} per {} seconds", pick(2, 5), pick(3, 7), pick(4, 20) + 5, pick(5, 90) + 7),
+        2 => format!(
+            "{} per {} seconds; {} per {} seconds",
+            pick(2, 5),
+            pick(3, 7),
+            pick(4, 20) + 5,
+            pick(5, 90) + 7
+        ),
         _ => format!("{}/second", pick(2, 4)),
     };
     let limiter = RateLimiter::builder()
@@ -75,7 +81,10 @@ async fn whoever_waits_retry_after_is_let_in_and_waits_less_than_a_second_too_lo
                 let wait = Duration::from_secs(told.retry_after.unwrap());
                 let context = format!("{algorithm}, round {round}, seed {seed}");
                 assert!(wait >= Duration::from_secs(1), "{context}");
-                assert!(wait >= exact && wait < exact + Duration::from_secs(1), "{context}: {wait:?} for {exact:?}");
+                assert!(
+                    wait >= exact && wait < exact + Duration::from_secs(1),
+                    "{context}: {wait:?} for {exact:?}"
+                );
                 clock.advance(wait);
                 assert_eq!(ask(&router).await.status, 200, "{context}: a second refusal");
             }
@@ -98,7 +107,10 @@ async fn whoever_spends_what_remains_and_then_waits_t_is_never_refused_nor_waits
                 let exact = limiter.wait_time("ada").await.unwrap();
                 match wait.map(Duration::from_secs) {
                     Some(wait) => {
-                        assert!(wait >= exact && wait < exact + Duration::from_secs(1), "{context}: {wait:?} for {exact:?}");
+                        assert!(
+                            wait >= exact && wait < exact + Duration::from_secs(1),
+                            "{context}: {wait:?} for {exact:?}"
+                        );
                         clock.advance(wait);
                     }
                     None => assert_eq!(exact, Duration::ZERO, "{context}"),

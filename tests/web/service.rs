@@ -46,7 +46,13 @@ pub(crate) fn per_minute(requests: u64) -> RateLimiter {
 }
 
 /// The same by a clock that stands still.
-pub(crate) fn on(clock: &ManualClock, algorithm: Algorithm, requests: u64, scope: &str, memory: &MemoryStorage) -> RateLimiter {
+pub(crate) fn on(
+    clock: &ManualClock,
+    algorithm: Algorithm,
+    requests: u64,
+    scope: &str,
+    memory: &MemoryStorage,
+) -> RateLimiter {
     RateLimiter::builder()
         .algorithm(algorithm)
         .requests(requests)
@@ -59,7 +65,7 @@ pub(crate) fn on(clock: &ManualClock, algorithm: Algorithm, requests: u64, scope
 }
 
 pub(crate) fn by_user() -> Key {
-    key::header("x-user")
+    key::header("x-user").unwrap()
 }
 
 /// One limit for each user.

@@ -35,7 +35,7 @@ use crate::identifier::Identifier;
 ///
 /// let per_tenant = RateLimiter::builder().notation("100/second; 5000/hour").scope("tenant").build()?;
 /// let limiter = HttpLimiter::builder()
-///     .limit(&per_tenant, key::header("x-tenant"))
+///     .limit(&per_tenant, key::header("x-tenant")?)
 ///     .exempt_path("/health")
 ///     .build()?;
 /// assert_eq!(limiter.unidentified(), 0);
@@ -171,8 +171,7 @@ impl HttpLimiter {
             }
             return self.decide(picks, cost);
         }
-        let owned =
-            picked.into_iter().map(|(limiter, extracted)| (limiter.into_owned(), extracted.into_owned()));
+        let owned = picked.into_iter().map(|(limiter, extracted)| (limiter.into_owned(), extracted.owned()));
         let (owned, this): (Vec<_>, _) = (owned.collect(), self.clone());
         Asked::Pending(Box::pin(async move {
             let mut picks = Picks::new();
@@ -340,7 +339,7 @@ impl HttpLimiter {
 
 /// The same parts, borrowing nothing.
 pub(crate) fn owned(parts: &Parts<'_>) -> Parts<'static> {
-    parts.iter().cloned().map(Identifier::into_static).collect()
+    parts.iter().cloned().map(Identifier::into_owned).collect()
 }
 
 impl Inner {

@@ -17,8 +17,11 @@ mod limit;
 mod limiter;
 mod pass;
 mod passed;
+mod percent;
 mod refusal;
 mod request;
+#[cfg(feature = "axum")]
+mod template;
 #[cfg(feature = "tonic")]
 mod tonic;
 #[cfg(feature = "tower")]
@@ -27,9 +30,10 @@ mod tower;
 #[cfg(feature = "actix")]
 #[cfg_attr(docsrs, doc(cfg(feature = "actix")))]
 pub use actix::{RateLimitMiddleware, RateLimitedService};
+pub use address::{ClientIp, TrustedProxies};
 pub use builder::HttpLimiterBuilder;
 pub use headers::Headers;
-pub use key::{Key, KeyError};
+pub use key::{Identified, Key, KeyError};
 pub use limiter::{HttpLimiter, OnMissing};
 pub use pass::Answered;
 pub use passed::Passed;

@@ -21,7 +21,7 @@ pub(crate) type Judge = Arc<dyn Fn(&Answered) -> bool + Send + Sync>;
 /// // Wrong passwords are counted, right ones are not.
 /// let attempts = RateLimiter::builder().requests(5).window(60).scope("login").build()?;
 /// let limiter = HttpLimiter::builder()
-///     .limit(&attempts, key::header("x-user"))
+///     .limit(&attempts, key::header("x-user")?)
 ///     .give_back_when(|answered| answered.status().is_success())
 ///     .build()?;
 /// # Ok::<(), limitra_core::ConfigurationError>(())

@@ -32,7 +32,7 @@ impl HttpLimiter {
     /// # }
     /// # block_on(async {
     /// let tenants = RateLimiter::builder().requests(1).window(60).scope("tenant").build()?;
-    /// let limiter = HttpLimiter::builder().limit(&tenants, key::header("x-tenant")).build()?;
+    /// let limiter = HttpLimiter::builder().limit(&tenants, key::header("x-tenant")?).build()?;
     ///
     /// let request = http::Request::get("/").header("x-tenant", "acme").body(()).unwrap();
     /// let request = Request::of(&request);

@@ -1,6 +1,7 @@
 //! One request, whatever framework it came by.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use http::{Extensions, HeaderMap, HeaderName, Method, Uri};
@@ -122,17 +123,38 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// The template of the route that it matched, such as `/users/{id}`: with axum and actix-web.
-    pub fn route(&self) -> Option<String> {
+    /// The template of the route that it matched, such as `/users/{id}`: with axum and actix-web. Allocates with the latter.
+    pub fn route(&self) -> Option<Cow<'a, str>> {
         match self.0 {
             #[cfg(feature = "axum")]
             Source::Http { extensions, .. } => {
-                extensions.get::<axum::extract::MatchedPath>().map(|path| path.as_str().to_owned())
+                extensions.get::<axum::extract::MatchedPath>().map(|path| Cow::Borrowed(path.as_str()))
             }
             #[cfg(not(feature = "axum"))]
             Source::Http { .. } => None,
             #[cfg(feature = "actix")]
-            Source::Actix(request) => request.match_pattern(),
+            Source::Actix(request) => request.match_pattern().map(Cow::Owned),
+        }
+    }
+
+    /// What stands in the path at the place of this name in the route's template, percent-decoded, so that two spellings of
+    /// a value are one: with axum and actix-web. Allocates only where there is something to decode.
+    #[cfg_attr(not(any(feature = "axum", feature = "actix")), allow(unused_variables))]
+    pub fn parameter(&self, name: &str) -> Option<Cow<'a, [u8]>> {
+        match self.0 {
+            #[cfg(feature = "axum")]
+            Source::Http { uri, extensions, .. } => {
+                let template = extensions.get::<axum::extract::MatchedPath>()?;
+                let uri = extensions.get::<axum::extract::OriginalUri>().map_or(uri, |original| &original.0);
+                super::template::parameter(template.as_str(), uri.path(), name)
+            }
+            #[cfg(not(feature = "axum"))]
+            Source::Http { .. } => None,
+            // actix-web has decoded all but `%2F`, `%25` and `%2B`.
+            #[cfg(feature = "actix")]
+            Source::Actix(request) => {
+                request.match_info().get(name).map(|value| super::percent::decoded(value.as_bytes()))
+            }
         }
     }
 

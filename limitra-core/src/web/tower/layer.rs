@@ -26,7 +26,7 @@ impl HttpLimiter {
     /// use limitra_core::web::{HttpLimiter, key};
     ///
     /// let per_tenant = RateLimiter::builder().requests(100).window(60).scope("tenant").build()?;
-    /// let layer = HttpLimiter::builder().limit(&per_tenant, key::header("x-tenant")).build()?.layer();
+    /// let layer = HttpLimiter::builder().limit(&per_tenant, key::header("x-tenant")?).build()?.layer();
     /// # let _ = layer;
     /// # Ok::<(), limitra_core::ConfigurationError>(())
     /// ```
