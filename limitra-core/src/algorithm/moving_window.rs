@@ -18,6 +18,17 @@ pub(super) fn step(rule: &Rule, state: &State, now: Micros, cost: u64) -> Step {
     Step { allowed, current, charged, refused: current }
 }
 
+/// A state without a log has no entries that anything could be given back from; see `Log::give_back`.
+pub(super) fn give_back(
+    _rule: &Rule,
+    _state: &State,
+    _receipt: &State,
+    _now: Micros,
+    _cost: u64,
+) -> Option<State> {
+    None
+}
+
 pub(super) fn remaining(limit: &Limit, state: &State, _now: Micros) -> u64 {
     limit.amount().saturating_sub(state.a)
 }
