@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::short_text::ShortText;
+
 /// Who is asking: a string, bytes or an integer; or `()`, nobody in particular: one counter for all callers.
 ///
 /// What counts is its text: `7`, `"7"` and `b"7"` are the same identifier. Any bytes of any
@@ -25,8 +27,8 @@ enum Form<'a> {
     Absent,
     Borrowed(&'a [u8]),
     Owned(Vec<u8>),
-    /// A number's digits, from a place to the end: an integer identifier allocates nothing.
-    Digits([u8; 40], u8),
+    /// An integer or an address allocates nothing.
+    Short(ShortText),
 }
 
 impl Identifier<'_> {
@@ -37,7 +39,7 @@ impl Identifier<'_> {
             Form::Absent => &[],
             Form::Borrowed(bytes) => bytes,
             Form::Owned(bytes) => bytes,
-            Form::Digits(digits, start) => digits.get(usize::from(*start)..).unwrap_or_default(),
+            Form::Short(text) => text.as_bytes(),
         }
     }
 }
@@ -47,6 +49,19 @@ impl Identifier<'_> {
     #[inline]
     pub(crate) fn touch(&self) -> u64 {
         self.as_bytes().first().copied().map_or(0, u64::from)
+    }
+
+    /// One that borrows nothing; what is short is not allocated.
+    #[cfg(feature = "http")]
+    pub(crate) fn into_owned(self) -> Identifier<'static> {
+        Identifier(match self.0 {
+            Form::Absent => Form::Absent,
+            Form::Borrowed(bytes) => {
+                ShortText::of(bytes).map_or_else(|| Form::Owned(bytes.to_vec()), Form::Short)
+            }
+            Form::Owned(bytes) => Form::Owned(bytes),
+            Form::Short(text) => Form::Short(text),
+        })
     }
 
     /// Whether it is `()`.
@@ -117,6 +132,13 @@ impl From<Vec<u8>> for Identifier<'_> {
     }
 }
 
+impl From<ShortText> for Identifier<'_> {
+    #[inline]
+    fn from(text: ShortText) -> Self {
+        Self(Form::Short(text))
+    }
+}
+
 impl<'a> From<&'a Identifier<'_>> for Identifier<'a> {
     fn from(identifier: &'a Identifier<'_>) -> Self {
         if identifier.is_absent() {
@@ -177,33 +199,18 @@ impl Signed for i128 {
 
 #[inline]
 fn digits<'a>(magnitude: u128, is_negative: bool) -> Form<'a> {
-    let mut text = [0_u8; 40];
-    let (mut rest, mut start) = (magnitude, 40_u8);
-    let mut places = text.iter_mut().rev();
-    let mut put = |byte: u8| {
-        if let Some(place) = places.next() {
-            *place = byte;
-            start -= 1;
+    Form::Short(ShortText::written(|text| {
+        let mut rest = magnitude;
+        // A division of 128 bits is many times one of 64, so there are few of them.
+        while rest > u128::from(u64::MAX) {
+            text.digit(u64::try_from(rest % 10).unwrap_or_default());
+            rest /= 10;
         }
-    };
-    // A remainder by 10 is one digit. A division of 128 bits is many times one of 64, so there are few of them.
-    let digit = |remainder: u64| b'0' + u8::try_from(remainder).unwrap_or_default();
-    while rest > u128::from(u64::MAX) {
-        put(digit(u64::try_from(rest % 10).unwrap_or_default()));
-        rest /= 10;
-    }
-    let mut rest = u64::try_from(rest).unwrap_or_default();
-    loop {
-        put(digit(rest % 10));
-        rest /= 10;
-        if rest == 0 {
-            break;
+        text.number(u64::try_from(rest).unwrap_or_default());
+        if is_negative {
+            text.put(b'-');
         }
-    }
-    if is_negative {
-        put(b'-');
-    }
-    Form::Digits(text, start)
+    }))
 }
 
 #[cfg(test)]

@@ -34,6 +34,7 @@ mod decision;
 mod environment;
 mod error;
 mod exceeded;
+mod give_back;
 mod granularity;
 mod handle;
 mod identifier;
@@ -47,11 +48,14 @@ mod notation;
 mod number;
 mod outage;
 mod rate_limit;
+mod receipt;
 mod record;
+mod refund;
 mod rule;
 mod rule_decision;
 mod scope;
 mod seed;
+mod short_text;
 mod source;
 mod state;
 mod status;
@@ -60,13 +64,16 @@ mod straight;
 pub mod strategies;
 mod sync;
 mod time;
+#[cfg(feature = "http")]
+#[cfg_attr(docsrs, doc(cfg(feature = "http")))]
+pub mod web;
 
 pub use algorithm::{Algorithm, AlgorithmName};
 pub use attempt::{Attempt, Decided, Mode, Outcome, RuleOutcome, Subject};
 pub use attribute::FromError;
 pub use backend::{Backend, BackendName};
 pub use builder::RateLimiterBuilder;
-pub use charge::{Charge, check_all};
+pub use charge::{Charge, check_all, give_back_all};
 pub use clock::ManualClock;
 pub use config::LimitraConfig;
 pub use decision::Decision;
@@ -90,6 +97,7 @@ pub use number::{Amount, Seconds};
 pub use outage::{Event, Health, OnOutage, OutagePolicy};
 pub use rate_limit::RateLimit;
 pub use record::Record;
+pub use refund::Refund;
 pub use rule::{Rule, Span};
 pub use rule_decision::RuleDecision;
 pub use seed::{

@@ -107,6 +107,22 @@ impl RuleDecision {
         reset_at.minus(self.now).to_duration()
     }
 
+    /// How long until more remains than now; zero if all of it does.
+    #[cfg(feature = "http")]
+    pub(crate) fn frees_after(&self) -> Duration {
+        self.frees_at().minus(self.now).to_duration()
+    }
+
+    /// What it asked for.
+    pub(crate) const fn cost(&self) -> u64 {
+        self.cost
+    }
+
+    /// The state that it left.
+    pub(crate) const fn state(&self) -> State {
+        self.state
+    }
+
     /// The first instant at which more remains; that of a test, which has charged nothing.
     pub(crate) fn frees_at(&self) -> Micros {
         self.algorithm.frees_at(&self.limit, &self.state, self.now)

@@ -13,6 +13,9 @@ pub use limitra_core::blocking;
 pub use limitra_core::conformance;
 pub use limitra_core::storage;
 pub use limitra_core::strategies;
+#[cfg(feature = "http")]
+#[cfg_attr(docsrs, doc(cfg(feature = "http")))]
+pub use limitra_core::web;
 pub use limitra_core::{
     Algorithm, AlgorithmName, Amount, AnyStorage, Attempt, Backend, BackendName, Bounds, Breaker, Charge,
     CircuitBreaker, CircuitState, Clock, ConcurrentUpdateError, ConfigurationError, Decided, Decision, Error,

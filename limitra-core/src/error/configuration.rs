@@ -14,6 +14,17 @@ use crate::outage::OnOutage;
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigurationError {
+    /// An `HttpLimiter` without a limit.
+    #[error("there is no limit in front of the service; say `limit(&limiter, key)`")]
+    NoHttpLimit,
+    /// Two limits in front of a service that would count in the same place.
+    #[error(
+        "two limits have the same scope `{scope}` and would share counters; give each limiter a `scope` of its own"
+    )]
+    SameCounters {
+        /// The scope of both.
+        scope: String,
+    },
     /// An amount of 0.
     #[error("an amount of 0 would refuse every request; give at least 1")]
     ZeroAmount,
@@ -327,6 +338,11 @@ pub enum ConfigurationError {
     /// One subject named twice in one decision.
     #[error("a subject is named twice in one decision; name it once with the sum of the costs")]
     SubjectTwice,
+    /// A decision given back to others than those whom it charged.
+    #[error(
+        "the decision was not made of these limits, subjects and costs; give it back to the limiter and identifier (or the charges) that it is of"
+    )]
+    OtherDecision,
     /// No subject in a decision.
     #[error("a decision needs at least one subject")]
     NoSubject,
@@ -387,6 +403,44 @@ pub enum ConfigurationError {
     /// A TLS certificate that cannot be used.
     #[error("the CA certificate cannot be used; give PEM text that starts with -----BEGIN CERTIFICATE-----")]
     Certificate,
+    /// A trusted proxy that is neither an address nor a network.
+    #[error(
+        "`{value}` is no trusted proxy; give an address such as 192.0.2.1, a network such as 10.0.0.0/8, or loopback or private"
+    )]
+    TrustedProxy {
+        /// What was given, its first 64 characters.
+        value: String,
+    },
+    /// A network of trusted proxies that everybody is in.
+    #[error(
+        "to trust `{value}` lets every caller name any address; give the networks of your proxies, or how many there are: `TrustedProxies::hops`"
+    )]
+    EverybodyTrusted {
+        /// What was given.
+        value: String,
+    },
+    /// A number of leading bits that no address has.
+    #[error("a prefix of IPv{version} addresses has 1 to {most} bits, not {prefix}")]
+    AddressPrefix {
+        /// 4 or 6.
+        version: u8,
+        /// What was given.
+        prefix: u8,
+        /// How many there may be.
+        most: u8,
+    },
+    /// What no header of HTTP can be called.
+    #[error("`{name}` cannot be a header's name; give one such as x-api-key")]
+    HeaderName {
+        /// What was given, its first 64 characters.
+        name: String,
+    },
+    /// What no cookie can be called.
+    #[error("`{name}` cannot be a cookie's name; give letters, digits and `-_.`, such as session")]
+    CookieName {
+        /// What was given, its first 64 characters.
+        name: String,
+    },
     /// A TLS certificate where no TLS is spoken.
     #[error("a CA certificate is given, but {to} speaks no TLS by it; give a `rediss://` url")]
     CertificateWithoutTls {

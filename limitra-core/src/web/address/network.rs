@@ -1,0 +1,164 @@
+//! The network of an address, as an identifier.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::error::ConfigurationError;
+use crate::identifier::Identifier;
+use crate::short_text::{Backwards, ShortText};
+
+/// How many leading bits of an address count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Prefixes {
+    v4: u8,
+    v6: u8,
+}
+
+impl Prefixes {
+    /// An IPv4 address is a caller, and so is an IPv6 network of 64 bits: whoever has one of its addresses has all of them.
+    pub(crate) const DEFAULT: Self = Self { v4: 32, v6: 64 };
+
+    pub(crate) fn new(v4: u8, v6: u8) -> Result<Self, ConfigurationError> {
+        for (version, prefix, most) in [(4, v4, 32), (6, v6, 128)] {
+            if prefix == 0 || prefix > most {
+                return Err(ConfigurationError::AddressPrefix { version, prefix, most });
+            }
+        }
+        Ok(Self { v4, v6 })
+    }
+
+    /// The text of an address's network: `192.0.2.7`, `192.0.2.0/24`, `2001:db8::/64`. An address that counts
+    /// whole stands without its prefix. Allocates nothing.
+    pub(crate) fn identifier(self, address: IpAddr) -> Identifier<'static> {
+        ShortText::written(|text| match address {
+            IpAddr::V4(address) => {
+                let behind = u32::MAX.checked_shr(u32::from(self.v4)).unwrap_or_default();
+                prefix_into(self.v4, 32, text);
+                v4_into(Ipv4Addr::from(u32::from(address) & !behind), text);
+            }
+            IpAddr::V6(address) => {
+                let behind = u128::MAX.checked_shr(u32::from(self.v6)).unwrap_or_default();
+                prefix_into(self.v6, 128, text);
+                v6_into(Ipv6Addr::from(u128::from(address) & !behind), text);
+            }
+        })
+        .into()
+    }
+}
+
+fn prefix_into(prefix: u8, whole: u8, text: &mut Backwards<'_>) {
+    if prefix != whole {
+        text.number(prefix.into());
+        text.put(b'/');
+    }
+}
+
+fn v4_into(address: Ipv4Addr, text: &mut Backwards<'_>) {
+    for (index, octet) in address.octets().into_iter().rev().enumerate() {
+        if index > 0 {
+            text.put(b'.');
+        }
+        text.number(octet.into());
+    }
+}
+
+/// In the form of RFC 5952: the first longest run of two or more groups of zeros is `::`.
+fn v6_into(address: Ipv6Addr, text: &mut Backwards<'_>) {
+    let groups = address.segments();
+    let (mut longest, mut run) = (0..0, 0..0);
+    for (index, group) in groups.iter().enumerate() {
+        run = if *group == 0 { run.start..index + 1 } else { index + 1..index + 1 };
+        if run.len() > longest.len() {
+            longest = run.clone();
+        }
+    }
+    if longest.len() < 2 {
+        groups_into(&groups, text);
+    } else {
+        groups_into(groups.get(longest.end..).unwrap_or_default(), text);
+        text.put(b':');
+        text.put(b':');
+        groups_into(groups.get(..longest.start).unwrap_or_default(), text);
+    }
+}
+
+fn groups_into(groups: &[u16], text: &mut Backwards<'_>) {
+    for (index, group) in groups.iter().rev().enumerate() {
+        if index > 0 {
+            text.put(b':');
+        }
+        let mut rest = *group;
+        loop {
+            text.digit(u64::from(rest % 16));
+            rest /= 16;
+            if rest == 0 {
+                break;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(address: IpAddr, prefixes: Prefixes) -> String {
+        String::from_utf8_lossy(prefixes.identifier(address).as_bytes()).into_owned()
+    }
+
+    #[test]
+    fn an_address_is_written_as_the_standard_library_does() {
+        let whole = Prefixes { v4: 32, v6: 128 };
+        let (mut v4, mut v6) = (vec![0, 1, u32::MAX], vec![0, 1, u128::MAX]);
+        // Every pattern of groups that are zero, and numbers without a pattern.
+        for pattern in 0_u128..256 {
+            v6.push((0..8).map(|group| (((pattern >> group) & 1) * 0xa0) << (16 * group)).sum());
+        }
+        let mut number = 1_u128;
+        for _ in 0..1000 {
+            number = number.wrapping_mul(0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645).wrapping_add(1);
+            v6.push(number);
+            v4.push(u32::try_from(number >> 96).unwrap_or_default());
+        }
+        for bits in v4 {
+            let address = IpAddr::from(Ipv4Addr::from(bits));
+            assert_eq!(text(address, whole), address.to_string());
+        }
+        for bits in v6 {
+            let address = IpAddr::from(Ipv6Addr::from(bits)).to_canonical();
+            assert_eq!(text(address, whole), address.to_string());
+        }
+    }
+
+    #[test]
+    fn a_network_is_an_address_without_the_bits_behind_its_prefix() -> Result<(), Box<dyn std::error::Error>>
+    {
+        for (address, v4, v6, network) in [
+            ("192.0.2.255", 32, 64, "192.0.2.255"),
+            ("192.0.2.255", 31, 64, "192.0.2.254/31"),
+            ("192.0.2.255", 24, 64, "192.0.2.0/24"),
+            ("192.0.2.255", 1, 64, "128.0.0.0/1"),
+            ("2001:db8:1:2:3:4:5:6", 32, 128, "2001:db8:1:2:3:4:5:6"),
+            ("2001:db8:1:2:3:4:5:6", 32, 64, "2001:db8:1:2::/64"),
+            ("2001:db8:1:2:3:4:5:6", 32, 48, "2001:db8:1::/48"),
+            (
+                "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+                32,
+                127,
+                "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe/127",
+            ),
+            ("ffff::", 32, 1, "8000::/1"),
+            ("::1", 32, 64, "::/64"),
+        ] {
+            assert_eq!(text(address.parse()?, Prefixes::new(v4, v6)?), network);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_prefix_of_no_or_too_many_bits_is_a_mistake() {
+        for (v4, v6) in [(0, 64), (33, 64), (24, 0), (24, 129), (255, 255)] {
+            assert!(Prefixes::new(v4, v6).is_err(), "{v4} {v6}");
+        }
+        assert!(Prefixes::new(1, 1).is_ok() && Prefixes::new(32, 128).is_ok());
+    }
+}

@@ -1,0 +1,79 @@
+//! Requests that no limit applies to.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::Method;
+use http::header::{ACCESS_CONTROL_REQUEST_METHOD, ORIGIN};
+
+use super::request::Request;
+
+/// Requests that are neither counted nor refused.
+#[derive(Clone, Default)]
+pub(crate) struct Exemptions {
+    methods: Vec<Method>,
+    /// Whole paths, as clients send them.
+    paths: Vec<String>,
+    /// Paths with all that is below them; each ends in a slash.
+    folders: Vec<String>,
+    preflights: bool,
+    own: Vec<Arc<dyn Fn(&Request<'_>) -> bool + Send + Sync>>,
+}
+
+impl Exemptions {
+    pub(crate) fn method(&mut self, method: Method) {
+        self.methods.push(method);
+    }
+
+    /// A path, or with `/*` at its end all below it too.
+    pub(crate) fn path(&mut self, path: &str) {
+        match path.strip_suffix('*').filter(|folder| folder.ends_with('/')) {
+            Some(folder) => self.folders.push(folder.to_owned()),
+            None => self.paths.push(path.to_owned()),
+        }
+    }
+
+    pub(crate) fn preflights(&mut self) {
+        self.preflights = true;
+    }
+
+    pub(crate) fn own(&mut self, own: impl Fn(&Request<'_>) -> bool + Send + Sync + 'static) {
+        self.own.push(Arc::new(own));
+    }
+
+    /// Whether one of them holds for this request.
+    pub(crate) fn hold(&self, request: &Request<'_>) -> bool {
+        let path = || request.path();
+        self.methods.iter().any(|method| method.as_str() == request.method())
+            || self.paths.iter().any(|exempt| exempt == path())
+            || self.folders.iter().any(|folder| is_below(path(), folder))
+            || (self.preflights && is_preflight(request))
+            || self.own.iter().any(|own| own(request))
+    }
+}
+
+/// Whether a path lies in a folder, and does not lead out of it again: a router may resolve `..` that this does not.
+fn is_below(path: &str, folder: &str) -> bool {
+    let is_plain =
+        |rest: &str| !rest.split(['/', '\\']).any(|part| matches!(part, "." | "..")) && !rest.contains('%');
+    path.strip_prefix(folder).is_some_and(is_plain)
+}
+
+/// What a browser asks before it sends a request to another origin.
+fn is_preflight(request: &Request<'_>) -> bool {
+    request.method() == Method::OPTIONS.as_str()
+        && request.header(&ORIGIN).next().is_some()
+        && request.header(&ACCESS_CONTROL_REQUEST_METHOD).next().is_some()
+}
+
+impl fmt::Debug for Exemptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exemptions")
+            .field("methods", &self.methods)
+            .field("paths", &self.paths)
+            .field("folders", &self.folders)
+            .field("preflights", &self.preflights)
+            .field("own", &self.own.len())
+            .finish()
+    }
+}

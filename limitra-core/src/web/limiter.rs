@@ -1,0 +1,374 @@
+//! What stands in front of a web service.
+
+use std::fmt;
+use std::future::Future;
+use std::ops::Deref;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use http::header::{HeaderMap, HeaderValue};
+use smallvec::{SmallVec, smallvec};
+
+use super::builder::HttpLimiterBuilder;
+use super::exemptions::Exemptions;
+use super::headers::Headers;
+use super::key::{Extracted, Found, Parts};
+use super::limit::{Chosen, HttpLimit};
+use super::pass::{Answered, Charged, Judge, Pass};
+use super::refusal::{Refusal, RefusalReason};
+use super::request::Request;
+use crate::attempt::Mode;
+use crate::charge::{Charge, Charges};
+use crate::decide::{Answer, Running};
+use crate::decision::Decision;
+use crate::identifier::Identifier;
+
+/// Limits in front of a web service: who is counted by what, what a request costs, and what a refused one is told.
+///
+/// Built once and shared: all clones, and all layers made of it, count together. For tower (axum, tonic, hyper) it makes a
+/// layer, for actix-web it makes a middleware. All its limits are decided at once, all or nothing.
+///
+/// ```
+/// use limitra_core::RateLimiter;
+/// use limitra_core::web::{HttpLimiter, key};
+///
+/// let per_tenant = RateLimiter::builder().notation("100/second; 5000/hour").scope("tenant").build()?;
+/// let limiter = HttpLimiter::builder()
+///     .limit(&per_tenant, key::header("x-tenant")?)
+///     .exempt_path("/health")
+///     .build()?;
+/// assert_eq!(limiter.unidentified(), 0);
+/// # Ok::<(), limitra_core::ConfigurationError>(())
+/// ```
+///
+/// What it costs: on memory a decision and the key, without an allocation where neither headers nor the decision are wanted; on
+/// any other storage one round trip and a few allocations.
+#[derive(Clone)]
+pub struct HttpLimiter(pub(crate) Arc<Inner>);
+
+/// How a request's cost is told.
+pub(crate) type Cost = Arc<dyn Fn(&Request<'_>) -> u64 + Send + Sync>;
+/// How a refused request is answered.
+pub(crate) type OnRefused = Arc<dyn Fn(&Refusal, &Request<'_>) -> http::Response<String> + Send + Sync>;
+
+pub(crate) struct Inner {
+    pub(crate) limits: Vec<HttpLimit>,
+    pub(crate) cost: Option<Cost>,
+    pub(crate) exemptions: Exemptions,
+    pub(crate) give_back: Option<Judge>,
+    pub(crate) on_missing: OnMissing,
+    pub(crate) on_refused: Option<OnRefused>,
+    pub(crate) headers: Headers,
+    /// What `RateLimit-Policy` says where all limits apply.
+    pub(crate) policy: Option<HeaderValue>,
+    pub(crate) is_shadow: bool,
+    pub(crate) shares_decision: bool,
+    #[cfg(feature = "deadline")]
+    pub(crate) key_deadline: std::time::Duration,
+    pub(crate) unidentified: AtomicU64,
+    pub(crate) shadowed: AtomicU64,
+}
+
+/// What becomes of a request that does not say who is calling, or whose key could not be found out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnMissing {
+    /// It is refused: 403.
+    #[default]
+    Refuse,
+    /// The limit does not apply to it.
+    Allow,
+    /// All such requests share one counter of that limit.
+    Share,
+}
+
+/// The answer to a request, or what brings it.
+pub(crate) enum Asked {
+    Known(Verdict),
+    Pending(Pin<Box<dyn Future<Output = Verdict> + Send>>),
+}
+
+/// Whether a request may pass.
+pub(crate) enum Verdict {
+    /// With what is left to do when it is answered, if anything is.
+    Passed(Option<Box<Pass>>),
+    Refused(Box<Refusal>),
+}
+
+/// A limit that applies to a request: by which limiter, and for whom.
+struct Pick<'a> {
+    limiter: Chosen<'a>,
+    parts: Parts<'a>,
+}
+
+type Picks<'a> = SmallVec<[Pick<'a>; 2]>;
+
+impl HttpLimiter {
+    /// Starts its settings; see [`HttpLimiterBuilder`] for the defaults.
+    pub fn builder() -> HttpLimiterBuilder {
+        HttpLimiterBuilder::default()
+    }
+
+    /// How many requests did not say who is calling so far, or could not be told apart: see [`OnMissing`]. Where this grows
+    /// with every request, connect info is missing, or a proxy does not send its header.
+    pub fn unidentified(&self) -> u64 {
+        self.0.unidentified.load(Ordering::Relaxed)
+    }
+
+    /// How many requests would have been refused so far, but for [`HttpLimiterBuilder::shadow`].
+    pub fn shadowed(&self) -> u64 {
+        self.0.shadowed.load(Ordering::Relaxed)
+    }
+
+    /// Decides a request, at once where that can be.
+    pub(crate) fn ask(&self, request: &Request<'_>) -> Asked {
+        let it = &*self.0;
+        if it.exemptions.hold(request) {
+            return Asked::Known(Verdict::Passed(None));
+        }
+        let cost = it.cost.as_ref().map_or(1, |cost| cost(request));
+        let [HttpLimit::Fixed { limiter, key, .. }] = &*it.limits else {
+            return self.ask_all(request, cost);
+        };
+        // The shortest way: one limit on memory.
+        match key.extract(request) {
+            Extracted::Now(Ok(parts)) => {
+                if let Some(straight) =
+                    limiter.inner.straight.as_ref().filter(|straight| straight.takes(cost))
+                    && let Some(found) = straight.at_once(&parts, cost, Mode::Hit)
+                {
+                    if found.is_allowed() && !it.wants_decision() {
+                        return Asked::Known(Verdict::Passed(None));
+                    }
+                    let decision = found.decision();
+                    return Asked::Known(self.judged(
+                        Ok(decision),
+                        &[Pick::new(Chosen::Fixed(limiter), parts)],
+                        cost,
+                    ));
+                }
+                self.decide(smallvec![Pick::new(Chosen::Fixed(limiter), parts)], cost)
+            }
+            extracted => self.ask_picked(smallvec![(Chosen::Fixed(limiter), extracted)], cost),
+        }
+    }
+
+    fn ask_all(&self, request: &Request<'_>, cost: u64) -> Asked {
+        let extracted =
+            |limit| HttpLimit::choose(limit, request).map(|(limiter, key)| (limiter, key.extract(request)));
+        self.ask_picked(self.0.limits.iter().filter_map(extracted).collect(), cost)
+    }
+
+    /// Goes on when all keys are known.
+    fn ask_picked<'a>(&self, picked: SmallVec<[(Chosen<'a>, Extracted<'a>); 2]>, cost: u64) -> Asked {
+        if picked.iter().all(|(_, extracted)| matches!(extracted, Extracted::Now(_))) {
+            let mut picks = Picks::new();
+            for (limiter, extracted) in picked {
+                let Extracted::Now(found) = extracted else { continue };
+                match self.identified(found) {
+                    Ok(parts) => picks.extend(parts.map(|parts| Pick::new(limiter, parts))),
+                    Err(refusal) => return Asked::Known(self.refused(refusal)),
+                }
+            }
+            return self.decide(picks, cost);
+        }
+        let owned = picked.into_iter().map(|(limiter, extracted)| (limiter.into_owned(), extracted.owned()));
+        let (owned, this): (Vec<_>, _) = (owned.collect(), self.clone());
+        Asked::Pending(Box::pin(async move {
+            let mut picks = Picks::new();
+            for (limiter, extracted) in owned {
+                let found = match extracted {
+                    Extracted::Now(found) => found,
+                    Extracted::Later(found) => this.wait(found).await,
+                };
+                match this.identified(found) {
+                    Ok(parts) => picks.extend(parts.map(|parts| Pick::new(limiter, parts))),
+                    Err(refusal) => return this.refused(refusal),
+                }
+            }
+            match this.decide(picks, cost) {
+                Asked::Known(verdict) => verdict,
+                Asked::Pending(verdict) => verdict.await,
+            }
+        }))
+    }
+
+    /// Waits for a key, but not for ever.
+    #[cfg(feature = "deadline")]
+    async fn wait(&self, found: Pin<Box<dyn Future<Output = Found<'static>> + Send>>) -> Found<'static> {
+        use super::key::KeyError;
+        let late = || KeyError::Failed("the key function did not answer in time".into());
+        match crate::storage::timers::within(self.0.key_deadline, found) {
+            Some(found) => found.await.unwrap_or_else(|_| Err(late())),
+            None => {
+                Err(KeyError::Failed("the runtime has no timers: say `enable_time()` to its builder".into()))
+            }
+        }
+    }
+
+    /// Waits for a key.
+    #[cfg(not(feature = "deadline"))]
+    #[allow(clippy::unused_self)]
+    async fn wait(&self, found: Pin<Box<dyn Future<Output = Found<'static>> + Send>>) -> Found<'static> {
+        found.await
+    }
+
+    /// The parts by which a caller is counted; none if the limit does not apply.
+    fn identified<'a>(&self, found: Found<'a>) -> Result<Option<Parts<'a>>, Refusal> {
+        let error = match found {
+            Ok(parts) => return Ok(Some(parts)),
+            Err(error) => error,
+        };
+        if self.0.unidentified.fetch_add(1, Ordering::Relaxed) == 0 {
+            tracing::warn!(target: "limitra", %error, policy = ?self.0.on_missing, "the first request that does not say who is calling");
+        } else {
+            tracing::debug!(target: "limitra", %error, policy = ?self.0.on_missing, "a request that does not say who is calling");
+        }
+        match self.0.on_missing {
+            OnMissing::Refuse => Err(Refusal::new(RefusalReason::Unidentified(error))),
+            OnMissing::Allow => Ok(None),
+            OnMissing::Share => Ok(Some(smallvec![Identifier::from(())])),
+        }
+    }
+
+    /// Decides all limits at once.
+    fn decide(&self, picks: Picks<'_>, cost: u64) -> Asked {
+        if picks.is_empty() {
+            return Asked::Known(Verdict::Passed(None));
+        }
+        let charges: Charges<'_> = picks.iter().map(|pick| pick.charge(cost)).collect();
+        let pending = match charges.ask() {
+            Ok((_, pending)) => pending,
+            Err(error) => return Asked::Known(self.judged(Err(error), &picks, cost)),
+        };
+        let running: Running<Answer> = match pending.now() {
+            Ok(answer) => {
+                let answer = answer.map(|decision| decision.of_scopes(charges.scopes()));
+                return Asked::Known(self.judged(answer, &picks, cost));
+            }
+            Err(running) => running,
+        };
+        let scopes: SmallVec<[Arc<str>; 2]> = charges.scopes().collect();
+        let (this, picks) = (self.clone(), self.kept(&picks));
+        Asked::Pending(Box::pin(async move {
+            let answer = running.await.map(|decision| decision.of_scopes(scopes));
+            this.judged_of(answer, picks, cost)
+        }))
+    }
+
+    fn judged(&self, answer: Answer, picks: &[Pick<'_>], cost: u64) -> Verdict {
+        self.judged_of(answer, self.kept(picks), cost)
+    }
+
+    fn judged_of(&self, answer: Answer, picks: Charged, cost: u64) -> Verdict {
+        match answer {
+            Ok(decision) if decision.is_allowed() => {
+                Verdict::Passed(self.0.wants_decision().then(|| Box::new(Pass::new(decision, cost, picks))))
+            }
+            Ok(decision) => self.refused(Refusal::new(RefusalReason::Exceeded(decision)).of(picks)),
+            Err(error) => self.refused(Refusal::new(RefusalReason::Undecided(error))),
+        }
+    }
+
+    /// A refusal, unless it is only to be seen what would be refused.
+    fn refused(&self, refusal: Refusal) -> Verdict {
+        if let RefusalReason::Undecided(error) = refusal.reason() {
+            tracing::debug!(target: "limitra", %error, "no decision for a request");
+        }
+        if self.0.is_shadow {
+            self.0.shadowed.fetch_add(1, Ordering::Relaxed);
+            tracing::debug!(target: "limitra", status = %refusal.status(), "a request would have been refused");
+            return Verdict::Passed(None);
+        }
+        Verdict::Refused(Box::new(refusal))
+    }
+
+    /// The picks, borrowing nothing.
+    fn kept(&self, picks: &[Pick<'_>]) -> Charged {
+        let owned = |pick: &Pick<'_>| {
+            let parts = if self.0.give_back.is_some() { owned(&pick.parts) } else { Parts::new() };
+            (pick.limiter.clone().into_limiter(), parts)
+        };
+        picks.iter().map(owned).collect()
+    }
+}
+
+impl HttpLimiter {
+    /// The response to a refused request, as the settings have it.
+    pub fn response(&self, refusal: &Refusal, request: &Request<'_>) -> http::Response<String> {
+        let on_refused = self.0.on_refused.as_ref();
+        let mut response =
+            on_refused.map_or_else(|| refusal.response(), |on_refused| on_refused(refusal, request));
+        self.headers_into(response.headers_mut(), refusal);
+        response
+    }
+
+    /// The headers that tell of a refusal.
+    pub(crate) fn headers_into(&self, headers: &mut HeaderMap, refusal: &Refusal) {
+        if let Some(decision) = refusal.decision() {
+            self.write(headers, decision, refusal.charged());
+        }
+    }
+
+    /// The headers that tell of a request that has passed.
+    pub(crate) fn tell(&self, headers: &mut HeaderMap, pass: &Pass) {
+        if self.0.headers.are_on_allowed() {
+            self.write(headers, &pass.decision, &pass.charged);
+        }
+    }
+
+    fn write(&self, headers: &mut HeaderMap, decision: &Decision, charged: &Charged) {
+        let policy = self.0.policy.as_ref().filter(|_| charged.len() == self.0.limits.len());
+        self.0.headers.write(headers, decision, charged.iter().map(|(limiter, _)| limiter), policy);
+    }
+
+    #[cfg(any(feature = "tower", feature = "actix"))]
+    pub(crate) fn shares_decision(&self) -> bool {
+        self.0.shares_decision
+    }
+
+    /// Gives a charge back if its answer says so.
+    pub(crate) fn give_back(
+        &self,
+        pass: Box<Pass>,
+        answered: Answered,
+    ) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
+        let judge = self.0.give_back.as_ref()?;
+        judge(&answered).then(|| -> Pin<Box<dyn Future<Output = ()> + Send>> { Box::pin(pass.give_back()) })
+    }
+}
+
+/// The same parts, borrowing nothing.
+pub(crate) fn owned(parts: &Parts<'_>) -> Parts<'static> {
+    parts.iter().cloned().map(Identifier::into_owned).collect()
+}
+
+impl Inner {
+    /// Whether an allowed request's decision is looked at.
+    fn wants_decision(&self) -> bool {
+        self.headers.are_on_allowed() || self.shares_decision || self.give_back.is_some()
+    }
+}
+
+impl<'a> Pick<'a> {
+    const fn new(limiter: Chosen<'a>, parts: Parts<'a>) -> Self {
+        Self { limiter, parts }
+    }
+
+    fn charge(&self, cost: u64) -> Charge<'_> {
+        Charge::of_parts(self.limiter.deref(), self.parts.iter().map(Identifier::from)).cost(cost)
+    }
+}
+
+impl fmt::Debug for HttpLimiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpLimiter")
+            .field("limits", &self.0.limits)
+            .field("exemptions", &self.0.exemptions)
+            .field("on_missing", &self.0.on_missing)
+            .field("headers", &self.0.headers)
+            .field("shadow", &self.0.is_shadow)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,80 @@
+//! A request that may pass, and what is left to do when it is answered.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use smallvec::SmallVec;
+
+use super::key::Parts;
+use crate::charge::{Charge, give_back_all};
+use crate::decision::Decision;
+use crate::identifier::Identifier;
+use crate::limiter::RateLimiter;
+
+/// Whether an answered request is given back what it was charged.
+pub(crate) type Judge = Arc<dyn Fn(&Answered) -> bool + Send + Sync>;
+
+/// How a request was answered: what `give_back_when` judges by.
+///
+/// ```
+/// use limitra_core::RateLimiter;
+/// use limitra_core::web::{HttpLimiter, key};
+///
+/// // Wrong passwords are counted, right ones are not.
+/// let attempts = RateLimiter::builder().requests(5).window(60).scope("login").build()?;
+/// let limiter = HttpLimiter::builder()
+///     .limit(&attempts, key::header("x-user")?)
+///     .give_back_when(|answered| answered.status().is_success())
+///     .build()?;
+/// # Ok::<(), limitra_core::ConfigurationError>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Answered {
+    status: StatusCode,
+    grpc_status: Option<u16>,
+}
+
+impl Answered {
+    /// That of an answer with this status, and this `grpc-status` if it is one of gRPC.
+    pub const fn new(status: StatusCode, grpc_status: Option<u16>) -> Self {
+        Self { status, grpc_status }
+    }
+
+    /// The status of HTTP; 200 for nearly every answer of gRPC.
+    pub const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The status code of gRPC where the answer begins with it, which is what a failed unary call does; None elsewhere.
+    pub const fn grpc_status(&self) -> Option<u16> {
+        self.grpc_status
+    }
+}
+
+/// A request that may pass.
+#[derive(Debug)]
+pub(crate) struct Pass {
+    pub(crate) decision: Decision,
+    cost: u64,
+    /// By whom it was counted and for whom; without the parts where nothing is ever given back.
+    pub(crate) charged: Charged,
+}
+
+/// Limiters and whom they have counted, in the order of the limits.
+pub(crate) type Charged = SmallVec<[(RateLimiter, Parts<'static>); 1]>;
+
+impl Pass {
+    pub(crate) const fn new(decision: Decision, cost: u64, charged: Charged) -> Self {
+        Self { decision, cost, charged }
+    }
+
+    /// Gives back what it was charged. Where that fails, the charge stays.
+    pub(crate) async fn give_back(self: Box<Self>) {
+        let charges = self.charged.iter().map(|(limiter, parts)| {
+            Charge::of_parts(limiter, parts.iter().map(Identifier::from)).cost(self.cost)
+        });
+        if let Err(error) = give_back_all(charges, self.decision).await {
+            tracing::debug!(target: "limitra", %error, "a charge was not given back");
+        }
+    }
+}

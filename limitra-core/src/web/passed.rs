@@ -1,0 +1,76 @@
+//! A request that may pass, for frameworks without a layer of their own.
+
+use http::header::HeaderMap;
+
+use super::limiter::{Asked, HttpLimiter, Verdict};
+use super::pass::{Answered, Pass};
+use super::refusal::Refusal;
+use super::request::Request;
+use crate::decision::Decision;
+
+/// A request that may pass, and what is left to do with its response.
+#[derive(Debug)]
+pub struct Passed {
+    limiter: HttpLimiter,
+    pass: Option<Box<Pass>>,
+}
+
+impl HttpLimiter {
+    /// Whether a request may pass: for frameworks that are neither tower services nor actix-web. The layers do the same.
+    ///
+    /// # Errors
+    /// The refusal, which [`HttpLimiter::response`] makes a response of.
+    ///
+    /// ```
+    /// use limitra_core::RateLimiter;
+    /// use limitra_core::web::{HttpLimiter, Request, key};
+    ///
+    /// # fn block_on<F: std::future::Future>(future: F) -> F::Output {
+    /// #     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    /// #     let std::task::Poll::Ready(value) = std::pin::pin!(future).poll(&mut context) else { panic!() };
+    /// #     value
+    /// # }
+    /// # block_on(async {
+    /// let tenants = RateLimiter::builder().requests(1).window(60).scope("tenant").build()?;
+    /// let limiter = HttpLimiter::builder().limit(&tenants, key::header("x-tenant")?).build()?;
+    ///
+    /// let request = http::Request::get("/").header("x-tenant", "acme").body(()).unwrap();
+    /// let request = Request::of(&request);
+    /// assert!(limiter.check(&request).await.is_ok());
+    /// let refusal = limiter.check(&request).await.unwrap_err();
+    /// assert_eq!(limiter.response(&refusal, &request).status(), 429);
+    /// # Ok::<(), limitra_core::ConfigurationError>(()) }).unwrap();
+    /// ```
+    pub async fn check(&self, request: &Request<'_>) -> Result<Passed, Box<Refusal>> {
+        let verdict = match self.ask(request) {
+            Asked::Known(verdict) => verdict,
+            Asked::Pending(verdict) => verdict.await,
+        };
+        match verdict {
+            Verdict::Passed(pass) => Ok(Passed { limiter: self.clone(), pass }),
+            Verdict::Refused(refusal) => Err(refusal),
+        }
+    }
+}
+
+impl Passed {
+    /// The decision, where something is set that needs it: headers on allowed responses, a shared decision, or giving back.
+    pub fn decision(&self) -> Option<&Decision> {
+        self.pass.as_ref().map(|pass| &pass.decision)
+    }
+
+    /// Puts the headers on limits into a response, where they are to stand on allowed ones.
+    pub fn tell(&self, headers: &mut HeaderMap) {
+        if let Some(pass) = &self.pass {
+            self.limiter.tell(headers, pass);
+        }
+    }
+
+    /// The request is answered: gives its charge back where
+    /// [`give_back_when`](super::HttpLimiterBuilder::give_back_when) says so of the answer.
+    pub async fn answered(self, answered: Answered) {
+        if let Some(giving) = self.pass.and_then(|pass| self.limiter.give_back(pass, answered)) {
+            giving.await;
+        }
+    }
+}

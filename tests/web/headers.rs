@@ -1,0 +1,161 @@
+//! Headers on limits, as the layer writes them.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+use limitra::web::{Headers, HttpLimiter, key};
+use limitra::{Algorithm, ManualClock, MemoryStorage, RateLimiter};
+
+use crate::service::{behind, by_user, for_each_user, hello, on, request, send, value};
+
+const NAMES: [&str; 6] = [
+    "retry-after",
+    "ratelimit",
+    "ratelimit-policy",
+    "x-ratelimit-limit",
+    "x-ratelimit-remaining",
+    "x-ratelimit-reset",
+];
+
+async fn headers(router: &axum::Router) -> HeaderMap {
+    send(router, request("/", &[("x-user", "ada")])).await.headers().clone()
+}
+
+fn told(headers: &HeaderMap) -> [Option<&str>; 6] {
+    NAMES.map(|name| value(headers, name))
+}
+
+fn two(clock: &ManualClock) -> RateLimiter {
+    on(clock, Algorithm::FixedWindow, 2, "user", &MemoryStorage::new())
+}
+
+#[tokio::test]
+async fn by_default_only_refusals_carry_headers() {
+    let (router, _) = behind(&for_each_user(&two(&ManualClock::default())).build().unwrap());
+    assert_eq!(told(&headers(&router).await), [None; 6]);
+    headers(&router).await;
+    let refused = headers(&router).await;
+    let told = told(&refused);
+    assert_eq!(told[..3], [Some("60"), Some("\"user\";r=0;t=60"), Some("\"user\";q=2;w=60")]);
+    assert_eq!(told[3..], [None; 3]);
+}
+
+#[tokio::test]
+async fn allowed_responses_carry_them_where_that_is_wanted_but_never_retry_after() {
+    let clock = ManualClock::default();
+    let all = Headers::default().x_rate_limit(true).on_allowed(true);
+    let (router, _) = behind(&for_each_user(&two(&clock)).headers(all).build().unwrap());
+    let first = headers(&router).await;
+    assert_eq!(
+        told(&first),
+        [None, Some("\"user\";r=1;t=60"), Some("\"user\";q=2;w=60"), Some("2"), Some("1"), Some("60")]
+    );
+    clock.advance(Duration::from_micros(20_000_001));
+    let second = headers(&router).await;
+    assert_eq!(
+        told(&second),
+        [None, Some("\"user\";r=0;t=40"), Some("\"user\";q=2;w=60"), Some("2"), Some("0"), Some("40")]
+    );
+    let third = headers(&router).await;
+    assert_eq!(told(&third)[0], Some("40"), "39.999999 seconds, rounded up");
+}
+
+#[tokio::test]
+async fn each_kind_can_be_off() {
+    let refused = async |of: Headers| {
+        let (router, _) = behind(&for_each_user(&two(&ManualClock::default())).headers(of).build().unwrap());
+        headers(&router).await;
+        headers(&router).await;
+        headers(&router).await
+    };
+    assert_eq!(told(&refused(Headers::none()).await), [None; 6]);
+    assert_eq!(
+        told(&refused(Headers::none().retry_after(true)).await),
+        [Some("60"), None, None, None, None, None]
+    );
+    let legacy = refused(Headers::none().x_rate_limit(true)).await;
+    assert_eq!(told(&legacy), [None, None, None, Some("2"), Some("0"), Some("60")]);
+    let standard = refused(Headers::none().rate_limit(true)).await;
+    assert_eq!(told(&standard)[..1], [None]);
+    assert!(told(&standard)[1].is_some() && told(&standard)[2].is_some());
+}
+
+#[tokio::test]
+async fn every_active_limit_is_told_of_in_one_header() {
+    let (clock, memory) = (ManualClock::default(), MemoryStorage::new());
+    let user = RateLimiter::builder()
+        .algorithm("fixed_window")
+        .notation("5/second; 100/hour")
+        .clock(clock.clone())
+        .storage(&memory)
+        .build()
+        .unwrap();
+    let all = on(&clock, Algorithm::TokenBucket, 3, "all", &memory);
+    let limiter = for_each_user(&user)
+        .limit(&all, key::everyone())
+        .headers(Headers::default().on_allowed(true).x_rate_limit(true))
+        .build()
+        .unwrap();
+    let (router, _) = behind(&limiter);
+    let first = headers(&router).await;
+    assert_eq!(
+        value(&first, "ratelimit-policy"),
+        Some("\"user-1s\";q=5;w=1, \"user-3600s\";q=100;w=3600, \"all\";q=3;w=60")
+    );
+    assert_eq!(
+        value(&first, "ratelimit"),
+        Some("\"user-1s\";r=4;t=1, \"user-3600s\";r=99;t=3600, \"all\";r=2;t=20")
+    );
+    assert_eq!(value(&first, "x-ratelimit-remaining"), Some("2"));
+    assert_eq!(value(&first, "x-ratelimit-limit"), Some("3"));
+}
+
+#[tokio::test]
+async fn stacked_layers_never_tell_of_a_limit_twice_and_lose_none() {
+    let (clock, memory) = (ManualClock::default(), MemoryStorage::new());
+    let all = Headers::default().on_allowed(true).x_rate_limit(true);
+    let of = |scope: &str, requests| {
+        let limiter = on(&clock, Algorithm::FixedWindow, requests, scope, &memory);
+        HttpLimiter::builder().limit(&limiter, by_user()).headers(all).build().unwrap()
+    };
+    let (inner, outer) = (of("inner", 2), of("outer", 9));
+    let router = hello(&crate::service::Reached::default())
+        .layer(inner.layer())
+        .layer(outer.layer())
+        .layer(outer.layer());
+    let first = headers(&router).await;
+    assert_eq!(value(&first, "ratelimit-policy"), Some("\"inner\";q=2;w=60, \"outer\";q=9;w=60"));
+    assert_eq!(value(&first, "ratelimit"), Some("\"inner\";r=1;t=60, \"outer\";r=7;t=60"));
+    assert_eq!(value(&first, "x-ratelimit-limit"), Some("2"), "that of the one that binds");
+    headers(&router).await;
+    let refused = headers(&router).await;
+    assert_eq!(value(&refused, "retry-after"), Some("60"));
+    assert_eq!(value(&refused, "x-ratelimit-remaining"), Some("0"));
+}
+
+#[tokio::test]
+async fn a_hostile_scope_stays_one_string_of_the_header() {
+    let scope = "a\"; r=99, \"b\\\r\nx-evil: 1\u{e9}";
+    let limiter = on(&ManualClock::default(), Algorithm::FixedWindow, 1, scope, &MemoryStorage::new());
+    let (router, _) = behind(&for_each_user(&limiter).build().unwrap());
+    headers(&router).await;
+    let refused = headers(&router).await;
+    assert_eq!(value(&refused, "ratelimit"), Some("\"a\\\"; r=99, \\\"b\\\\??x-evil: 1?\";r=0;t=60"));
+    assert_eq!(refused.get("x-evil"), None);
+}
+
+#[tokio::test]
+async fn a_window_that_is_no_whole_number_of_seconds_is_not_told() {
+    let limiter = RateLimiter::builder()
+        .algorithm("fixed_window")
+        .requests(1)
+        .window(0.25)
+        .clock(ManualClock::default())
+        .build()
+        .unwrap();
+    let (router, _) = behind(&for_each_user(&limiter).build().unwrap());
+    headers(&router).await;
+    let refused = headers(&router).await;
+    assert_eq!(value(&refused, "ratelimit-policy"), Some("\"user\";q=1"));
+    assert_eq!(value(&refused, "retry-after"), Some("1"), "never 0");
+}

@@ -1,0 +1,251 @@
+//! What the layer lets through, and what a refused request is answered.
+
+use std::convert::Infallible;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::routing::get;
+use http::{Method, Request, StatusCode};
+use limitra::web::{HttpLimiter, OnMissing, key};
+use limitra::{Algorithm, ConfigurationError, Decision, ManualClock, MemoryStorage, RateLimiter};
+use tokio::task::JoinSet;
+
+use crate::service::{ask, behind, body, by_user, for_each_user, on, per_minute, request, send, value};
+
+#[tokio::test]
+async fn each_caller_has_its_own_limit_and_a_refused_request_never_reaches_the_handler() {
+    let (router, reached) = behind(&for_each_user(&per_minute(2)).build().unwrap());
+    assert_eq!(ask(&router, "ada").await, 200);
+    assert_eq!(ask(&router, "ada").await, 200);
+    assert_eq!(ask(&router, "ada").await, 429);
+    assert_eq!(ask(&router, "bob").await, 200);
+    assert_eq!(reached.count(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifteen_hundred_requests_over_many_clones_are_let_through_exactly_to_the_limit() {
+    let limiter = for_each_user(&per_minute(100)).build().unwrap();
+    let reached = crate::service::Reached::default();
+    // Routers of their own, layers of their own: one limiter.
+    let routers: Vec<Router> =
+        (0..10).map(|_| crate::service::hello(&reached).layer(limiter.clone().layer())).collect();
+    let mut tasks = JoinSet::new();
+    for place in 0..1500 {
+        let router = routers[place % routers.len()].clone();
+        tasks.spawn(async move { ask(&router, "ada").await });
+    }
+    let answers = tasks.join_all().await;
+    assert_eq!(answers.iter().filter(|&&status| status == StatusCode::OK).count(), 100);
+    assert_eq!(answers.iter().filter(|&&status| status == StatusCode::TOO_MANY_REQUESTS).count(), 1400);
+    assert_eq!(reached.count(), 100);
+}
+
+#[tokio::test]
+async fn several_limits_are_decided_at_once_and_a_refusal_by_one_charges_none() {
+    let (memory, clock) = (MemoryStorage::new(), ManualClock::default());
+    let user = on(&clock, Algorithm::FixedWindow, 10, "user", &memory);
+    let all = on(&clock, Algorithm::FixedWindow, 1, "all", &memory);
+    let limiter = for_each_user(&user).limit(&all, key::everyone()).build().unwrap();
+    let (router, _) = behind(&limiter);
+    assert_eq!(ask(&router, "ada").await, 200);
+    for _ in 0..5 {
+        assert_eq!(ask(&router, "bob").await, 429);
+    }
+    assert_eq!(user.usage("bob").await.unwrap().count, 0, "A19: refused by the other limit");
+    assert_eq!(user.usage("ada").await.unwrap().count, 1);
+}
+
+#[tokio::test]
+async fn a_request_costs_what_the_cost_function_says_and_nothing_is_free() {
+    let limiter = per_minute(10);
+    let cost =
+        |request: &limitra::web::Request<'_>| request.query().and_then(|n| n.parse().ok()).unwrap_or(1);
+    let (router, _) = behind(&for_each_user(&limiter).cost(cost).build().unwrap());
+    let ask = async |path| send(&router, request(path, &[("x-user", "ada")])).await;
+    assert_eq!(ask("/?7").await.status(), 200);
+    assert_eq!(ask("/?4").await.status(), 429);
+    assert_eq!(ask("/?0").await.status(), 200);
+    assert_eq!(limiter.usage("ada").await.unwrap().count, 7);
+    let never = ask("/?11").await;
+    assert_eq!(never.status(), 422, "it could never be let in");
+    assert_eq!(value(never.headers(), "retry-after"), None);
+    assert_eq!(body(never).await, "the request costs more than its limit holds\n");
+}
+
+#[tokio::test]
+async fn exempt_requests_are_neither_counted_nor_refused_and_nothing_else_is_exempt() {
+    let limiter = per_minute(1);
+    let http = for_each_user(&limiter)
+        .exempt_path("/health")
+        .exempt_path("/static/*")
+        .exempt_method(Method::HEAD)
+        .exempt(|request| request.header(&http::HeaderName::from_static("x-internal")).next() == Some(b"yes"))
+        .exempt_preflights()
+        .build()
+        .unwrap();
+    let (router, _) = behind(&http);
+    assert_eq!(ask(&router, "ada").await, 200);
+    assert_eq!(ask(&router, "ada").await, 429);
+    let of = async |method: Method, path: &str, headers: &[(&str, &str)]| {
+        let mut request = request(path, headers);
+        request.headers_mut().insert("x-user", "ada".parse().unwrap());
+        *request.method_mut() = method;
+        send(&router, request).await.status()
+    };
+    let preflight = [("origin", "https://example.org"), ("access-control-request-method", "POST")];
+    assert_eq!(of(Method::GET, "/health", &[]).await, 200);
+    assert_eq!(of(Method::GET, "/health?deep", &[]).await, 200);
+    assert_eq!(of(Method::GET, "/static/a/b.css", &[]).await, 200);
+    assert_eq!(of(Method::HEAD, "/", &[]).await, 200);
+    assert_eq!(of(Method::GET, "/", &[("x-internal", "yes")]).await, 200);
+    assert_eq!(of(Method::OPTIONS, "/", &preflight).await, 200);
+    assert_eq!(limiter.usage("ada").await.unwrap().count, 1);
+
+    for path in [
+        "/health/",
+        "/Health",
+        "/healthy",
+        "//health",
+        "/static",
+        "/static/../",
+        "/static/%2e%2e/",
+        "/static/..%2f",
+    ] {
+        assert_eq!(of(Method::GET, path, &[]).await, 429, "{path}");
+    }
+    assert_eq!(of(Method::OPTIONS, "/", &[]).await, 429, "not a preflight");
+    assert_eq!(of(Method::POST, "/", &preflight).await, 429, "not a preflight");
+    assert_eq!(of(Method::GET, "/", &[("x-internal", "no")]).await, 429);
+}
+
+#[tokio::test]
+async fn a_limiter_can_be_chosen_by_the_request() {
+    let of_plan = |plan: &str, requests| {
+        RateLimiter::builder().requests(requests).window(60).scope(plan).build().unwrap()
+    };
+    let (free, pro) = (of_plan("free", 1), of_plan("pro", 3));
+    let plan = http::HeaderName::from_static("x-plan");
+    let choose = move |request: &limitra::web::Request<'_>| match request.header(&plan).next() {
+        Some(b"pro") => Some(pro.clone()),
+        Some(b"internal") => None,
+        _ => Some(free.clone()),
+    };
+    let (router, _) = behind(&HttpLimiter::builder().limit_by_request(choose, by_user()).build().unwrap());
+    let ask = async |plan| send(&router, request("/", &[("x-user", "ada"), ("x-plan", plan)])).await.status();
+    let mut answers = Vec::new();
+    for _ in 0..4 {
+        answers.push((ask("free").await.as_u16(), ask("pro").await.as_u16(), ask("internal").await.as_u16()));
+    }
+    assert_eq!(answers, [(200, 200, 200), (429, 200, 200), (429, 200, 200), (429, 429, 200)]);
+}
+
+#[tokio::test]
+async fn shadow_mode_counts_and_refuses_nobody() {
+    let limiter = per_minute(1);
+    let http = for_each_user(&limiter).shadow().on_missing(OnMissing::Refuse).build().unwrap();
+    let (router, reached) = behind(&http);
+    for _ in 0..3 {
+        let response = send(&router, request("/", &[("x-user", "ada")])).await;
+        assert_eq!(response.status(), 200);
+        assert_eq!(value(response.headers(), "ratelimit"), None);
+    }
+    assert_eq!(send(&router, request("/", &[])).await.status(), 200);
+    assert_eq!((reached.count(), http.shadowed()), (4, 3));
+    assert_eq!(limiter.usage("ada").await.unwrap().remaining, 0);
+}
+
+#[tokio::test]
+async fn a_refusal_says_no_more_than_that_and_how_long_to_wait() {
+    let limiter = RateLimiter::builder()
+        .algorithm("fixed_window")
+        .requests(1)
+        .window(60)
+        .scope("user")
+        .project("secret-project")
+        .clock(ManualClock::default())
+        .build()
+        .unwrap();
+    let (router, _) = behind(&for_each_user(&limiter).build().unwrap());
+    assert_eq!(ask(&router, "ada@example.org").await, 200);
+    let refused = send(&router, request("/", &[("x-user", "ada@example.org")])).await;
+    assert_eq!(refused.status(), 429);
+    let headers = format!("{:?}", refused.headers());
+    assert_eq!(value(refused.headers(), "retry-after"), Some("60"));
+    let text = body(refused).await;
+    assert_eq!(text, "rate limit exceeded, retry after 60 s\n");
+    for inside in ["ada", "secret", "limitra", "memory"] {
+        assert!(!headers.contains(inside) && !text.contains(inside), "{inside}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_can_be_answered_in_own_words_and_keeps_the_headers() {
+    let json = |refusal: &limitra::web::Refusal, request: &limitra::web::Request<'_>| {
+        let wait = refusal.retry_after().unwrap().as_secs();
+        let body = format!(r#"{{"error":"slow down","path":"{}","wait":{wait}}}"#, request.path());
+        http::Response::builder().status(503).header("content-type", "application/json").body(body).unwrap()
+    };
+    let limiter = on(&ManualClock::default(), Algorithm::FixedWindow, 1, "user", &MemoryStorage::new());
+    let (router, _) = behind(&for_each_user(&limiter).on_refused(json).build().unwrap());
+    assert_eq!(ask(&router, "ada").await, 200);
+    let refused = send(&router, request("/x", &[("x-user", "ada")])).await;
+    assert_eq!(refused.status(), 503);
+    assert_eq!(value(refused.headers(), "content-type"), Some("application/json"));
+    assert_eq!(value(refused.headers(), "retry-after"), Some("60"));
+    assert_eq!(body(refused).await, r#"{"error":"slow down","path":"/x","wait":60}"#);
+}
+
+#[tokio::test]
+async fn a_handler_gets_the_decision_that_let_it_in() {
+    let handler = async |decision: Decision| decision.remaining().to_string();
+    let limiter = per_minute(5);
+    let shared = for_each_user(&limiter).share_decision().build().unwrap();
+    let router = Router::new().route("/", get(handler)).layer(shared.layer());
+    let response = send(&router, request("/", &[("x-user", "ada")])).await;
+    assert_eq!(body(response).await, "4");
+
+    let not_shared = for_each_user(&limiter).build().unwrap();
+    let router = Router::new().route("/", get(handler)).layer(not_shared.layer());
+    let response = send(&router, request("/", &[("x-user", "ada")])).await;
+    assert_eq!((response.status().as_u16(), body(response).await.as_str()), (500, "internal error\n"));
+}
+
+#[tokio::test]
+async fn a_body_that_never_ends_is_not_read_to_refuse_a_request() {
+    let (router, _) = behind(&for_each_user(&per_minute(1)).build().unwrap());
+    assert_eq!(ask(&router, "ada").await, 200);
+    let endless = futures_of_bytes();
+    let request = Request::post("/").header("x-user", "ada").body(endless).unwrap();
+    assert_eq!(send(&router, request).await.status(), 429);
+}
+
+/// A body that is never there.
+fn futures_of_bytes() -> Body {
+    struct Never;
+    impl http_body::Body for Never {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
+            panic!("the body was read");
+        }
+    }
+    Body::new(Never)
+}
+
+#[test]
+fn what_cannot_work_is_said_when_it_is_built() {
+    let limiter = per_minute(1);
+    assert_eq!(HttpLimiter::builder().build().unwrap_err(), ConfigurationError::NoHttpLimit);
+    let twice = for_each_user(&limiter).limit(&per_minute(2), key::everyone()).build().unwrap_err();
+    assert_eq!(
+        twice.to_string(),
+        "two limits have the same scope `user` and would share counters; give each limiter a `scope` of its own"
+    );
+    let other = RateLimiter::builder().requests(1).window(60).scope("all").build().unwrap();
+    let apart = for_each_user(&limiter).limit(&other, key::everyone()).build().unwrap_err();
+    assert_eq!(apart, ConfigurationError::DifferentStorages);
+}

@@ -1,0 +1,12 @@
+//! In front of a web service: layers, refusals, headers.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod actix;
+mod grpc;
+mod headers;
+mod layer;
+mod login;
+mod missing;
+mod obedient;
+mod outage;
+mod service;

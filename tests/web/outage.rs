@@ -1,0 +1,61 @@
+//! What a client sees while the storage cannot decide.
+
+use limitra::web::Headers;
+use limitra::{RateLimiter, RedisStorage};
+use limitra_tests::{RedisServer, fresh_prefix};
+
+use crate::service::{ask, behind, body, for_each_user, request, send, value};
+
+/// A limiter over a Redis that is gone, with this policy.
+async fn over_nothing(policy: &str) -> RateLimiter {
+    let server = RedisServer::start();
+    let storage = RedisStorage::from_url(&server.url()).unwrap();
+    drop(server);
+    RateLimiter::builder()
+        .requests(4)
+        .window(60)
+        .prefix(fresh_prefix())
+        .storage(storage)
+        .on_outage(policy)
+        .build()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn an_outage_is_answered_by_503_without_any_detail() {
+    let (router, reached) = behind(&for_each_user(&over_nothing("error").await).build().unwrap());
+    let response = send(&router, request("/", &[("x-user", "ada")])).await;
+    assert_eq!(response.status(), 503);
+    assert_eq!(value(response.headers(), "retry-after"), None);
+    assert_eq!(body(response).await, "try again later\n");
+    assert_eq!(reached.count(), 0);
+}
+
+#[tokio::test]
+async fn an_open_policy_lets_through_and_tells_of_no_limit() {
+    let all = Headers::default().on_allowed(true);
+    let (router, _) = behind(&for_each_user(&over_nothing("open").await).headers(all).build().unwrap());
+    let response = send(&router, request("/", &[("x-user", "ada")])).await;
+    assert_eq!(response.status(), 200);
+    assert_eq!(value(response.headers(), "ratelimit"), None);
+}
+
+#[tokio::test]
+async fn a_closed_policy_answers_503_with_retry_after_and_tells_of_no_limit() {
+    let (router, reached) = behind(&for_each_user(&over_nothing("closed:5s").await).build().unwrap());
+    let response = send(&router, request("/", &[("x-user", "ada")])).await;
+    assert_eq!(response.status(), 503);
+    let wait: u64 = value(response.headers(), "retry-after").unwrap().parse().unwrap();
+    assert!((1..=10).contains(&wait), "{wait}");
+    assert_eq!(value(response.headers(), "ratelimit"), None);
+    assert_eq!(reached.count(), 0);
+}
+
+#[tokio::test]
+async fn a_local_share_refuses_by_429_like_any_limit() {
+    let (router, _) = behind(&for_each_user(&over_nothing("local:4").await).build().unwrap());
+    assert_eq!(ask(&router, "ada").await, 200, "a fourth of four");
+    let refused = send(&router, request("/", &[("x-user", "ada")])).await;
+    assert_eq!(refused.status(), 429);
+    assert!(value(refused.headers(), "retry-after").is_some());
+}
