@@ -93,9 +93,6 @@ export class Pane {
 
   begin(span, instants) {
     this.chart.begin(span, instants);
-    this.root.querySelector("tbody").replaceChildren();
-    this.part("response").replaceChildren();
-    this.lines = [];
   }
 
   add(now, { marks, levels, state }) {
@@ -130,6 +127,7 @@ export class Pane {
 
     this.chart.draw(most, this.fields.algorithm.value);
     this.state.clients.forEach((client, number) => this.line(number, client));
+    for (const { row } of this.lines.splice(this.state.clients.length)) row.remove();
     const last = this.state.clients[this.state.response?.client ?? 0];
     put(this.part("retry"), seconds(last.retry_after));
     put(this.part("reset"), seconds(last.reset_after));
@@ -158,7 +156,7 @@ export class Pane {
     meter.max = 1;
     meter.setAttribute("aria-label", `What client ${number + 1} has left`);
     left.append(remaining, meter);
-    return { allowed, refused, remaining, meter, words };
+    return { row, allowed, refused, remaining, meter, words };
   }
 
   // The headers keep their places, so that a fast clock does not make them dance.

@@ -4,8 +4,8 @@
 
 mod algorithms;
 mod api;
+mod front;
 mod guard;
-mod headers;
 mod page;
 mod pane;
 mod peak;

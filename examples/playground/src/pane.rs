@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use limitra::{Algorithm, ConfigurationError, Decision, Error, ManualClock, RateLimiter};
+use limitra::{Algorithm, ConfigurationError, Error, ManualClock, RateLimiter};
 use serde::{Deserialize, Serialize};
 
 use crate::algorithms::{part_left, words};
-use crate::headers::{Headers, headers};
+use crate::front::{Answer, Front};
 use crate::peak::Peak;
 use crate::traffic::Instant;
 
@@ -38,11 +38,21 @@ impl Mistake {
     }
 }
 
-/// What has come of a client's requests.
-#[derive(Clone, Copy, Debug, Default)]
-struct Tally {
+/// Who sends requests, and what has come of them.
+#[derive(Debug)]
+struct Client {
+    /// Whose counter it is counted by: its own, or that of the first.
+    counter: usize,
     allowed: u64,
     refused: u64,
+    /// What its counter let pass.
+    peak: Peak,
+}
+
+impl Client {
+    fn identifier(&self) -> String {
+        self.counter.to_string()
+    }
 }
 
 /// What became of requests of one instant.
@@ -83,20 +93,19 @@ struct ClientState {
 #[derive(Clone, Debug, Serialize)]
 struct Response {
     /// Counted from 0.
-    client: u32,
-    status: u16,
-    headers: Headers,
+    client: usize,
+    #[serde(flatten)]
+    answer: Answer,
 }
 
 /// One side.
 #[derive(Debug)]
 pub(crate) struct Pane {
     limiter: RateLimiter,
-    together: bool,
+    front: Front,
     cost: u64,
-    tallies: Vec<Tally>,
-    peaks: Vec<Peak>,
-    last: Option<(u32, Decision)>,
+    clients: Vec<Client>,
+    last: Option<Response>,
 }
 
 impl Pane {
@@ -105,59 +114,50 @@ impl Pane {
 
     pub(crate) async fn new(
         setting: &PaneSetting,
-        clients: u32,
+        clients: usize,
         cost: u64,
         clock: &ManualClock,
     ) -> Result<Self, Mistake> {
         let limiter = setting.limiter(clock)?;
-        let too_dear = limiter.test_cost(0, cost).await;
+        let too_dear = limiter.test_cost("", cost).await;
         too_dear.map_err(|error| Mistake::new("cost", &error))?;
-        let mut pane = Self {
-            limiter,
-            together: setting.together,
-            cost,
-            tallies: Vec::new(),
-            peaks: Vec::new(),
-            last: None,
+        let window = window_of(&limiter);
+        let client = |place| {
+            let counter = if setting.together { 0 } else { place };
+            Client { counter, allowed: 0, refused: 0, peak: Peak::of(window) }
         };
-        for _ in 0..clients {
-            pane.tallies.push(Tally::default());
-            pane.peaks.push(Peak::of(pane.window()));
-        }
-        Ok(pane)
+        let clients: Vec<Client> = (0..clients).map(client).collect();
+        let front = Front::new(&limiter, cost, clients.iter().map(Client::identifier));
+        let front = front.map_err(|error| Mistake::new("limit", &error))?;
+        Ok(Self { limiter, front, cost, clients, last: None })
     }
 
     /// That of the first limit, in microseconds.
     pub(crate) fn window(&self) -> u64 {
-        self.limiter.config().limits.first().map_or(1, |limit| micros(limit.window()))
+        window_of(&self.limiter)
     }
 
-    /// Who counts a client's requests.
-    fn identifier(&self, client: u32) -> u32 {
-        if self.together { 0 } else { client }
-    }
-
-    /// Asks for one request of a client; whether it was allowed.
-    pub(crate) async fn ask(&mut self, at: Instant, client: u32) -> Result<bool, Error> {
-        let identifier = self.identifier(client);
-        let decision = self.limiter.check_cost(identifier, self.cost).await?;
-        let is_allowed = decision.is_allowed();
-        if let Some(tally) = of_client(&mut self.tallies, client) {
-            tally.allowed += u64::from(is_allowed);
-            tally.refused += u64::from(!is_allowed);
+    /// Sends a request of a client; whether it was allowed.
+    pub(crate) async fn ask(&mut self, at: Instant, client: usize) -> bool {
+        let Some(answer) = self.front.ask(client).await else { return false };
+        let is_allowed = answer.is_allowed();
+        if let Some(sender) = self.clients.get_mut(client) {
+            sender.allowed += u64::from(is_allowed);
+            sender.refused += u64::from(!is_allowed);
+            let counter = sender.counter;
+            if let Some(counted) = self.clients.get_mut(counter).filter(|_| is_allowed) {
+                counted.peak.note(at, self.cost);
+            }
         }
-        if let Some(peak) = of_client(&mut self.peaks, identifier).filter(|_| is_allowed) {
-            peak.note(at, self.cost);
-        }
-        self.last = Some((client, decision));
-        Ok(is_allowed)
+        self.last = Some(Response { client, answer });
+        is_allowed
     }
 
     /// The part of the limit that each client has left; of several limits that which has least.
     pub(crate) async fn left(&self) -> Result<Vec<f64>, Error> {
         let mut left = Vec::new();
-        for client in self.clients() {
-            let decision = self.limiter.test(self.identifier(client)).await?;
+        for client in &self.clients {
+            let decision = self.limiter.test(client.identifier()).await?;
             let parts = decision.rules().iter().map(|rule| part_left(&rule.status()));
             left.push(parts.fold(1.0, f64::min));
         }
@@ -165,20 +165,17 @@ impl Pane {
     }
 
     pub(crate) async fn state(&self) -> Result<PaneState, Error> {
+        let config = self.limiter.config();
         let mut clients = Vec::new();
-        for (client, tally) in self.clients().zip(&self.tallies) {
-            let decision = self.limiter.test_cost(self.identifier(client), self.cost).await?;
+        for client in &self.clients {
+            let decision = self.limiter.test_cost(client.identifier(), self.cost).await?;
             let limits = decision.rules().iter().map(|rule| {
                 let status = rule.status();
-                (
-                    rule.limit().to_string(),
-                    words(self.limiter.config().algorithm, &status),
-                    part_left(&status),
-                )
+                (rule.limit().to_string(), words(config.algorithm, &status), part_left(&status))
             });
             clients.push(ClientState {
-                allowed: tally.allowed,
-                refused: tally.refused,
+                allowed: client.allowed,
+                refused: client.refused,
                 remaining: decision.remaining(),
                 limits: limits.collect(),
                 retry_after: micros(decision.retry_after()),
@@ -187,19 +184,11 @@ impl Pane {
         }
         Ok(PaneState {
             clients,
-            most: self.peaks.iter().map(Peak::most).max().unwrap_or_default(),
-            amount: self.limiter.config().limits.first().map_or(0, limitra::Limit::amount),
+            most: self.clients.iter().map(|client| client.peak.most()).max().unwrap_or_default(),
+            amount: config.limits.first().map_or(0, limitra::Limit::amount),
             window: self.window(),
-            response: self.last.as_ref().map(|(client, decision)| Response {
-                client: *client,
-                status: if decision.is_allowed() { 200 } else { 429 },
-                headers: headers(decision),
-            }),
+            response: self.last.clone(),
         })
-    }
-
-    fn clients(&self) -> impl Iterator<Item = u32> + use<> {
-        (0u32..).take(self.tallies.len())
     }
 }
 
@@ -212,7 +201,7 @@ impl PaneSetting {
         let settings = RateLimiter::builder()
             .algorithm(algorithm)
             .notation(&self.limit)
-            .project("playground")
+            .scope("client")
             .clock(clock.clone());
         // What is wrong without a burst is not the burst's fault.
         let limiter = settings.clone().build().map_err(|error| Mistake::new("limit", &error))?;
@@ -231,8 +220,9 @@ impl PaneSetting {
     }
 }
 
-fn of_client<T>(all: &mut [T], client: u32) -> Option<&mut T> {
-    all.get_mut(usize::try_from(client).ok()?)
+/// That of the first limit, in microseconds.
+fn window_of(limiter: &RateLimiter) -> u64 {
+    limiter.config().limits.first().map_or(1, |limit| micros(limit.window()))
 }
 
 fn micros(time: Duration) -> u64 {

@@ -14,7 +14,7 @@ const BEGIN: Micros = Micros::new(1_700_006_400_000_000);
 #[serde(deny_unknown_fields)]
 pub(crate) struct Setting {
     panes: [PaneSetting; 2],
-    clients: u32,
+    clients: usize,
     cost: u64,
 }
 
@@ -53,7 +53,7 @@ struct PaneFrame {
 pub(crate) struct Session {
     clock: ManualClock,
     panes: [Pane; 2],
-    clients: u32,
+    clients: usize,
     now: Instant,
     traffic: Traffic,
     /// When the traffic began.
@@ -61,9 +61,9 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    const MOST_CLIENTS: u32 = 5;
-    /// The most requests that one step decides.
-    const MOST_REQUESTS: u64 = 5000;
+    const MOST_CLIENTS: usize = 5;
+    /// A step ends when it has sent so many requests to each side.
+    const MOST_REQUESTS: u64 = 2000;
     /// The farthest that one step goes: two days, more than a day's boundary needs.
     const FARTHEST: u64 = 2 * 86_400 * SECOND;
     /// A picture shows so many windows, at instants so far apart that this many fit in.
@@ -142,20 +142,20 @@ impl Session {
             self.since = self.traffic.begins(self.now, self.window());
         }
         let mut seen = [Seen::default(), Seen::default()];
-        let mut sent = u64::from(step.at_once);
-        self.send(Wave { at: 0, size: step.at_once, client: None }, &mut seen).await?;
+        let mut sent = self.send(Wave { at: self.now, size: step.at_once, client: None }, &mut seen).await;
 
         let until = self.now.saturating_add(step.advance);
         let grain = (self.span() / Self::INSTANTS).max(1);
+        // What is earlier is in no picture.
+        let first_glance = until.saturating_sub(self.span()).div_ceil(grain) * grain;
         while self.now < until && sent < Self::MOST_REQUESTS {
             let wave = self.due().filter(|wave| wave.at < until);
             // Between waves it looks at what is left, at even instants.
-            let glance = (self.now / grain + 1) * grain;
+            let glance = first_glance.max((self.now / grain + 1) * grain);
             match wave {
                 Some(wave) if wave.at < glance => {
                     self.set(wave.at);
-                    sent += u64::from(wave.size);
-                    self.send(wave, &mut seen).await?;
+                    sent += self.send(wave, &mut seen).await;
                     self.set(wave.at + 1);
                 }
                 _ if glance < until => {
@@ -182,23 +182,25 @@ impl Session {
         self.clock.set(BEGIN.plus(Micros::new(now)));
     }
 
-    /// Asks both sides for a wave's requests, the clients taking turns.
-    async fn send(&mut self, wave: Wave, seen: &mut [Seen; 2]) -> Result<(), Error> {
+    /// Sends a wave's requests to both sides, the clients taking turns; how many each has got.
+    async fn send(&mut self, wave: Wave, seen: &mut [Seen; 2]) -> u64 {
         let all = 0..self.clients;
+        let mut sent = 0;
         for (pane, seen) in self.panes.iter_mut().zip(seen) {
             let mut mark = Mark { at: self.now, allowed: 0, refused: 0 };
             for _ in 0..wave.size {
                 for client in all.clone().filter(|client| wave.client.is_none_or(|named| named == *client)) {
-                    let is_allowed = pane.ask(self.now, client).await?;
+                    let is_allowed = pane.ask(self.now, client).await;
                     mark.allowed += u64::from(is_allowed);
                     mark.refused += u64::from(!is_allowed);
                 }
             }
-            if mark.allowed + mark.refused > 0 {
+            sent = mark.allowed + mark.refused;
+            if sent > 0 {
                 seen.marks.push(mark);
             }
         }
-        Ok(())
+        sent
     }
 
     async fn frame(&self, seen: [Seen; 2]) -> Result<Frame, Error> {
@@ -268,13 +270,24 @@ mod tests {
     async fn a_step_with_too_much_traffic_stops_early_and_the_next_goes_on() {
         let mut session = session(Algorithm::Gcra).await;
         let traffic = Traffic::Bursts { size: 1000, seconds: 1 };
-        let step = Step { traffic, at_once: 0, advance: 60 * SECOND };
+        let step = Step { traffic, at_once: 0, advance: 4 * SECOND };
         let mut last = 0;
-        while session.now < 60 * SECOND {
+        while session.now < 4 * SECOND {
             let frame = session.step(&step).await.expect("memory decides");
-            assert!(frame.now > last && frame.panes[0].marks.len() <= 10, "{frame:?}");
+            assert!(frame.now > last && frame.panes[0].marks.len() <= 1, "{frame:?}");
             last = frame.now;
         }
         assert_eq!(last, session.now);
+    }
+    #[tokio::test]
+    async fn however_far_a_step_goes_only_what_a_picture_shows_is_looked_at() {
+        let pane = json!({ "algorithm": "gcra", "limit": "1/s", "burst": null, "together": false });
+        let setting = json!({ "panes": [pane, pane], "clients": 5, "cost": 1 });
+        let mut session =
+            Session::new(&serde_json::from_value(setting).expect("a setting")).await.expect("all right");
+        let step = Step { traffic: Traffic::ByHand, at_once: 0, advance: Session::FARTHEST };
+        let frame = session.step(&step).await.expect("memory decides");
+        assert_eq!(frame.now, Session::FARTHEST);
+        assert!(frame.panes.iter().all(|pane| pane.levels.len() <= 121), "{}", frame.panes[0].levels.len());
     }
 }

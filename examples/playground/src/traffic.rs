@@ -28,7 +28,7 @@ pub(crate) struct Wave {
     /// How many from each client who sends.
     pub(crate) size: u32,
     /// Who sends; all if nobody is named.
-    pub(crate) client: Option<u32>,
+    pub(crate) client: Option<usize>,
 }
 
 impl Traffic {
@@ -64,15 +64,16 @@ impl Traffic {
     }
 
     /// The first wave at this instant or later, both counted from the beginning of the traffic.
-    pub(crate) fn next(&self, from: Instant, clients: u32, window: u64) -> Option<Wave> {
+    pub(crate) fn next(&self, from: Instant, clients: usize, window: u64) -> Option<Wave> {
         match *self {
             Self::ByHand => None,
             Self::Steady { requests, seconds } => {
                 // The k-th request of all is due after k / (requests * clients) of the seconds.
                 let every = u128::from(seconds) * u128::from(SECOND);
-                let count = (u128::from(requests) * u128::from(clients)).max(1);
+                let clients = u128::try_from(clients).ok()?.max(1);
+                let count = (u128::from(requests) * clients).max(1);
                 let number = (u128::from(from) * count).div_ceil(every.max(1));
-                let client = u32::try_from(number % u128::from(clients.max(1))).ok();
+                let client = usize::try_from(number % clients).ok();
                 Some(Wave { at: u64::try_from(number * every / count).ok()?, size: 1, client })
             }
             Self::Bursts { size, seconds } => {
@@ -97,7 +98,7 @@ mod tests {
     use super::*;
 
     /// The instants of all waves up to this one, in milliseconds.
-    fn waves(traffic: Traffic, clients: u32, until: u64) -> Vec<(u64, u32)> {
+    fn waves(traffic: Traffic, clients: usize, until: u64) -> Vec<(u64, u32)> {
         let mut from = 0;
         let mut found = Vec::new();
         while let Some(wave) = traffic.next(from, clients, 60 * SECOND).filter(|wave| wave.at < until) {

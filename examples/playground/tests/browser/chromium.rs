@@ -103,14 +103,15 @@ impl Chromium {
         answer["result"]["value"].clone()
     }
 
-    /// Waits until an expression holds, looked at whenever the page is drawn.
+    /// Waits until an expression holds, looked at whenever the page is drawn; one that cannot be worked out does not.
     pub(crate) fn wait_until(&mut self, tab: &Tab, condition: &str) {
         let milliseconds = PATIENCE.as_millis();
         let waiting = format!(
             "new Promise((resolve) => {{
                 const begun = performance.now();
+                const holds = () => {{ try {{ return {condition}; }} catch {{ return false; }} }};
                 const look = () => {{
-                    if ({condition}) resolve('');
+                    if (holds()) resolve('');
                     else if (performance.now() - begun > {milliseconds}) resolve(document.body.innerText);
                     else requestAnimationFrame(look);
                 }};
