@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::algorithms::{self, Described};
 use crate::pane::Mistake;
-use crate::session::{Session, Setting, Step};
+use crate::session::{Session, Setting};
 use crate::sessions::Sessions;
+use crate::step::Step;
 
 pub(crate) fn routes() -> Router {
     Router::new()
@@ -63,7 +64,7 @@ async fn step(State(sessions): State<Sessions>, Json(Stepped { session, step }):
     let Some(run) = sessions.find(&session) else {
         return (StatusCode::NOT_FOUND, "that run is over\n").into_response();
     };
-    if let Err(mistake) = Session::check(&step) {
+    if let Some(mistake) = step.mistake() {
         return mistaken(vec![mistake]);
     }
     let mut run = run.lock().await;

@@ -11,6 +11,7 @@ mod pane;
 mod peak;
 mod session;
 mod sessions;
+mod step;
 mod traffic;
 
 use axum::Router;

@@ -1,9 +1,10 @@
 //! A page's own run: two sides, one clock, one traffic.
 
 use limitra::{Error, ManualClock, Micros};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use crate::pane::{Mark, Mistake, Pane, PaneSetting, PaneState};
+use crate::pane::{Mark, Mistake, Pane, PaneSetting};
+use crate::step::{Frame, PaneFrame, PaneSeen, Step};
 use crate::traffic::{Instant, SECOND, Traffic, Wave};
 
 /// Midnight in UTC: where the slots of every ordinary window begin.
@@ -16,36 +17,6 @@ pub(crate) struct Setting {
     panes: [PaneSetting; 2],
     clients: usize,
     cost: u64,
-}
-
-/// What happens next.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Step {
-    traffic: Traffic,
-    /// How many requests each client sends right now.
-    #[serde(default)]
-    at_once: u32,
-    /// How far the clock goes on, in microseconds.
-    #[serde(default)]
-    advance: u64,
-}
-
-/// What came of a step.
-#[derive(Debug, Serialize)]
-pub(crate) struct Frame {
-    /// The clock: earlier than asked for if too many requests were due.
-    now: Instant,
-    panes: Vec<PaneFrame>,
-}
-
-/// What came of a step on one side.
-#[derive(Debug, Serialize)]
-struct PaneFrame {
-    marks: Vec<Mark>,
-    /// What each client had left at some instants.
-    levels: Vec<(Instant, Vec<f64>)>,
-    state: PaneState,
 }
 
 /// A page's own run.
@@ -64,8 +35,6 @@ impl Session {
     const MOST_CLIENTS: usize = 5;
     /// A step ends when it has sent so many requests to each side.
     const MOST_REQUESTS: u64 = 2000;
-    /// The farthest that one step goes: two days, more than a day's boundary needs.
-    const FARTHEST: u64 = 2 * 86_400 * SECOND;
     /// A picture shows so many windows, at instants so far apart that this many fit in.
     const WINDOWS: u64 = 3;
     pub(crate) const INSTANTS: u64 = 120;
@@ -106,30 +75,13 @@ impl Session {
     /// How much of the past a picture shows, in microseconds.
     pub(crate) fn span(&self) -> u64 {
         let windows = self.panes.iter().map(Pane::window);
-        windows.max().unwrap_or(SECOND).saturating_mul(Self::WINDOWS).clamp(Self::INSTANTS, Self::FARTHEST)
+        windows.max().unwrap_or(SECOND).saturating_mul(Self::WINDOWS).clamp(Self::INSTANTS, Step::FARTHEST)
     }
 
     /// The window whose end a boundary is.
     fn window(&self) -> u64 {
         let [first, _] = &self.panes;
         first.window()
-    }
-
-    /// # Errors
-    /// What is wrong with the step; then nothing has happened.
-    pub(crate) fn check(step: &Step) -> Result<(), Mistake> {
-        if let Some(message) = step.traffic.mistake() {
-            return Err(Mistake::new("traffic", &message));
-        }
-        if step.at_once > Traffic::LARGEST {
-            let message = format!("at most {} at once, not {}", Traffic::LARGEST, step.at_once);
-            return Err(Mistake::new("at_once", &message));
-        }
-        if step.advance > Self::FARTHEST {
-            let message = format!("at most {} microseconds at once", Self::FARTHEST);
-            return Err(Mistake::new("advance", &message));
-        }
-        Ok(())
     }
 
     /// Goes on: both sides are asked for the same requests at the same instants.
@@ -141,7 +93,7 @@ impl Session {
             self.traffic = step.traffic;
             self.since = self.traffic.begins(self.now, self.window());
         }
-        let mut seen = [Seen::default(), Seen::default()];
+        let mut seen = [PaneSeen::default(), PaneSeen::default()];
         let mut sent = self.send(Wave { at: self.now, size: step.at_once, client: None }, &mut seen).await;
 
         let until = self.now.saturating_add(step.advance);
@@ -183,7 +135,7 @@ impl Session {
     }
 
     /// Sends a wave's requests to both sides, the clients taking turns; how many each has got.
-    async fn send(&mut self, wave: Wave, seen: &mut [Seen; 2]) -> u64 {
+    async fn send(&mut self, wave: Wave, seen: &mut [PaneSeen; 2]) -> u64 {
         let all = 0..self.clients;
         let mut sent = 0;
         for (pane, seen) in self.panes.iter_mut().zip(seen) {
@@ -203,21 +155,14 @@ impl Session {
         sent
     }
 
-    async fn frame(&self, seen: [Seen; 2]) -> Result<Frame, Error> {
+    async fn frame(&self, seen: [PaneSeen; 2]) -> Result<Frame, Error> {
         let mut panes = Vec::new();
-        for (pane, Seen { marks, mut levels }) in self.panes.iter().zip(seen) {
+        for (pane, PaneSeen { marks, mut levels }) in self.panes.iter().zip(seen) {
             levels.push((self.now, pane.left().await?));
-            panes.push(PaneFrame { marks, levels, state: pane.state().await? });
+            panes.push(PaneFrame { seen: PaneSeen { marks, levels }, state: pane.state().await? });
         }
         Ok(Frame { now: self.now, panes })
     }
-}
-
-/// What a step has seen so far on one side.
-#[derive(Debug, Default)]
-struct Seen {
-    marks: Vec<Mark>,
-    levels: Vec<(Instant, Vec<f64>)>,
 }
 
 #[cfg(test)]
@@ -241,7 +186,7 @@ mod tests {
             let advance = step.min(600 * SECOND - session.now);
             let frame = session.step(&Step { traffic, at_once: 0, advance }).await.expect("memory decides");
             for (sum, pane) in marks.iter_mut().zip(&frame.panes) {
-                *sum += pane.marks.iter().map(|mark| mark.allowed + mark.refused).sum::<u64>();
+                *sum += pane.seen.marks.iter().map(|mark| mark.allowed + mark.refused).sum::<u64>();
             }
             if advance == 0 {
                 let states: Vec<_> = frame.panes.iter().map(|pane| &pane.state).collect();
@@ -274,7 +219,7 @@ mod tests {
         let mut last = 0;
         while session.now < 4 * SECOND {
             let frame = session.step(&step).await.expect("memory decides");
-            assert!(frame.now > last && frame.panes[0].marks.len() <= 1, "{frame:?}");
+            assert!(frame.now > last && frame.panes[0].seen.marks.len() <= 1, "{frame:?}");
             last = frame.now;
         }
         assert_eq!(last, session.now);
@@ -285,9 +230,13 @@ mod tests {
         let setting = json!({ "panes": [pane, pane], "clients": 5, "cost": 1 });
         let mut session =
             Session::new(&serde_json::from_value(setting).expect("a setting")).await.expect("all right");
-        let step = Step { traffic: Traffic::ByHand, at_once: 0, advance: Session::FARTHEST };
+        let step = Step { traffic: Traffic::ByHand, at_once: 0, advance: Step::FARTHEST };
         let frame = session.step(&step).await.expect("memory decides");
-        assert_eq!(frame.now, Session::FARTHEST);
-        assert!(frame.panes.iter().all(|pane| pane.levels.len() <= 121), "{}", frame.panes[0].levels.len());
+        assert_eq!(frame.now, Step::FARTHEST);
+        assert!(
+            frame.panes.iter().all(|pane| pane.seen.levels.len() <= 121),
+            "{}",
+            frame.panes[0].seen.levels.len()
+        );
     }
 }

@@ -55,6 +55,26 @@ fn who_wants_less_motion_sees_what_came_of_it_and_starts_the_clock_himself() {
 }
 
 #[test]
+fn nothing_on_the_page_moves_while_the_clock_runs_at_its_fastest() {
+    let mut stage = Stage::new();
+    for sight in [Sight::DESKTOP, Sight::PHONE] {
+        let tab = stage.open(&sight);
+        for scenario in 1..=4 {
+            stage.click(&tab, &format!("#scenarios button:nth-of-type({scenario})"));
+            stage.choose(&tab, "speed", "60");
+            stage.settle(&tab);
+            let watch = "window.moved = []; window.watch?.disconnect();
+                window.watch = new PerformanceObserver((list) => list.getEntries().forEach(({ sources }) =>
+                    sources.forEach(({ node }) => moved.push((node?.parentElement ?? node)?.outerHTML))));
+                watch.observe({ type: 'layout-shift' });";
+            stage.evaluate(&tab, watch);
+            stage.wait_until(&tab, "Number.parseInt(clock.innerText) >= 4");
+            assert_eq!(stage.evaluate(&tab, "moved"), json!([]), "scenario {scenario}");
+        }
+    }
+}
+
+#[test]
 fn two_tabs_do_not_disturb_each_other() {
     let mut stage = Stage::new();
     let (first, second) = (stage.open_quiet(&Sight::DESKTOP), stage.open_quiet(&Sight::DESKTOP));
