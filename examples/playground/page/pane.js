@@ -141,7 +141,7 @@ export class Pane {
     put(line.refused, refused);
     put(line.remaining, remaining);
     line.meter.value = Math.min(1, ...limits.map(([, , left]) => left));
-    put(line.words, limits.map(([limit, words]) => (limits.length > 1 ? `${words} (${limit})` : words)).join("; "));
+    put(line.words, limits.map(([limit, words]) => (limits.length > 1 ? `${words} (${limit})` : words)).join("\n"));
   }
 
   newLine(number) {
