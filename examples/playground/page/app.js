@@ -23,6 +23,7 @@ class App {
     this.running = false;
     this.questions = Promise.resolve();
     this.spoken = 0;
+    this.read = 0;
   }
 
   // One question at a time, in their order.
@@ -104,7 +105,10 @@ class App {
     this.controls.clock(this.now);
     this.described();
     const most = Math.max(1, ...this.panes.map((pane) => pane.tallest()));
-    for (const pane of this.panes) pane.draw(most);
+    // While the clock runs, what has to be read is left to stand for a moment.
+    const is_due = !this.running || performance.now() - this.read > 250;
+    if (is_due) this.read = performance.now();
+    for (const pane of this.panes) pane.draw(most, is_due);
     this.controls.verdict(this.panes.map((pane) => pane.outcome()));
   }
 
@@ -154,6 +158,7 @@ class App {
     if (!this.running) return;
     this.running = false;
     this.controls.running(false);
+    if (this.healthy) this.draw();
     this.speak();
   }
 }

@@ -115,7 +115,8 @@ export class Pane {
     return /^\d/.test(text) ? text : `one ${text}`;
   }
 
-  draw(most) {
+  // The picture and the counts; what else there is to read, if it is due.
+  draw(most, is_due) {
     const { allowed, refused } = this.outcome();
     put(this.part("allowed"), allowed);
     put(this.part("refused"), refused);
@@ -126,6 +127,10 @@ export class Pane {
     this.root.querySelector(".most").toggleAttribute("data-over", over);
 
     this.chart.draw(most, this.fields.algorithm.value);
+    if (is_due) this.details();
+  }
+
+  details() {
     this.state.clients.forEach((client, number) => this.line(number, client));
     for (const { row } of this.lines.splice(this.state.clients.length)) row.remove();
     const last = this.state.clients[this.state.response?.client ?? 0];

@@ -54,8 +54,8 @@ pub(crate) fn words(algorithm: Algorithm, status: &Status) -> String {
     match *status {
         Status::Window { count, capacity, .. } => {
             let what = match algorithm {
-                Algorithm::SlidingWindow => "weighted count",
-                Algorithm::MovingWindow => "in the log",
+                Algorithm::SlidingWindow => "weighted",
+                Algorithm::MovingWindow => "log",
                 _ => "count",
             };
             format!("{what} {count} of {capacity}")
@@ -64,7 +64,7 @@ pub(crate) fn words(algorithm: Algorithm, status: &Status) -> String {
             format!("{tokens_remaining:.1} of {capacity} tokens")
         }
         Status::LeakyBucket { water_level, capacity, .. } => format!("water {water_level:.1} of {capacity}"),
-        Status::Gcra { ahead, .. } => format!("arrival {:.1} s ahead", ahead.as_secs_f64()),
+        Status::Gcra { ahead, .. } => format!("{:.1} s ahead", ahead.as_secs_f64()),
         _ => String::new(),
     }
 }
