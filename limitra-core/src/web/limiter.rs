@@ -7,12 +7,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use http::header::{HeaderMap, HeaderValue};
+use http::header::HeaderMap;
 use smallvec::{SmallVec, smallvec};
 
 use super::builder::HttpLimiterBuilder;
 use super::exemptions::Exemptions;
-use super::headers::Headers;
+use super::headers::{Headers, Names};
 use super::key::{Extracted, Found, Parts};
 use super::limit::{Chosen, HttpLimit};
 use super::pass::{Answered, Charged, Judge, Pass};
@@ -60,8 +60,8 @@ pub(crate) struct Inner {
     pub(crate) on_missing: OnMissing,
     pub(crate) on_refused: Option<OnRefused>,
     pub(crate) headers: Headers,
-    /// What `RateLimit-Policy` says where all limits apply.
-    pub(crate) policy: Option<HeaderValue>,
+    /// What the limits are called where all of them apply.
+    pub(crate) names: Option<Names>,
     pub(crate) is_shadow: bool,
     pub(crate) shares_decision: bool,
     #[cfg(feature = "deadline")]
@@ -134,21 +134,21 @@ impl HttpLimiter {
         // The shortest way: one limit on memory.
         match key.extract(request) {
             Extracted::Now(Ok(parts)) => {
-                if let Some(straight) =
-                    limiter.inner.straight.as_ref().filter(|straight| straight.takes(cost))
-                    && let Some(found) = straight.at_once(&parts, cost, Mode::Hit)
-                {
-                    if found.is_allowed() && !it.wants_decision() {
+                let straight = limiter.inner.straight.as_ref().filter(|straight| straight.takes(cost));
+                let Some(straight) = straight else {
+                    return self.decide(smallvec![Pick::new(Chosen::Fixed(limiter), parts)], cost);
+                };
+                let answer = match straight.at_once(&parts, cost, Mode::Hit) {
+                    Some(found) if found.is_allowed() && !it.wants_decision() => {
                         return Asked::Known(Verdict::Passed(None));
                     }
-                    let decision = found.decision();
-                    return Asked::Known(self.judged(
-                        Ok(decision),
-                        &[Pick::new(Chosen::Fixed(limiter), parts)],
-                        cost,
-                    ));
-                }
-                self.decide(smallvec![Pick::new(Chosen::Fixed(limiter), parts)], cost)
+                    Some(found) => Ok(found.decision()),
+                    None => {
+                        let inner = &limiter.inner;
+                        straight.decide(&inner.desk, inner.space.key(&parts), cost, Mode::Hit)
+                    }
+                };
+                Asked::Known(self.judged(answer, &[Pick::new(Chosen::Fixed(limiter), parts)], cost))
             }
             extracted => self.ask_picked(smallvec![(Chosen::Fixed(limiter), extracted)], cost),
         }
@@ -319,8 +319,8 @@ impl HttpLimiter {
     }
 
     fn write(&self, headers: &mut HeaderMap, decision: &Decision, charged: &Charged) {
-        let policy = self.0.policy.as_ref().filter(|_| charged.len() == self.0.limits.len());
-        self.0.headers.write(headers, decision, charged.iter().map(|(limiter, _)| limiter), policy);
+        let names = self.0.names.as_ref().filter(|_| charged.len() == self.0.limits.len());
+        self.0.headers.write(headers, decision, charged, names);
     }
 
     #[cfg(any(feature = "tower", feature = "actix"))]
