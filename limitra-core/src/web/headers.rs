@@ -199,8 +199,8 @@ impl Names {
 struct Text(SmallVec<[u8; 64]>);
 
 impl Text {
-    const fn new() -> Self {
-        Self(SmallVec::new_const())
+    fn new() -> Self {
+        Self(SmallVec::new())
     }
 
     fn of(bytes: &[u8]) -> Self {

@@ -23,6 +23,7 @@ use crate::charge::{Charge, Charges};
 use crate::decide::{Answer, Running};
 use crate::decision::Decision;
 use crate::identifier::Identifier;
+use crate::measured;
 
 /// Limits in front of a web service: who is counted by what, what a request costs, and what a refused one is told.
 ///
@@ -220,6 +221,7 @@ impl HttpLimiter {
             Ok(parts) => return Ok(Some(parts)),
             Err(error) => error,
         };
+        measured::unidentified();
         if self.0.unidentified.fetch_add(1, Ordering::Relaxed) == 0 {
             tracing::warn!(target: "limitra", %error, policy = ?self.0.on_missing, "the first request that does not say who is calling");
         } else {
@@ -277,6 +279,7 @@ impl HttpLimiter {
             tracing::debug!(target: "limitra", %error, "no decision for a request");
         }
         if self.0.is_shadow {
+            measured::shadowed();
             self.0.shadowed.fetch_add(1, Ordering::Relaxed);
             tracing::debug!(target: "limitra", status = %refusal.status(), "a request would have been refused");
             return Verdict::Passed(None);
