@@ -56,15 +56,14 @@ async fn a_record_that_comes_to_nothing_is_deleted_and_any_other_is_as_it_was() 
             let key = limiter.key("ada");
             let first = limiter.check_cost("ada", 2).await.unwrap();
             let (bytes, ttl) = (look.value(&key), look.pttl(&key));
-            if *algorithm != Algorithm::FixedWindowElasticExpiry {
+            // An elastic end moves, and a large bucket has drained by then.
+            if *algorithm != Algorithm::FixedWindowElasticExpiry && !algorithm.is_bucket() {
                 clock.advance(Duration::from_millis(1));
             }
             let second = limiter.check_cost("ada", 3).await.unwrap();
             assert!(limiter.give_back("ada", second).await.unwrap());
             let after = look.value(&key);
-            assert_eq!(after.len(), bytes.len(), "{algorithm}");
-            // A bucket keeps when it was last charged.
-            assert!(after == bytes || algorithm.is_bucket(), "{algorithm}: {bytes:?}, then {after:?}");
+            assert_eq!(after, bytes, "{algorithm}");
             let left = look.pttl(&key);
             // The server's time goes on, the limiter's stands still.
             assert!(left > 0 && left < ttl + 60_000, "{algorithm}: {left} ms to live, before {ttl}");
