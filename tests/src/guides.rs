@@ -25,6 +25,9 @@ mod deny_cache {}
 #[doc = include_str!("../../docs/design.md")]
 mod design {}
 
+#[doc = include_str!("../../docs/give-back.md")]
+mod give_back {}
+
 #[doc = include_str!("../../docs/guarantees.md")]
 mod guarantees {}
 
