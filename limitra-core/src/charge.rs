@@ -9,6 +9,7 @@ use crate::attempt::{Mode, Subject};
 use crate::decide::{Desk, Pending, Subjects};
 use crate::decision::Decision;
 use crate::error::{ConfigurationError, Error};
+use crate::give_back::Returning;
 use crate::identifier::Identifier;
 use crate::limiter::RateLimiter;
 
@@ -74,6 +75,40 @@ pub async fn check_all<'a>(charges: impl IntoIterator<Item = Charge<'a>>) -> Res
     Ok(pending.await?.of_scopes(charges.scopes()))
 }
 
+/// Gives back what an allowed decision of [`check_all`] charged to the same subjects, as far as it still counts; whether
+/// anything did. See [`RateLimiter::give_back`].
+///
+/// ```
+/// use limitra_core::{Error, MemoryStorage, RateLimiter, check_all, give_back_all};
+/// # fn block_on<F: std::future::Future>(future: F) -> F::Output {
+/// #     let mut future = std::pin::pin!(future);
+/// #     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+/// #     loop { if let std::task::Poll::Ready(value) = future.as_mut().poll(&mut context) { return value; } }
+/// # }
+/// # block_on(async {
+///
+/// let memory = MemoryStorage::new();
+/// let user = RateLimiter::builder().requests(5).window(60).storage(&memory).build()?;
+/// let address = RateLimiter::builder().requests(50).window(60).scope("address").storage(&memory).build()?;
+///
+/// let decision = check_all([user.of("ada"), address.of("192.0.2.1")]).await?;
+/// assert!(give_back_all([user.of("ada"), address.of("192.0.2.1")], decision).await?);
+/// assert_eq!(address.usage("192.0.2.1").await?.count, 0);
+/// # Ok::<(), Error>(()) }).unwrap();
+/// ```
+///
+/// # Errors
+/// As [`RateLimiter::give_back`]; a [`ConfigurationError`] as [`check_all`].
+#[allow(clippy::needless_pass_by_value)] // It is given back once.
+pub async fn give_back_all<'a>(
+    charges: impl IntoIterator<Item = Charge<'a>>,
+    decision: Decision,
+) -> Result<bool, Error> {
+    let charges: Charges<'a> = charges.into_iter().collect();
+    let (_, returning) = charges.return_charge(&decision)?;
+    returning.await
+}
+
 /// The subjects of a decision of several.
 #[derive(Debug)]
 pub(crate) struct Charges<'a>(SmallVec<[Charge<'a>; 4]>);
@@ -87,11 +122,33 @@ impl<'a> FromIterator<Charge<'a>> for Charges<'a> {
 impl Charges<'_> {
     /// Asks for the decision: at which desk, and its answer on its way, which borrows nothing of the charges.
     pub(crate) fn ask(&self) -> Result<(Option<Desk>, Pending), Error> {
+        Ok(match self.named()? {
+            Some((desk, subjects)) => {
+                let pending = desk.decide(&subjects, Mode::Hit);
+                (Some(desk), pending)
+            }
+            None => (None, Pending::ready(Ok(Decision::unlimited()))),
+        })
+    }
+
+    /// Asks to give back what a decision charged to these: at which desk, and the answer on its way.
+    pub(crate) fn return_charge(&self, decision: &Decision) -> Result<(Option<Desk>, Returning), Error> {
+        Ok(match self.named()? {
+            Some((desk, subjects)) => {
+                let returning = desk.give_back(&subjects, decision);
+                (Some(desk), returning)
+            }
+            None => (None, Pending::ready(Ok(false))),
+        })
+    }
+
+    /// The desk that these are asked at, and the subjects; `None` if all of them are off.
+    fn named(&self) -> Result<Option<(Desk, Subjects<'_>)>, Error> {
         if self.0.is_empty() {
             return Err(ConfigurationError::NoSubject.into());
         }
         let Some(first) = self.0.iter().find(|charge| charge.limiter.inner.enabled) else {
-            return Ok((None, Pending::ready(Ok(Decision::unlimited()))));
+            return Ok(None);
         };
         let mut desk = first.limiter.inner.desk.clone();
         let mut subjects = Subjects::new();
@@ -119,8 +176,7 @@ impl Charges<'_> {
         if keys.len() < named {
             return Err(ConfigurationError::SubjectTwice.into());
         }
-        let pending = desk.decide(&subjects, Mode::Hit);
-        Ok((Some(desk), pending))
+        Ok(Some((desk, subjects)))
     }
 
     /// The scopes of the subjects, in their order.

@@ -188,7 +188,8 @@ impl Reader<'_> {
         let used = slots.into_iter().filter(|(instant, _)| *instant > 0);
         let entries: Vec<_> = used.map(|(instant, before)| (Micros::new(instant - 1), before)).collect();
         // The newest entry is what the record says that it matters by.
-        let is_sound = entries.last().is_some_and(|(newest, _)| newest.plus(rule.window()) == state.until);
+        let until = entries.last().map_or(Micros::ZERO, |(newest, _)| newest.plus(rule.window()));
+        let is_sound = until == state.until;
         Log::from_slots(entries, state.a).filter(|_| is_sound).ok_or(foreign)
     }
 }

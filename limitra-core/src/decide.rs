@@ -44,7 +44,7 @@ struct Question<'a> {
 }
 
 /// Key, rules and cost of a subject. What it usually needs lies in itself.
-type OwnedSubject = (String, SmallVec<[Rule; 1]>, u64);
+pub(crate) type OwnedSubject = (String, SmallVec<[Rule; 1]>, u64);
 
 /// The same, borrowing nothing.
 struct Owned {
@@ -185,9 +185,13 @@ impl Desk {
         }
         let costs_nothing = asked.iter().all(|subject| subject.cost == 0);
         let mode = if costs_nothing { Mode::Peek } else { mode };
-        let clock =
-            self.clock.as_ref().map_or(Clock::Storage, |clock| Clock::At(clock.now().min(latest(&asked))));
+        let clock = self.clock_of(&asked);
         Case::Open(Question { asked, places, clock, mode })
+    }
+
+    /// The clock that these are asked by.
+    pub(crate) fn clock_of(&self, asked: &[Subject<'_>]) -> Clock {
+        self.clock.as_ref().map_or(Clock::Storage, |clock| Clock::At(clock.now().min(latest(asked))))
     }
 
     /// Removes one record.
@@ -201,7 +205,7 @@ impl Desk {
     }
 
     /// What is asked where the storage is not memory.
-    fn asked(&self) -> Arc<dyn Storage> {
+    pub(crate) fn asked(&self) -> Arc<dyn Storage> {
         match &self.local {
             Some(local) => Arc::new(local.clone()),
             None => self.storage.shared(),
@@ -317,7 +321,7 @@ impl Desk {
         self.counted(mode, answer)
     }
 
-    fn whose(&self) -> Whose<'_> {
+    pub(crate) fn whose(&self) -> Whose<'_> {
         Whose { of: &self.label, storage: self.storage.name(), policy: self.policy }
     }
 }
@@ -335,7 +339,7 @@ pub(crate) fn log_refusal(of: &str, what: impl Fn() -> (Option<Limit>, Duration)
 }
 
 /// The subject without its unlimited rules, which need no storage; `None` if nothing is left.
-fn limited<'a>(subject: &Subject<'a>) -> Option<Subject<'a>> {
+pub(crate) fn limited<'a>(subject: &Subject<'a>) -> Option<Subject<'a>> {
     if subject.rules.iter().any(|rule| rule.limit().is_unlimited() || rule.amount() == 0) {
         let limited = |rule: &&Rule| !rule.limit().is_unlimited() && rule.amount() > 0;
         let rules: Vec<Rule> = subject.rules.iter().filter(limited).copied().collect();
@@ -346,7 +350,7 @@ fn limited<'a>(subject: &Subject<'a>) -> Option<Subject<'a>> {
 }
 
 /// The latest instant at which everything that these rules keep still fits the numbers of a decision.
-fn latest(subjects: &Subjects<'_>) -> Micros {
+fn latest(subjects: &[Subject<'_>]) -> Micros {
     let rules = subjects.iter().flat_map(|subject| subject.rules.iter());
     let longest = rules.map(|rule| rule.window().max(Micros::new(rule.depth().micros))).max();
     let longest = longest.unwrap_or_default();
@@ -370,7 +374,7 @@ impl<T> Pending<T> {
         Self(State::Ready(Some(answer)))
     }
 
-    fn running(answer: impl Future<Output = T> + Send + 'static) -> Self {
+    pub(crate) fn running(answer: impl Future<Output = T> + Send + 'static) -> Self {
         Self(State::Running(Box::pin(answer)))
     }
 

@@ -38,6 +38,8 @@ use crate::time::Micros;
 #[derive(Clone)]
 pub struct Decision {
     kind: Kind,
+    /// Nothing was charged, whatever it says.
+    is_test: bool,
     /// The only one. Else only whether it allows the hit has a meaning: that of all of them.
     rule: RuleDecision,
     /// That of the only rule, where it was refused and is short.
@@ -110,7 +112,13 @@ impl Scope {
 impl Decision {
     /// No limit applied.
     pub(crate) const fn unlimited() -> Self {
-        Self { kind: Kind::Unlimited, rule: RuleDecision::NONE, scope: ShortScope::NONE, more: Shared(None) }
+        Self {
+            kind: Kind::Unlimited,
+            is_test: false,
+            rule: RuleDecision::NONE,
+            scope: ShortScope::NONE,
+            more: Shared(None),
+        }
     }
 
     /// Let through because an outage policy says so.
@@ -134,7 +142,7 @@ impl Decision {
         let is_allowed = rule.is_allowed();
         let short = if is_allowed { ShortScope::NONE } else { scope.short };
         let more = if is_allowed { Shared(None) } else { scope.long.clone() };
-        Self { kind: Kind::One, rule, scope: short, more }
+        Self { kind: Kind::One, is_test: false, rule, scope: short, more }
     }
 
     /// Refused without asking: one of the limits holds nothing at all.
@@ -180,6 +188,16 @@ impl Decision {
         self
     }
 
+    /// The same of a test, which has charged nothing.
+    pub(crate) fn of_test(self) -> Self {
+        Self { is_test: true, ..self }
+    }
+
+    /// Whether a storage was charged by it: an allowed hit that was limited.
+    pub(crate) const fn has_charged(&self) -> bool {
+        self.is_allowed() && !self.is_test && matches!(self.kind, Kind::One | Kind::Several)
+    }
+
     fn of(mut rules: impl Iterator<Item = RuleDecision>) -> Self {
         let (Some(rule), second) = (rules.next(), rules.next()) else {
             return Self::unlimited();
@@ -202,7 +220,8 @@ impl Decision {
         if let Some(more) = &mut self.more.0 {
             Arc::make_mut(more).scopes = scopes.into_iter().collect();
         } else if let Some(scope) = scopes.into_iter().nth(self.rule.subject()) {
-            return Self { kind: self.kind, ..Self::of_one(self.rule, &Scope::of(&scope)) };
+            let Self { kind, is_test, .. } = self;
+            return Self { kind, is_test, ..Self::of_one(self.rule, &Scope::of(&scope)) };
         }
         self
     }

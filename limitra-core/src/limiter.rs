@@ -16,6 +16,7 @@ use crate::decide::{Answer, Desk, Pending, Subjects};
 use crate::deciding::{Deciding, Read};
 use crate::decision::Decision;
 use crate::error::Error;
+use crate::give_back::Returning;
 use crate::identifier::Identifier;
 use crate::key::KeySpace;
 use crate::limiter_config::LimiterConfig;
@@ -169,7 +170,55 @@ impl RateLimiter {
         cost: u64,
     ) -> impl Future<Output = Result<Decision, Error>> {
         #[allow(clippy::redundant_closure_for_method_calls)] // The method is not general over lifetimes.
-        self.decide(identifier, cost, Mode::Peek, |read| read.decision())
+        self.decide(identifier, cost, Mode::Peek, |read| read.decision().of_test())
+    }
+
+    /// Gives back what an allowed hit charged to this identifier, as far as it still counts; whether anything did.
+    ///
+    /// For what is charged before it is known whether it should count: a login charges each attempt, and gives the unit back when the
+    /// password was right. Only what the hit charged is undone: its window, its entry of a log, what of it is still in its
+    /// bucket. A later window keeps its count. A decision that was refused, unlimited, taken by a test or by an outage
+    /// policy, or that cost 0 has nothing to give back, and nothing is asked. One round trip, and on memory one lock. See
+    /// [the guide](https://github.com/limitra/limitra/blob/main/docs/give-back.md).
+    ///
+    /// # Errors
+    /// [`Error::Storage`] if it is not known to have happened: no outage policy hides that, and the charge stays.
+    /// [`ConfigurationError::OtherDecision`](crate::ConfigurationError::OtherDecision) if this limiter has other limits than
+    /// the decision.
+    ///
+    /// ```
+    /// use limitra_core::{Error, RateLimiter};
+    /// # fn block_on<F: std::future::Future>(future: F) -> F::Output {
+    /// #     let mut future = std::pin::pin!(future);
+    /// #     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    /// #     loop { if let std::task::Poll::Ready(value) = future.as_mut().poll(&mut context) { return value; } }
+    /// # }
+    /// # block_on(async {
+    ///
+    /// let limiter = RateLimiter::builder().requests(1).window(60).build()?;
+    /// let decision = limiter.check("ada").await?;
+    /// assert!(decision.is_allowed());
+    /// // The password was right.
+    /// assert!(limiter.give_back("ada", decision).await?);
+    /// assert!(limiter.allow_request("ada").await?);
+    /// # Ok::<(), Error>(()) }).unwrap();
+    /// ```
+    #[allow(clippy::needless_pass_by_value)] // It is given back once.
+    pub async fn give_back<'a>(
+        &self,
+        identifier: impl Into<Identifier<'a>>,
+        decision: Decision,
+    ) -> Result<bool, Error> {
+        let returning = self.return_charge(&identifier.into(), &decision);
+        returning.await
+    }
+
+    /// Asks to give back: an answer to come, which borrows nothing of the question.
+    pub(crate) fn return_charge(&self, identifier: &Identifier<'_>, decision: &Decision) -> Returning {
+        let key = self.inner.space.key(slice::from_ref(identifier));
+        let cost = decision.rules().first().map_or(0, RuleDecision::cost);
+        let rules = if self.inner.enabled { &self.inner.rules[..] } else { &[] };
+        self.inner.desk.give_back(&[Subject { key, rules: Cow::Borrowed(rules), cost }], decision)
     }
 
     /// What stands against an identifier in the algorithm's own words, for the limit that binds.

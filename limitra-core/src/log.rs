@@ -70,6 +70,36 @@ impl Log {
         }
     }
 
+    /// Takes up to `cost` units off the run at `instant`, if that is still in the window; what the log's end becomes then. A run
+    /// that is empty goes. Costs a look at every entry after it.
+    pub(crate) fn give_back(
+        &mut self,
+        instant: Micros,
+        now: Micros,
+        window: Micros,
+        cost: u64,
+    ) -> Option<Micros> {
+        let at = now.max(self.entries.back()?.instant);
+        if self.is_from_far_future(now, window) || instant.plus(window) <= at {
+            return None;
+        }
+        let after = self.entries.partition_point(|entry| entry.instant <= instant);
+        let place = after.checked_sub(1)?;
+        let run = *self.entries.get(place).filter(|entry| entry.instant == instant)?;
+        let end = self.entries.get(after).map_or(self.total, |next| next.before);
+        let units = difference(end, run.before);
+        let taken = cost.min(units);
+        for later in self.entries.iter_mut().skip(after) {
+            later.before = difference(later.before, taken);
+        }
+        self.total = difference(self.total, taken);
+        if taken == units {
+            self.entries.remove(place);
+        }
+        let until = self.entries.back().map_or(Micros::ZERO, |newest| newest.instant.plus(window));
+        (taken > 0).then_some(until)
+    }
+
     /// Everything spent so far.
     pub(crate) fn total(&self) -> u64 {
         self.total

@@ -107,7 +107,20 @@ impl Record {
         is_changed
     }
 
-    /// The instant from which nothing in it is worth keeping; zero if nothing ever was.
+    /// Undoes what is left of a charge that left the state `receipt`; whether anything was.
+    ///
+    /// An entry that comes to nothing goes, but for the last one, which stays as a fresh one: a record without entries is never
+    /// written.
+    pub(crate) fn give_back(&mut self, rule: &Rule, receipt: &State, now: Micros, cost: u64) -> bool {
+        let found = self.entries.iter_mut().find(|entry| entry.rule.has_tag_of(rule));
+        let is_changed = found.is_some_and(|entry| entry.give_back(rule, receipt, now, cost));
+        if is_changed && self.entries.len() > 1 {
+            self.entries.retain(|entry| entry.state.until > Micros::ZERO);
+        }
+        is_changed
+    }
+
+    /// The instant from which nothing in it is worth keeping; zero if it holds nothing.
     pub fn until(&self) -> Micros {
         self.entries.iter().map(Entry::until).max().unwrap_or_default()
     }
@@ -155,6 +168,22 @@ impl Entry {
             }
             None => Algorithm::step(rule, &self.state, now, cost),
         }
+    }
+
+    /// Undoes what is left of a charge; whether anything was.
+    fn give_back(&mut self, rule: &Rule, receipt: &State, now: Micros, cost: u64) -> bool {
+        let kept = match &mut self.log {
+            Some(log) => {
+                let instant = receipt.until.minus(rule.window());
+                let until = log.give_back(instant, now, rule.window(), cost);
+                until.map(|until| State { until, ..self.state })
+            }
+            None => Algorithm::give_back(rule, &self.state, receipt, now, cost),
+        };
+        if let Some(kept) = kept {
+            self.state = kept;
+        }
+        kept.is_some()
     }
 
     /// When a hit of 1 is allowed by the rule as it was last charged.

@@ -113,6 +113,16 @@ impl RuleDecision {
         self.frees_at().minus(self.now).to_duration()
     }
 
+    /// What it asked for.
+    pub(crate) const fn cost(&self) -> u64 {
+        self.cost
+    }
+
+    /// The state that it left.
+    pub(crate) const fn state(&self) -> State {
+        self.state
+    }
+
     /// The first instant at which more remains; that of a test, which has charged nothing.
     pub(crate) fn frees_at(&self) -> Micros {
         self.algorithm.frees_at(&self.limit, &self.state, self.now)

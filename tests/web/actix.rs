@@ -63,7 +63,7 @@ async fn an_attributed_handler_answers_by_itself() {
     assert_eq!(call_service(&app, get("ada").to_request()).await.status(), StatusCode::OK);
     let refused = call_service(&app, get("ada").to_request()).await;
     assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
-    assert_eq!(refused.headers().get("ratelimit-policy").unwrap(), "\"user\";q=1;w=60");
+    assert_eq!(refused.headers().get("ratelimit-policy").unwrap(), "\"global\";q=1;w=60");
 }
 
 #[actix_web::test]

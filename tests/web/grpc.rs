@@ -21,7 +21,8 @@ async fn served(limiter: &HttpLimiter) -> HealthClient<Channel> {
     let (_, health) = tonic_health::server::health_reporter();
     let server = Server::builder().layer(limiter.grpc_layer()).add_service(health);
     tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
-    HealthClient::connect(format!("http://{address}")).await.unwrap()
+    let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
+    HealthClient::new(channel)
 }
 
 async fn check(client: &mut HealthClient<Channel>, user: Option<&'static str>) -> Result<(), Status> {

@@ -38,7 +38,7 @@ async fn attempt(router: &Router, password: &'static str) -> u16 {
 }
 
 async fn redis() -> RateLimiter {
-    let storage = RedisStorage::from_url(shared().url()).unwrap();
+    let storage = RedisStorage::from_url(&shared().url()).unwrap();
     RateLimiter::builder().requests(5).window(3600).prefix(fresh_prefix()).storage(storage).build().unwrap()
 }
 

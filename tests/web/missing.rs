@@ -34,7 +34,11 @@ async fn a_request_without_a_key_is_let_through_where_the_policy_says_so() {
 
 #[tokio::test]
 async fn requests_without_a_key_share_one_counter_that_no_caller_has() {
-    let limiter = for_each_user(&per_minute(1)).on_missing(OnMissing::Share).build().unwrap();
+    let name = |request: &limitra::web::Request<'_>| {
+        request.header(&http::HeaderName::from_static("x-user")).next().map(<[u8]>::to_vec)
+    };
+    let limiter = HttpLimiter::builder().limit(&per_minute(1), key::by(name));
+    let limiter = limiter.on_missing(OnMissing::Share).build().unwrap();
     let (router, _) = behind(&limiter);
     assert_eq!(anonymous(&router).await, 200);
     assert_eq!(anonymous(&router).await, 429);

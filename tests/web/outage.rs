@@ -9,7 +9,7 @@ use crate::service::{ask, behind, body, for_each_user, request, send, value};
 /// A limiter over a Redis that is gone, with this policy.
 async fn over_nothing(policy: &str) -> RateLimiter {
     let server = RedisServer::start();
-    let storage = RedisStorage::from_url(server.url()).unwrap();
+    let storage = RedisStorage::from_url(&server.url()).unwrap();
     drop(server);
     RateLimiter::builder()
         .requests(4)

@@ -36,6 +36,39 @@ pub(super) fn step(rule: &Rule, state: &State, now: Micros, cost: u64) -> Step {
     Step { allowed: total <= rule.depth(), current, charged, refused: current }
 }
 
+/// Takes off what of the charge has not drained yet, as if the bucket were a queue: what was in it at the charge drains
+/// first, then the charge, until the TAT that it left, then what came later.
+///
+/// That is never more than the charge still adds. A bucket without it would have drained what came later in its place, and stood
+/// idle only after what was there before; so the two differ by the whole cost until the charge's turn, and by no
+/// less than what is left of it from then on. They differ by exactly that if nothing was left over to drain in between.
+///
+/// Where several charges are out at once and one is given back, the turn of those behind it comes earlier than
+/// their receipts say, by at most the time that one of them was out: the bucket is never more generous than without those charges and
+/// asked that much later.
+///
+/// Units that were counted with another amount since drain at another rate: then nothing is given back.
+pub(super) fn give_back(
+    rule: &Rule,
+    state: &State,
+    receipt: &State,
+    now: Micros,
+    cost: u64,
+) -> Option<State> {
+    let is_far = Micros::new(state.c) > now.plus(rule.window());
+    if is_far || state.b != rule.amount() || receipt.b != rule.amount() {
+        return None;
+    }
+    let at = instant(state, now);
+    let ahead = Excess::of(state, at)?.span;
+    let left = Excess::of(receipt, at)?.span.min(rule.increment(cost));
+    if ahead <= left {
+        return Some(State::default());
+    }
+    let kept = arrival(at, difference(ahead, left, rule.amount()), rule.amount());
+    Some(State { c: state.c, ..kept })
+}
+
 pub(super) fn remaining(limit: &Limit, state: &State, now: Micros) -> u64 {
     let used = Excess::of(state, instant(state, now))
         .map_or(0, |ahead| ahead.units_rounded_up(limit.window_micros()));
@@ -86,6 +119,19 @@ fn sum(one: Span, other: Span, amount: u64) -> Span {
             Span { micros: micros.saturating_add(1), fraction: u64::try_from(rest).unwrap_or(u64::MAX) }
         }
         None => Span { micros, fraction: u64::try_from(fraction).unwrap_or(u64::MAX) },
+    }
+}
+
+/// `one - other`, which is not more.
+fn difference(one: Span, other: Span, amount: u64) -> Span {
+    let micros = one.micros.saturating_sub(other.micros);
+    match one.fraction.checked_sub(other.fraction) {
+        Some(fraction) => Span { micros, fraction },
+        // Both are below the amount.
+        None => Span {
+            micros: micros.saturating_sub(1),
+            fraction: amount.saturating_sub(other.fraction - one.fraction),
+        },
     }
 }
 

@@ -16,6 +16,18 @@ pub(super) fn step(rule: &Rule, state: &State, now: Micros, cost: u64) -> Step {
     Step { allowed, current, charged, refused: current }
 }
 
+/// What is charged in a window is given back in that window alone.
+pub(super) fn give_back(
+    rule: &Rule,
+    state: &State,
+    receipt: &State,
+    now: Micros,
+    cost: u64,
+) -> Option<State> {
+    let is_same = state.until == receipt.until && open(state, now, rule.window()) == *state;
+    if is_same { less(state, cost) } else { None }
+}
+
 pub(super) fn remaining(limit: &Limit, state: &State, now: Micros) -> u64 {
     limit.amount().saturating_sub(open(state, now, limit.window_micros()).a)
 }
@@ -27,6 +39,13 @@ pub(super) fn allowed_at(limit: &Limit, state: &State, now: Micros, cost: u64) -
 
 pub(super) fn reset_at(limit: &Limit, state: &State, now: Micros) -> Micros {
     now.max(open(state, now, limit.window_micros()).until)
+}
+
+/// The state with so many units less, at most those that there are; `None` if there are none.
+pub(super) fn less(state: &State, cost: u64) -> Option<State> {
+    let count = state.a.saturating_sub(cost);
+    let kept = if count == 0 { State::default() } else { State { a: count, ..*state } };
+    (count < state.a).then_some(kept)
 }
 
 /// The window that is open at `now`, or a fresh state. One that was opened more than a window

@@ -7,6 +7,8 @@ use crate::rule::Rule;
 use crate::state::{State, Step};
 use crate::time::Micros;
 
+use super::fixed_window;
+
 pub(super) fn step(rule: &Rule, state: &State, now: Micros, cost: u64) -> Step {
     let current = slot(state, now, rule.window());
     let allowed = cost <= rule.amount().saturating_sub(current.a);
@@ -14,6 +16,18 @@ pub(super) fn step(rule: &Rule, state: &State, now: Micros, cost: u64) -> Step {
     // A slot without hits is not worth keeping.
     let current = if current.a == 0 { State::default() } else { current };
     Step { allowed, current, charged, refused: current }
+}
+
+/// What is charged in a slot is given back in that slot alone.
+pub(super) fn give_back(
+    rule: &Rule,
+    state: &State,
+    receipt: &State,
+    now: Micros,
+    cost: u64,
+) -> Option<State> {
+    let is_same = state.until == receipt.until && slot(state, now, rule.window()) == *state;
+    if is_same { fixed_window::less(state, cost) } else { None }
 }
 
 pub(super) fn remaining(limit: &Limit, state: &State, now: Micros) -> u64 {

@@ -20,6 +20,19 @@ pub(super) fn step(rule: &Rule, state: &State, now: Micros, cost: u64) -> Step {
     Step { allowed, current, charged, refused }
 }
 
+/// The end moves with each hit, so it is the chain of hits that is charged: from the end that this one left on, that may be
+/// another chain. The end stays where it is.
+pub(super) fn give_back(
+    rule: &Rule,
+    state: &State,
+    receipt: &State,
+    now: Micros,
+    cost: u64,
+) -> Option<State> {
+    let is_same = now < receipt.until && fixed_window::open(state, now, rule.window()) == *state;
+    if is_same { fixed_window::less(state, cost) } else { None }
+}
+
 pub(super) fn remaining(limit: &Limit, state: &State, now: Micros) -> u64 {
     fixed_window::remaining(limit, state, now)
 }

@@ -1,8 +1,10 @@
 //! The algorithms: pure arithmetic over integers, with no clock and no I/O.
 //!
-//! Each is one file with the same four functions, and one line in the table below:
+//! Each is one file with the same five functions, and one line in the table below:
 //!
 //! * `step(rule, state, now, cost)`: whether a hit is allowed, and what to keep in either case;
+//! * `give_back(rule, state, receipt, now, cost)`: what to keep if a charge is undone that left the state `receipt`, or `None`
+//!   where nothing of it is left;
 //! * `remaining(limit, state, now)`: whole units left;
 //! * `allowed_at(limit, state, now, cost)`: the first instant at which that cost is allowed;
 //! * `reset_at(limit, state, now)`: the instant from which nothing is used any more.
@@ -75,6 +77,18 @@ macro_rules! algorithms {
             /// Decides one hit or test of `cost` at `now` against `state`.
             pub(crate) fn step(rule: &Rule, state: &State, now: Micros, cost: u64) -> Step {
                 match rule.algorithm() { $(Self::$variant => $module::step(rule, state, now, cost),)* }
+            }
+
+            /// What to keep of `state` if a charge of `cost` is undone that left the state `receipt`; `None` if nothing of it is
+            /// left in it. [`State::default`] if nothing else is.
+            pub(crate) fn give_back(
+                rule: &Rule,
+                state: &State,
+                receipt: &State,
+                now: Micros,
+                cost: u64,
+            ) -> Option<State> {
+                match rule.algorithm() { $(Self::$variant => $module::give_back(rule, state, receipt, now, cost),)* }
             }
 
             /// Whole units left at `now`.

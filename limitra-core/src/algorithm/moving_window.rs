@@ -14,8 +14,21 @@ pub(super) fn step(rule: &Rule, state: &State, now: Micros, cost: u64) -> Step {
     let allowed = cost <= rule.amount().saturating_sub(current.a);
     // A newest entry a little ahead of now stands for now.
     let until = now.plus(rule.window()).max(current.until);
-    let charged = State { until, a: current.a.saturating_add(cost), b: 0, c: 0 };
+    // The oldest entry stays what it was, unless this is the only one.
+    let c = if current.a == 0 { until.minus(rule.window()).get() } else { current.c };
+    let charged = State { until, a: current.a.saturating_add(cost), b: 0, c };
     Step { allowed, current, charged, refused: current }
+}
+
+/// A state without a log has no entries that anything could be given back from; see `Log::give_back`.
+pub(super) fn give_back(
+    _rule: &Rule,
+    _state: &State,
+    _receipt: &State,
+    _now: Micros,
+    _cost: u64,
+) -> Option<State> {
+    None
 }
 
 pub(super) fn remaining(limit: &Limit, state: &State, _now: Micros) -> u64 {

@@ -24,6 +24,32 @@ pub(super) fn step(rule: &Rule, state: &State, now: Micros, cost: u64) -> Step {
     Step { allowed, current, charged, refused: current }
 }
 
+/// What is charged in a slot is given back from that slot's count, also where it has become the previous one.
+pub(super) fn give_back(
+    rule: &Rule,
+    state: &State,
+    receipt: &State,
+    now: Micros,
+    cost: u64,
+) -> Option<State> {
+    let window = rule.window();
+    let slot = Slot::at(state, now, window);
+    // Nothing is left in a state that is over or from the far future, nor of a charge that weighs nothing any more.
+    let this = now.minus(Micros::new(now.get() % window.get().max(1)));
+    if slot.repaired || state.until <= this || receipt.until <= this {
+        return None;
+    }
+    let kept = if state.until == receipt.until {
+        State { b: state.b.saturating_sub(cost), ..*state }
+    } else if state.until == receipt.until.plus(window) {
+        State { a: state.a.saturating_sub(cost), ..*state }
+    } else {
+        return None;
+    };
+    let is_fresh = kept.a == 0 && kept.b == 0;
+    (kept != *state).then_some(if is_fresh { State::default() } else { kept })
+}
+
 pub(super) fn remaining(limit: &Limit, state: &State, now: Micros) -> u64 {
     let slot = Slot::at(state, now, limit.window_micros());
     let used = slot.weight(slot.elapsed(now)).saturating_add(slot.current);

@@ -14,7 +14,8 @@ use tracing::Instrument as _;
 use tracing::instrument::WithSubscriber as _;
 
 use crate::decide::{Answer, Desk, Pending};
-use crate::error::{StorageError, StorageErrorKind};
+use crate::error::{Error, StorageError, StorageErrorKind};
+use crate::give_back::Returning;
 
 /// The thread's name.
 const NAME: &str = "limitra-blocking";
@@ -74,6 +75,17 @@ pub(crate) fn answers(desk: &Desk, pending: Pending<Vec<Answer>>, count: usize) 
             let error = lost.error(desk.storage.name(), "decide");
             (0..count).map(|_| desk.undecided(error.clone())).collect()
         }),
+    }
+}
+
+/// What came of giving back, waited for if it is not there.
+pub(crate) fn returned(desk: &Desk, returning: Returning) -> Result<bool, Error> {
+    match returning.now() {
+        Ok(answer) => answer,
+        Err(running) => {
+            let lost = |lost: Lost| desk.returned(Err(lost.error(desk.storage.name(), "give back")));
+            wait(running).unwrap_or_else(lost)
+        }
     }
 }
 

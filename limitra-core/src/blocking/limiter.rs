@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{answer, answers, storage};
+use super::{answer, answers, returned, storage};
 use crate::attempt::Mode;
 use crate::charge::Charge;
 use crate::decision::Decision;
@@ -87,7 +87,20 @@ impl RateLimiter {
     /// # Errors
     /// As [`RateLimiter::check_cost`].
     pub fn test_cost<'a>(&self, identifier: impl Into<Identifier<'a>>, cost: u64) -> Result<Decision, Error> {
-        self.decide(&identifier.into(), cost, Mode::Peek)
+        Ok(self.decide(&identifier.into(), cost, Mode::Peek)?.of_test())
+    }
+
+    /// As [`RateLimiter::give_back`](crate::RateLimiter::give_back).
+    ///
+    /// # Errors
+    /// As [`RateLimiter::give_back`](crate::RateLimiter::give_back).
+    #[allow(clippy::needless_pass_by_value)] // It is given back once.
+    pub fn give_back<'a>(
+        &self,
+        identifier: impl Into<Identifier<'a>>,
+        decision: Decision,
+    ) -> Result<bool, Error> {
+        returned(&self.0.inner.desk, self.0.return_charge(&identifier.into(), &decision))
     }
 
     /// As [`RateLimiter::status`](crate::RateLimiter::status).

@@ -23,7 +23,7 @@ mod limiter;
 mod storage;
 pub mod strategies;
 
-pub use charge::check_all;
-pub(crate) use driver::{answer, answers};
+pub use charge::{check_all, give_back_all};
+pub(crate) use driver::{answer, answers, returned};
 pub use limiter::RateLimiter;
 pub use storage::Storage;

@@ -16,6 +16,7 @@
 //! ```
 
 mod promises;
+mod refunds;
 mod traffic;
 
 use std::fmt;

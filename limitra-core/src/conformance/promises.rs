@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use super::traffic::{Numbers, fresh_key, mode, next_instant, rule, subject};
-use super::{Finding, Promise};
+use super::{Finding, Promise, refunds};
 use crate::algorithm::Algorithm;
 use crate::attempt::{Attempt, Mode, Outcome, Subject};
 use crate::key::Key;
@@ -17,8 +17,8 @@ use crate::storage::Storage;
 use crate::storage::memory::MemoryStorage;
 use crate::time::{Clock, Micros};
 
-const START: Micros = Micros::new(1_700_000_000_000_000);
-const STEPS: u64 = 200;
+pub(super) const START: Micros = Micros::new(1_700_000_000_000_000);
+pub(super) const STEPS: u64 = 200;
 
 pub(super) const ALL: &[Promise] = &[
     Promise {
@@ -61,6 +61,26 @@ pub(super) const ALL: &[Promise] = &[
         sentence: "many are decided as one after the other",
         check: |storage| Box::pin(many_are_decided_as_one_after_the_other(storage)),
     },
+    Promise {
+        number: 12,
+        sentence: "a charge is undone as its algorithm does",
+        check: |storage| Box::pin(refunds::a_charge_is_undone_as_its_algorithm_does(storage)),
+    },
+    Promise {
+        number: 12,
+        sentence: "a charge that is given back was never made",
+        check: |storage| Box::pin(refunds::a_charge_that_is_given_back_was_never_made(storage)),
+    },
+    Promise {
+        number: 12,
+        sentence: "only what was charged is given back",
+        check: |storage| Box::pin(refunds::only_what_was_charged_is_given_back(storage)),
+    },
+    Promise {
+        number: 12,
+        sentence: "racing charges and returns lose nothing",
+        check: |storage| Box::pin(refunds::racing_charges_and_returns_lose_nothing(storage)),
+    },
 ];
 
 async fn one_rule_decides_as_its_algorithm_does(storage: Arc<dyn Storage>) -> Result<(), Finding> {
@@ -90,7 +110,7 @@ async fn several_are_charged_all_or_not_at_all(storage: Arc<dyn Storage>) -> Res
 }
 
 /// Three rules of any algorithms, no two of which share a counter.
-fn different_rules(numbers: &mut Numbers) -> Vec<Rule> {
+pub(super) fn different_rules(numbers: &mut Numbers) -> Vec<Rule> {
     let mut rules: Vec<Rule> = Vec::new();
     while rules.len() < 3 {
         let place = usize::try_from(numbers.below(8)).unwrap_or_default();
@@ -131,7 +151,7 @@ async fn replay(
     Ok(())
 }
 
-fn is_alike(found: &Outcome, expected: &Outcome) -> bool {
+pub(super) fn is_alike(found: &Outcome, expected: &Outcome) -> bool {
     found.now == expected.now
         && found.rules.len() == expected.rules.len()
         && found
@@ -281,11 +301,21 @@ async fn many_are_decided_as_one_after_the_other(storage: Arc<dyn Storage>) -> R
     Ok(())
 }
 
-async fn hit(storage: &dyn Storage, key: &str, rules: &[Rule], clock: Clock) -> Result<Outcome, Finding> {
+pub(super) async fn hit(
+    storage: &dyn Storage,
+    key: &str,
+    rules: &[Rule],
+    clock: Clock,
+) -> Result<Outcome, Finding> {
     ask(storage, key, rules, clock, Mode::Hit).await
 }
 
-async fn peek(storage: &dyn Storage, key: &str, rules: &[Rule], clock: Clock) -> Result<Outcome, Finding> {
+pub(super) async fn peek(
+    storage: &dyn Storage,
+    key: &str,
+    rules: &[Rule],
+    clock: Clock,
+) -> Result<Outcome, Finding> {
     ask(storage, key, rules, clock, Mode::Peek).await
 }
 
@@ -300,11 +330,11 @@ async fn ask(
     Ok(storage.decide(&Attempt { subjects: &subjects, clock, mode }).await?)
 }
 
-fn minute(algorithm: Algorithm, amount: u64) -> Result<Rule, Finding> {
+pub(super) fn minute(algorithm: Algorithm, amount: u64) -> Result<Rule, Finding> {
     of_seconds(algorithm, amount, 60)
 }
 
-fn hour(algorithm: Algorithm, amount: u64) -> Result<Rule, Finding> {
+pub(super) fn hour(algorithm: Algorithm, amount: u64) -> Result<Rule, Finding> {
     of_seconds(algorithm, amount, 3600)
 }
 

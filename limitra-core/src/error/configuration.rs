@@ -338,6 +338,11 @@ pub enum ConfigurationError {
     /// One subject named twice in one decision.
     #[error("a subject is named twice in one decision; name it once with the sum of the costs")]
     SubjectTwice,
+    /// A decision given back to others than those whom it charged.
+    #[error(
+        "the decision was not made of these limits, subjects and costs; give it back to the limiter and identifier (or the charges) that it is of"
+    )]
+    OtherDecision,
     /// No subject in a decision.
     #[error("a decision needs at least one subject")]
     NoSubject,

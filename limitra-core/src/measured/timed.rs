@@ -11,6 +11,7 @@ use super::names;
 use crate::attempt::{Attempt, Outcome};
 use crate::error::StorageError;
 use crate::key::Key;
+use crate::refund::Refund;
 use crate::storage::{AnyStorage, Bounds, Storage};
 
 /// The histogram `limitra_storage_seconds` over any storage: how long it took to answer, to fail, or until nobody waited any
@@ -102,6 +103,13 @@ impl Storage for Timed {
         let answers = self.storage.decide_many(attempts).await;
         watch.end(answers.iter().any(Result::is_ok));
         answers
+    }
+
+    async fn give_back(&self, refund: &Refund<'_>) -> Result<bool, StorageError> {
+        let watch = self.watch();
+        let answer = self.storage.give_back(refund).await;
+        watch.end(answer.is_ok());
+        answer
     }
 
     async fn clear(&self, key: Key<'_>) -> Result<(), StorageError> {

@@ -57,6 +57,7 @@ use async_trait::async_trait;
 use crate::attempt::{Attempt, Outcome};
 use crate::error::{StorageError, StorageErrorKind};
 use crate::key::Key;
+use crate::refund::Refund;
 pub use bounds::Bounds;
 use memory::MemoryStorage;
 pub use options::StorageOptions;
@@ -87,6 +88,9 @@ pub use url::{Host, StorageUrl};
 ///     keep the server from answering others.
 /// 11. `decide_many` answers each attempt for itself, in their order; those on one key are decided in their order, and
 ///     what goes wrong with one is no error of another.
+/// 12. `give_back` undoes what is left of a charge, in one step for all rules of all subjects, and only in the window, log entry or part
+///     of a bucket that was charged, as their states after the charge name it; never more than is there. It charges and repairs
+///     nothing, and leaves no record longer than it was to stay. If it is lost, the charge stays.
 #[async_trait]
 pub trait Storage: fmt::Debug + Send + Sync + 'static {
     /// A short name for messages: `memory`, `redis`.
@@ -105,6 +109,18 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
             outcomes.push(self.decide(attempt).await);
         }
         outcomes
+    }
+
+    /// Undoes what is left of a charge; whether anything was. See promise 12.
+    ///
+    /// [`Refund::apply`] does it to records that were loaded.
+    ///
+    /// # Errors
+    /// [`StorageErrorKind::Unsupported`] if the storage cannot, as by default; [`StorageError`] if it is not known to have
+    /// happened.
+    async fn give_back(&self, refund: &Refund<'_>) -> Result<bool, StorageError> {
+        let _ = refund;
+        Err(StorageError::new(StorageErrorKind::Unsupported, self.name(), "give back"))
     }
 
     /// Removes the record of one key. See promise 7.

@@ -142,9 +142,11 @@ impl HttpLimiter {
                         return Asked::Known(Verdict::Passed(None));
                     }
                     let decision = found.decision();
-                    return Asked::Known(
-                        self.judged(Ok(decision), &[Pick::new(Chosen::Fixed(limiter), parts)]),
-                    );
+                    return Asked::Known(self.judged(
+                        Ok(decision),
+                        &[Pick::new(Chosen::Fixed(limiter), parts)],
+                        cost,
+                    ));
                 }
                 self.decide(smallvec![Pick::new(Chosen::Fixed(limiter), parts)], cost)
             }
@@ -238,12 +240,12 @@ impl HttpLimiter {
         let charges: Charges<'_> = picks.iter().map(|pick| pick.charge(cost)).collect();
         let pending = match charges.ask() {
             Ok((_, pending)) => pending,
-            Err(error) => return Asked::Known(self.judged(Err(error), &picks)),
+            Err(error) => return Asked::Known(self.judged(Err(error), &picks, cost)),
         };
         let running: Running<Answer> = match pending.now() {
             Ok(answer) => {
                 let answer = answer.map(|decision| decision.of_scopes(charges.scopes()));
-                return Asked::Known(self.judged(answer, &picks));
+                return Asked::Known(self.judged(answer, &picks, cost));
             }
             Err(running) => running,
         };
@@ -251,18 +253,18 @@ impl HttpLimiter {
         let (this, picks) = (self.clone(), self.kept(&picks));
         Asked::Pending(Box::pin(async move {
             let answer = running.await.map(|decision| decision.of_scopes(scopes));
-            this.judged_of(answer, picks)
+            this.judged_of(answer, picks, cost)
         }))
     }
 
-    fn judged(&self, answer: Answer, picks: &[Pick<'_>]) -> Verdict {
-        self.judged_of(answer, self.kept(picks))
+    fn judged(&self, answer: Answer, picks: &[Pick<'_>], cost: u64) -> Verdict {
+        self.judged_of(answer, self.kept(picks), cost)
     }
 
-    fn judged_of(&self, answer: Answer, picks: Charged) -> Verdict {
+    fn judged_of(&self, answer: Answer, picks: Charged, cost: u64) -> Verdict {
         match answer {
             Ok(decision) if decision.is_allowed() => {
-                Verdict::Passed(self.0.wants_decision().then(|| Box::new(Pass::new(decision, picks))))
+                Verdict::Passed(self.0.wants_decision().then(|| Box::new(Pass::new(decision, cost, picks))))
             }
             Ok(decision) => self.refused(Refusal::new(RefusalReason::Exceeded(decision)).of(picks)),
             Err(error) => self.refused(Refusal::new(RefusalReason::Undecided(error))),

@@ -6,7 +6,9 @@ use http::StatusCode;
 use smallvec::SmallVec;
 
 use super::key::Parts;
+use crate::charge::{Charge, give_back_all};
 use crate::decision::Decision;
+use crate::identifier::Identifier;
 use crate::limiter::RateLimiter;
 
 /// Whether an answered request is given back what it was charged.
@@ -53,6 +55,7 @@ impl Answered {
 #[derive(Debug)]
 pub(crate) struct Pass {
     pub(crate) decision: Decision,
+    cost: u64,
     /// By whom it was counted and for whom; without the parts where nothing is ever given back.
     pub(crate) charged: Charged,
 }
@@ -61,11 +64,17 @@ pub(crate) struct Pass {
 pub(crate) type Charged = SmallVec<[(RateLimiter, Parts<'static>); 1]>;
 
 impl Pass {
-    pub(crate) const fn new(decision: Decision, charged: Charged) -> Self {
-        Self { decision, charged }
+    pub(crate) const fn new(decision: Decision, cost: u64, charged: Charged) -> Self {
+        Self { decision, cost, charged }
     }
 
     /// Gives back what it was charged. Where that fails, the charge stays.
-    #[allow(clippy::unused_async)]
-    pub(crate) async fn give_back(self: Box<Self>) {}
+    pub(crate) async fn give_back(self: Box<Self>) {
+        let charges = self.charged.iter().map(|(limiter, parts)| {
+            Charge::of_parts(limiter, parts.iter().map(Identifier::from)).cost(self.cost)
+        });
+        if let Err(error) = give_back_all(charges, self.decision).await {
+            tracing::debug!(target: "limitra", %error, "a charge was not given back");
+        }
+    }
 }

@@ -18,6 +18,7 @@ use super::{AnyStorage, Bounds, Storage};
 use crate::attempt::{Attempt, Outcome};
 use crate::error::{StorageError, StorageErrorKind};
 use crate::key::Key;
+use crate::refund::Refund;
 
 pub use builder::DenyCacheBuilder;
 use layer::{Layer, Passing};
@@ -128,6 +129,12 @@ impl Storage for DenyCache {
             }
         };
         asked.into_iter().map(answer).collect()
+    }
+
+    async fn give_back(&self, refund: &Refund<'_>) -> Result<bool, StorageError> {
+        let _removals: Vec<_> =
+            refund.subjects.iter().map(|subject| self.layer.removal(Some(subject.key))).collect();
+        self.layer.storage().give_back(refund).await
     }
 
     async fn clear(&self, key: Key<'_>) -> Result<(), StorageError> {

@@ -17,6 +17,7 @@ use super::{AnyStorage, Bounds, Storage, StorageOptions, StorageUrl};
 use crate::attempt::{Attempt, Outcome};
 use crate::error::{ConfigurationError, StorageError};
 use crate::key::Key;
+use crate::refund::Refund;
 
 pub use builder::EtcdStorageBuilder;
 
@@ -77,6 +78,10 @@ impl Storage for EtcdStorage {
 
     async fn decide_many(&self, attempts: &[Attempt<'_>]) -> Vec<Result<Outcome, StorageError>> {
         self.0.decide_many(attempts).await
+    }
+
+    async fn give_back(&self, refund: &Refund<'_>) -> Result<bool, StorageError> {
+        self.0.give_back(refund).await
     }
 
     async fn clear(&self, key: Key<'_>) -> Result<(), StorageError> {

@@ -15,6 +15,7 @@ use crate::error::{ConfigurationError, StorageError, StorageErrorKind};
 use crate::key::Key;
 use crate::measured;
 use crate::outage::{Event, Telemetry};
+use crate::refund::Refund;
 use crate::storage::{AnyStorage, Bounds, Storage};
 use crate::time::Micros;
 
@@ -243,6 +244,13 @@ impl Storage for CircuitBreaker {
             answers.iter().all(is_silent).then(|| answers.iter().find_map(|answer| answer.as_ref().err()));
         passing.end(silence.flatten());
         answers
+    }
+
+    async fn give_back(&self, refund: &Refund<'_>) -> Result<bool, StorageError> {
+        let passing = self.enter("give back")?;
+        let answer = self.shared.storage.give_back(refund).await;
+        passing.end(answer.as_ref().err());
+        answer
     }
 
     async fn clear(&self, key: Key<'_>) -> Result<(), StorageError> {

@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use crate::attempt::{Attempt, Outcome};
 use crate::error::{ConfigurationError, StorageError, StorageErrorKind};
 use crate::key::Key;
+use crate::refund::Refund;
 use crate::storage::{AnyStorage, Bounds, Storage, timers};
 
 /// A deadline over any storage: a decision that has no answer by then, connecting included, is a
@@ -97,6 +98,10 @@ impl Storage for Deadline {
             Ok(answers) => answers,
             Err(error) => attempts.iter().map(|_| Err(error.clone())).collect(),
         }
+    }
+
+    async fn give_back(&self, refund: &Refund<'_>) -> Result<bool, StorageError> {
+        self.within("give back", self.storage.give_back(refund)).await?
     }
 
     async fn clear(&self, key: Key<'_>) -> Result<(), StorageError> {

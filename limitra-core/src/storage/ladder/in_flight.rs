@@ -11,6 +11,7 @@ use crate::error::{ConfigurationError, StorageError, StorageErrorKind};
 use crate::key::Key;
 use crate::measured::{self, InFlightGauge};
 use crate::outage::{Event, Telemetry};
+use crate::refund::Refund;
 use crate::storage::{AnyStorage, Bounds, Storage};
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
@@ -171,6 +172,11 @@ impl Storage for InFlight {
         });
         answers.extend(refused(attempts.len() - asked.len()));
         answers
+    }
+
+    async fn give_back(&self, refund: &Refund<'_>) -> Result<bool, StorageError> {
+        let _room = self.enter(1, "give back")?;
+        self.storage.give_back(refund).await
     }
 
     async fn clear(&self, key: Key<'_>) -> Result<(), StorageError> {

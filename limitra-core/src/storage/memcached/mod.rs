@@ -20,6 +20,7 @@ use super::{AnyStorage, Bounds, Storage, StorageOptions, StorageUrl};
 use crate::attempt::{Attempt, Outcome};
 use crate::error::{ConfigurationError, StorageError};
 use crate::key::Key;
+use crate::refund::Refund;
 pub use builder::MemcachedStorageBuilder;
 
 /// Its name in messages.
@@ -84,6 +85,10 @@ impl Storage for MemcachedStorage {
 
     async fn decide_many(&self, attempts: &[Attempt<'_>]) -> Vec<Result<Outcome, StorageError>> {
         self.storage.decide_many(attempts).await
+    }
+
+    async fn give_back(&self, refund: &Refund<'_>) -> Result<bool, StorageError> {
+        self.storage.give_back(refund).await
     }
 
     async fn clear(&self, key: Key<'_>) -> Result<(), StorageError> {

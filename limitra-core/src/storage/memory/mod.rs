@@ -23,6 +23,7 @@ use crate::error::{ConfigurationError, StorageError, StorageErrorKind};
 use crate::identifier::Identifier;
 use crate::key::{Key, KeySpace, Short};
 use crate::record::{Record, Steps};
+use crate::refund::Refund;
 use crate::rule::Rule;
 use crate::state::State;
 use crate::storage::Storage;
@@ -299,6 +300,26 @@ impl MemoryStorage {
     /// Decides several, in their order.
     pub(crate) fn decide_many_now(&self, attempts: &[Attempt<'_>]) -> Vec<Result<Outcome, StorageError>> {
         attempts.iter().map(|attempt| self.decide_now(attempt)).collect()
+    }
+
+    /// Undoes what is left of a charge; whether anything was. What stood in a word is a record from then on: arrivals in a slot only
+    /// grow.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn give_back_now(&self, refund: &Refund<'_>) -> bool {
+        let fingerprints: SmallVec<[Fingerprint; 4]> =
+            refund.subjects.iter().map(|subject| self.fingerprint(subject.key)).collect();
+        let mut shards = self.locked_in_order(&fingerprints);
+        let now = self.instant(refund.clock);
+        let mut is_changed = false;
+        for ((subject, receipts), fingerprint) in refund.parts().zip(&fingerprints) {
+            let index = self.shard_index(*fingerprint);
+            if let Some((_, shard)) = shards.iter_mut().find(|(at, _)| *at == index) {
+                is_changed |=
+                    shard.give_back(*fingerprint, |record| subject.give_back(record, receipts, now));
+            }
+        }
+        is_changed
     }
 
     pub(crate) fn clear_now(&self, key: Key<'_>) {
@@ -600,6 +621,10 @@ impl Storage for MemoryStorage {
 
     async fn decide_many(&self, attempts: &[Attempt<'_>]) -> Vec<Result<Outcome, StorageError>> {
         self.decide_many_now(attempts)
+    }
+
+    async fn give_back(&self, refund: &Refund<'_>) -> Result<bool, StorageError> {
+        Ok(self.give_back_now(refund))
     }
 
     async fn clear(&self, key: Key<'_>) -> Result<(), StorageError> {

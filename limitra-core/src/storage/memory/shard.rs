@@ -172,6 +172,26 @@ impl Locked<'_> {
         }
     }
 
+    /// Undoes what is left of a charge in a key's record; whether anything was. A record that holds nothing then is forgotten.
+    pub(super) fn give_back(
+        &mut self,
+        fingerprint: Fingerprint,
+        undo: impl FnOnce(&mut Record) -> bool,
+    ) -> bool {
+        self.promote(fingerprint);
+        let Some(record) = self.find_mut(fingerprint) else {
+            return false;
+        };
+        let is_changed = undo(record);
+        if record.until() == Micros::ZERO {
+            self.remove(fingerprint);
+        } else if is_changed {
+            // It may be less exceeded than the order of eviction knows.
+            self.kept.queue.join(fingerprint);
+        }
+        is_changed
+    }
+
     pub(super) fn reset(&mut self) -> usize {
         let count = self.len();
         self.table.clear();

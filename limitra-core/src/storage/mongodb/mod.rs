@@ -17,6 +17,7 @@ use async_trait::async_trait;
 use crate::attempt::{Attempt, Outcome};
 use crate::error::{ConfigurationError, StorageError};
 use crate::key::Key;
+use crate::refund::Refund;
 use crate::storage::connections::Connections;
 use crate::storage::key_prefix::KeyPrefix;
 use crate::storage::register::RegisterStorage;
@@ -126,6 +127,10 @@ impl Storage for MongoDbStorage {
 
     async fn decide_many(&self, attempts: &[Attempt<'_>]) -> Vec<Result<Outcome, StorageError>> {
         self.inner.decide_many(attempts).await
+    }
+
+    async fn give_back(&self, refund: &Refund<'_>) -> Result<bool, StorageError> {
+        self.inner.give_back(refund).await
     }
 
     async fn clear(&self, key: Key<'_>) -> Result<(), StorageError> {

@@ -21,6 +21,7 @@ use super::{AnyStorage, Bounds, Storage, StorageOptions, StorageUrl};
 use crate::attempt::{Attempt, Outcome};
 use crate::error::{ConfigurationError, StorageError};
 use crate::key::Key;
+use crate::refund::Refund;
 pub use builder::PostgresStorageBuilder;
 use table::Table;
 
@@ -125,6 +126,10 @@ impl Storage for PostgresStorage {
 
     async fn decide_many(&self, attempts: &[Attempt<'_>]) -> Vec<Result<Outcome, StorageError>> {
         self.storage.decide_many(attempts).await
+    }
+
+    async fn give_back(&self, refund: &Refund<'_>) -> Result<bool, StorageError> {
+        self.storage.give_back(refund).await
     }
 
     async fn clear(&self, key: Key<'_>) -> Result<(), StorageError> {

@@ -7,6 +7,7 @@ use super::command::{Form, answer_bytes};
 use super::queue::BATCH;
 use super::scripts::{self, Script};
 use crate::attempt::{Attempt, Mode, Subject};
+use crate::state::State;
 use crate::storage::key_prefix::KeyPrefix;
 use crate::time::Clock;
 
@@ -128,6 +129,29 @@ pub(super) fn asked(subject: &Subject<'_>, mode: Mode) -> Asked {
             increment.fraction,
             depth.micros,
             depth.fraction,
+        ] {
+            push(&mut bytes, number);
+        }
+    }
+    bytes
+}
+
+/// What is given back to a subject; see `give_back.lua`.
+pub(super) fn returned(subject: &Subject<'_>, receipts: &[State]) -> Asked {
+    let mut bytes = Asked::new();
+    push(&mut bytes, subject.cost);
+    for (rule, receipt) in subject.rules.iter().zip(receipts) {
+        let increment = rule.increment(subject.cost);
+        bytes.push(rule.algorithm().number());
+        for number in [
+            rule.window().get(),
+            rule.amount(),
+            increment.micros,
+            increment.fraction,
+            receipt.until.get(),
+            receipt.a,
+            receipt.b,
+            receipt.c,
         ] {
             push(&mut bytes, number);
         }

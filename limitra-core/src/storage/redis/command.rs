@@ -2,9 +2,10 @@
 
 use ::redis::{Cmd, Value};
 
-use super::ask::{asked, push_clock};
+use super::ask::{asked, push_clock, returned};
 use super::scripts::{self, Script};
 use crate::attempt::{Attempt, Outcome, RuleOutcome};
+use crate::refund::Refund;
 use crate::state::State;
 use crate::storage::key_prefix::KeyPrefix;
 use crate::time::Micros;
@@ -50,6 +51,29 @@ pub(super) fn decide(prefix: &KeyPrefix, attempt: &Attempt<'_>, form: Form) -> C
         command.arg(asked(subject, attempt.mode).as_slice());
     }
     command
+}
+
+/// The command that gives back: see `give_back.lua` for its arguments.
+pub(super) fn give_back(prefix: &KeyPrefix, refund: &Refund<'_>, form: Form) -> Cmd {
+    let mut command = form.of(scripts::for_refunds());
+    command.arg(refund.subjects.len());
+    for subject in refund.subjects {
+        command.arg(prefix.full(subject.key).as_ref());
+    }
+    push_clock(&mut command, refund.clock);
+    for (subject, receipts) in refund.parts() {
+        command.arg(returned(subject, receipts).as_slice());
+    }
+    command
+}
+
+/// Reads the answer to that: whether anything was given back.
+pub(super) fn is_returned(answer: &Value) -> Option<bool> {
+    match answer {
+        Value::Int(0) => Some(false),
+        Value::Int(1) => Some(true),
+        _ => None,
+    }
 }
 
 /// The command that removes a record.

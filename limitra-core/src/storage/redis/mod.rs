@@ -30,6 +30,7 @@ use async_trait::async_trait;
 use crate::attempt::{Attempt, Outcome};
 use crate::error::{ConfigurationError, StorageError, StorageErrorKind};
 use crate::key::Key;
+use crate::refund::Refund;
 use crate::storage::key_prefix::KeyPrefix;
 use crate::storage::{AnyStorage, Bounds, Storage, StorageOptions, StorageUrl};
 use crate::time::Clock;
@@ -180,6 +181,12 @@ impl Storage for Inner {
         outcomes
     }
 
+    async fn give_back(&self, refund: &Refund<'_>) -> Result<bool, StorageError> {
+        let answer = self.server.run(&|form| command::give_back(&self.key_prefix, refund, form)).await;
+        let malformed = || StorageError::new(StorageErrorKind::Malformed, self.name, "give back");
+        command::is_returned(&answer.map_err(self.failed("give back"))?).ok_or_else(malformed)
+    }
+
     async fn clear(&self, key: Key<'_>) -> Result<(), StorageError> {
         let command = command::clear(&self.key_prefix.full(key));
         self.server.ask(&command).await.map(drop).map_err(self.failed("clear"))
@@ -225,6 +232,10 @@ macro_rules! delegate_storage {
 
             async fn decide_many(&self, attempts: &[Attempt<'_>]) -> Vec<Result<Outcome, StorageError>> {
                 self.inner.decide_many(attempts).await
+            }
+
+            async fn give_back(&self, refund: &Refund<'_>) -> Result<bool, StorageError> {
+                self.inner.give_back(refund).await
             }
 
             async fn clear(&self, key: Key<'_>) -> Result<(), StorageError> {

@@ -31,6 +31,7 @@ struct Scripts {
     alone: Vec<Script>,
     each: Script,
     atomic: Script,
+    give_back: Script,
 }
 
 static SCRIPTS: Lazy<Scripts> = Lazy::new(|| {
@@ -39,6 +40,7 @@ static SCRIPTS: Lazy<Scripts> = Lazy::new(|| {
         alone: Algorithm::ALL.iter().map(|algorithm| each(&[*algorithm])).collect(),
         each: each(Algorithm::ALL),
         atomic: compose(Algorithm::ALL, include_str!("script/atomic.lua")),
+        give_back: compose(&[], include_str!("script/give_back.lua")),
     }
 });
 
@@ -57,6 +59,11 @@ pub(super) fn for_subjects(subjects: &[Subject<'_>]) -> &'static Script {
 /// The script for subjects that are decided each for itself.
 pub(super) fn for_each() -> &'static Script {
     &SCRIPTS.each
+}
+
+/// The script that gives back.
+pub(super) fn for_refunds() -> &'static Script {
+    &SCRIPTS.give_back
 }
 
 /// The prelude, the twins, and what is done with them.

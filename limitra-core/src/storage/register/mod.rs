@@ -12,10 +12,11 @@ use async_trait::async_trait;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use smallvec::SmallVec;
 
-use crate::attempt::{Attempt, Decided, Mode, Outcome};
+use crate::attempt::{Attempt, Mode, Outcome};
 use crate::error::{ConcurrentUpdateError, ConfigurationError, StorageError, StorageErrorKind};
 use crate::key::Key;
 use crate::record::Record;
+use crate::refund::Refund;
 use crate::storage::pause::Pause;
 use crate::storage::{AnyStorage, Bounds, Storage};
 use crate::time::{Clock, Micros};
@@ -183,6 +184,13 @@ struct Loaded {
     versions: SmallVec<[Option<u64>; 1]>,
 }
 
+/// What is made of them.
+struct Changes<T> {
+    /// For each record whether it has to be written.
+    changed: SmallVec<[bool; 1]>,
+    found: T,
+}
+
 struct Inner {
     register: Box<dyn Register>,
     lanes: Lanes,
@@ -239,7 +247,11 @@ impl RegisterStorage {
             Mode::Hit => Some(self.inner.lanes.turns(keys, self.name()).await?),
             Mode::Peek => None,
         };
-        let decided = self.decide_now(attempt, keys).await;
+        let decide = |records: &mut [Record], now| {
+            let decided = attempt.decide(records, now)?;
+            Ok(Changes { changed: decided.changed, found: decided.outcome })
+        };
+        let decided = self.change(keys, attempt.clock, "decide", decide).await;
         if let (Err(error), Some(turns)) = (&decided, &turns)
             && is_without_answer(error)
         {
@@ -248,7 +260,29 @@ impl RegisterStorage {
         decided
     }
 
-    async fn decide_now(&self, attempt: &Attempt<'_>, keys: &[Key<'_>]) -> Result<Outcome, StorageError> {
+    async fn give_back_queued(&self, refund: &Refund<'_>, keys: &[Key<'_>]) -> Result<bool, StorageError> {
+        let turns = self.inner.lanes.turns(keys, self.name()).await?;
+        let undo = |records: &mut [Record], now| {
+            let changed = refund.apply(records, now);
+            let found = changed.contains(&true);
+            Ok(Changes { changed, found })
+        };
+        let returned = self.change(keys, refund.clock, "give back", undo).await;
+        if returned.as_ref().is_err_and(is_without_answer) {
+            turns.fail();
+        }
+        returned
+    }
+
+    /// Loads the records, changes them and swaps them, until nobody was faster.
+    async fn change<T>(
+        &self,
+        keys: &[Key<'_>],
+        clock: Clock,
+        operation: &'static str,
+        work: impl Fn(&mut [Record], Micros) -> Result<Changes<T>, StorageErrorKind>,
+    ) -> Result<T, StorageError> {
+        let error = |kind| StorageError::new(kind, self.name(), operation);
         let next = |seed: &Arc<AtomicU64>| seed.fetch_add(1, Ordering::Relaxed);
         let mut pause = Pause::seeded(self.seed.as_ref().map(next));
         for earlier in 0..self.max_retries {
@@ -256,56 +290,46 @@ impl RegisterStorage {
                 pause.wait().await;
             }
             let snapshot = self.inner.register.load(keys).await?;
-            let Loaded { mut records, versions } = self.read(snapshot.values, keys.len())?;
-            let now = match (attempt.clock, snapshot.now) {
+            let read = read(snapshot.values, keys.len());
+            let Loaded { mut records, versions } = read.map_err(error)?;
+            let now = match (clock, snapshot.now) {
                 (Clock::At(instant), _) | (Clock::Storage, Some(instant)) => instant,
                 (Clock::Storage, None) => Micros::from_system_time(SystemTime::now()),
             };
-            let decided = attempt.decide(&mut records, now).map_err(|kind| self.error(kind))?;
-            if self.keep(&decided, &records, &versions, keys).await? {
-                return Ok(decided.outcome);
+            let Changes { changed, found } = work(&mut records, now).map_err(error)?;
+            let to_keep = records.iter().zip(&versions).zip(keys).zip(&changed);
+            let to_keep = to_keep.filter(|(_, changed)| **changed);
+            let to_keep: SmallVec<[_; 1]> =
+                to_keep.map(|(((record, version), key), _)| (record, *version, *key)).collect();
+            if self.keep(&to_keep, now, operation).await? {
+                return Ok(found);
             }
         }
         let key = keys.first().map(|key| key.text().into_owned()).unwrap_or_default();
         let contention = ConcurrentUpdateError { key, attempts: self.max_retries };
-        Err(self.error(StorageErrorKind::ConcurrentUpdate).with_source(contention))
-    }
-
-    fn read(&self, values: Vec<Option<Stored>>, count: usize) -> Result<Loaded, StorageError> {
-        if values.len() != count {
-            return Err(self.error(StorageErrorKind::Malformed));
-        }
-        let mut loaded = Loaded::default();
-        for value in values {
-            loaded.versions.push(value.as_ref().map(|stored| stored.version));
-            let record = value.map_or(Ok(Record::default()), |stored| Record::from_bytes(&stored.bytes));
-            loaded.records.push(record.map_err(|kind| self.error(kind))?);
-        }
-        Ok(loaded)
+        Err(error(StorageErrorKind::ConcurrentUpdate).with_source(contention))
     }
 
     /// Swaps what changed; whether nobody else was faster.
     async fn keep(
         &self,
-        decided: &Decided,
-        records: &[Record],
-        versions: &[Option<u64>],
-        keys: &[Key<'_>],
+        changed: &[(&Record, Option<u64>, Key<'_>)],
+        now: Micros,
+        operation: &'static str,
     ) -> Result<bool, StorageError> {
-        let all = || records.iter().zip(versions).zip(keys).zip(&decided.changed);
-        let changed = || all().filter(|(_, changed)| **changed).map(|(places, _)| places);
-        let bytes: SmallVec<[Vec<u8>; 1]> = changed().map(|((record, _), _)| record.to_bytes()).collect();
+        let bytes: SmallVec<[Vec<u8>; 1]> = changed.iter().map(|(record, ..)| record.to_bytes()).collect();
         if bytes.is_empty() {
             return Ok(true);
         }
         let most = self.inner.register.bounds().record_bytes;
         if bytes.iter().any(|bytes| bytes.len() > most) {
-            return Err(self.error(StorageErrorKind::Full));
+            return Err(StorageError::new(StorageErrorKind::Full, self.name(), operation));
         }
-        let swaps: SmallVec<[Swap<'_>; 1]> = changed()
+        let swaps: SmallVec<[Swap<'_>; 1]> = changed
+            .iter()
             .zip(&bytes)
-            .map(|(((record, expected), key), bytes)| {
-                let left = record.until().minus(decided.outcome.now).to_duration();
+            .map(|((record, expected, key), bytes)| {
+                let left = record.until().minus(now).to_duration();
                 Swap { key: *key, expected: *expected, bytes, keep: left + MARGIN }
             })
             .collect();
@@ -349,6 +373,14 @@ impl Storage for RegisterStorage {
         outcomes
     }
 
+    async fn give_back(&self, refund: &Refund<'_>) -> Result<bool, StorageError> {
+        let keys: SmallVec<[Key<'_>; 1]> = refund.subjects.iter().map(|subject| subject.key).collect();
+        if keys.len() > self.bounds().subjects {
+            return Err(StorageError::new(StorageErrorKind::Unsupported, self.name(), "give back"));
+        }
+        self.give_back_queued(refund, &keys).await
+    }
+
     async fn clear(&self, key: Key<'_>) -> Result<(), StorageError> {
         self.inner.register.delete(key).await
     }
@@ -389,6 +421,18 @@ impl From<&RegisterStorage> for AnyStorage {
     fn from(storage: &RegisterStorage) -> Self {
         storage.clone().into()
     }
+}
+
+fn read(values: Vec<Option<Stored>>, count: usize) -> Result<Loaded, StorageErrorKind> {
+    if values.len() != count {
+        return Err(StorageErrorKind::Malformed);
+    }
+    let mut loaded = Loaded::default();
+    for value in values {
+        loaded.versions.push(value.as_ref().map(|stored| stored.version));
+        loaded.records.push(value.map_or(Ok(Record::default()), |stored| Record::from_bytes(&stored.bytes))?);
+    }
+    Ok(loaded)
 }
 
 /// Whether nobody knows more after this failure than before it.

@@ -19,6 +19,7 @@ use crate::error::{ConfigurationError, StorageError, StorageErrorKind};
 use crate::key::Key;
 use crate::measured;
 use crate::outage::{Event, Telemetry};
+use crate::refund::Refund;
 use crate::storage::{AnyStorage, Bounds, Storage};
 use owed::Owed;
 use untold::Untold;
@@ -239,6 +240,12 @@ impl Storage for LocalShare {
             });
         }
         decided
+    }
+
+    /// What the share decided is not charged to the storage, so there is nothing to be given back there; what the storage charged it
+    /// alone knows.
+    async fn give_back(&self, refund: &Refund<'_>) -> Result<bool, StorageError> {
+        self.shared.storage.give_back(refund).await
     }
 
     async fn clear(&self, key: Key<'_>) -> Result<(), StorageError> {

@@ -27,6 +27,7 @@ use super::sweep;
 use crate::attempt::{Attempt, Outcome};
 use crate::error::{ConfigurationError, StorageError, StorageErrorKind};
 use crate::key::Key;
+use crate::refund::Refund;
 use crate::storage::connections::{Connected, Connections};
 use crate::storage::key_prefix::KeyPrefix;
 use crate::storage::pause::Pause;
@@ -220,6 +221,14 @@ impl Storage for Inner {
     /// One command for up to 128 attempts of one subject each in a slot, those of different slots at once.
     async fn decide_many(&self, attempts: &[Attempt<'_>]) -> Vec<Result<Outcome, StorageError>> {
         self.decide_by_slot(attempts).await
+    }
+
+    async fn give_back(&self, refund: &Refund<'_>) -> Result<bool, StorageError> {
+        let malformed = || StorageError::new(StorageErrorKind::Malformed, NAME, "give back");
+        let first = refund.subjects.first().ok_or_else(malformed)?;
+        let words = |form| command::give_back(&self.key_prefix, refund, form);
+        let answer = self.run(&self.key_prefix.full(first.key), &words, "give back").await?;
+        command::is_returned(&answer).ok_or_else(malformed)
     }
 
     async fn clear(&self, key: Key<'_>) -> Result<(), StorageError> {

@@ -1,0 +1,173 @@
+-- Undoes what is left of charges, in one step for all records; 1 if anything was, else 0.
+--
+-- KEYS and the instant: see prelude.lua. For each record then the cost (7 bytes), and for each rule its algorithm (1 byte), window,
+-- amount, the increment of that cost and its fraction, and the receipt: the state after the charge, till, a, b and c (7 bytes each).
+local attempt
+--> general.lua
+local ASKED, RULE = 7, 57
+
+-- Twins of each algorithm's give_back: what to keep of an entry, or nothing where nothing of the charge is left. A till of 0: nothing at all.
+local function less(entry, cost)
+  local count = math.max(entry.a - cost, 0)
+  if count == entry.a then
+    return
+  elseif count == 0 then
+    return 0, 0, 0, 0
+  end
+  return entry.till, count, entry.b, entry.c
+end
+
+-- Whether a window is open, and not one from the far future.
+local function is_open(entry)
+  return entry.till > now and entry.till - 2 * entry.window <= now
+end
+
+local function fixed_window(entry, rule, cost)
+  if entry.till == rule.till and is_open(entry) then
+    return less(entry, cost)
+  end
+end
+
+local function elastic_expiry(entry, rule, cost)
+  if now < rule.till and is_open(entry) then
+    return less(entry, cost)
+  end
+end
+
+local function sliding_window(entry, rule, cost)
+  local window, till, a, b = entry.window, entry.till, entry.a, entry.b
+  local this = now - math.fmod(now, window)
+  if till <= this or rule.till <= this or till - 2 * window > now + window then
+    return
+  elseif till == rule.till then
+    b = math.max(b - cost, 0)
+  elseif till == rule.till + window then
+    a = math.max(a - cost, 0)
+  end
+  if a == entry.a and b == entry.b then
+    return
+  elseif a == 0 and b == 0 then
+    return 0, 0, 0, 0
+  end
+  return till, a, b, entry.c
+end
+
+local function bucket(entry, rule)
+  if entry.c > now + entry.window or entry.b ~= rule.amount or rule.b ~= rule.amount then
+    return
+  end
+  local at = math.max(now, entry.c)
+  local function ahead(till, a)
+    if till > at or (till == at and a > 0) then
+      return till - at, a
+    end
+  end
+  local micros, fraction = ahead(entry.till, entry.a)
+  local left, left_fraction = ahead(rule.till, rule.a)
+  if not micros or not left then
+    return
+  end
+  if left > rule.increment or (left == rule.increment and left_fraction > rule.increment_fraction) then
+    left, left_fraction = rule.increment, rule.increment_fraction
+  end
+  if micros < left or (micros == left and fraction <= left_fraction) then
+    return 0, 0, 0, 0
+  end
+  micros, fraction = micros - left, fraction - left_fraction
+  if fraction < 0 then
+    micros, fraction = micros - 1, fraction + rule.amount
+  end
+  return at + micros, fraction, entry.b, entry.c
+end
+
+-- Twin of log.rs: the log is written anew, full and from its start.
+local function moving_window(record, entry, rule, cost)
+  local window, instant, newest = entry.window, rule.till - entry.window, entry.till - entry.window
+  if entry.slots == 0 or newest > now + window or rule.till <= math.max(now, newest) then
+    return
+  end
+  local bytes, list, place = log_bytes(record, entry), {}, nil
+  for index = 0, entry.slots - 1 do
+    local at, before = slot(record, entry, index)
+    if at >= 0 then
+      table.insert(list, {at = at, before = before})
+      if at == instant then
+        place = #list
+      end
+    end
+  end
+  local run = place and list[place]
+  if not run then
+    return
+  end
+  local following = list[place + 1]
+  local units = difference(following and following.before or entry.a, run.before)
+  local taken = math.min(cost, units)
+  if taken == 0 then
+    return
+  end
+  for index = place + 1, #list do
+    list[index].before = difference(list[index].before, taken)
+  end
+  local total = difference(entry.a, taken)
+  if taken == units then
+    table.remove(list, place)
+  end
+  local pieces = {}
+  for index, kept in ipairs(list) do
+    pieces[index] = struct.pack('<I8I8', kept.at + 1, kept.before)
+  end
+  entry.bytes, entry.slots, entry.next = table.concat(pieces), #list, 0
+  record.is_reshaped = true
+  return #list > 0 and list[#list].at + window or 0, total, 0, entry.c
+end
+
+local undo = {
+  sliding_window, fixed_window, fixed_window, elastic_expiry, moving_window, bucket, bucket, bucket
+}
+
+local records, is_changed = {}, false
+for index, key in ipairs(KEYS) do
+  local record, mistake = load(key)
+  if mistake then
+    return mistake
+  end
+  local ask = ARGV[index + 1]
+  local cost = struct.unpack('<I7', ask)
+  for position = ASKED + 1, #ask, RULE do
+    local rule = {}
+    rule.algorithm, rule.window, rule.amount, rule.increment, rule.increment_fraction, rule.till, rule.a, rule.b, rule.c =
+      struct.unpack('<BI7I7I7I7I7I7I7I7', ask, position)
+    local entry = entry_of(record, rule)
+    if entry then
+      local till, a, b, c
+      if rule.algorithm == 5 then
+        till, a, b, c = moving_window(record, entry, rule, cost)
+      else
+        till, a, b, c = undo[rule.algorithm](entry, rule, cost)
+      end
+      if till then
+        entry.till, entry.a, entry.b, entry.c = till, a, b, c
+        record.is_changed, record.is_reshaped, is_changed = true, true, true
+      end
+    end
+  end
+  records[index] = record
+end
+for _, record in ipairs(records) do
+  if record.is_changed then
+    local kept = {}
+    for _, entry in ipairs(record.entries) do
+      if entry.till > 0 then
+        table.insert(kept, entry)
+      end
+    end
+    record.entries = kept
+    if #kept > 0 then
+      commit(record)
+    else
+      redis.call('DEL', record.key)
+    end
+  end
+end
+return is_changed and 1 or 0
