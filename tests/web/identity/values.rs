@@ -24,7 +24,7 @@ fn headers_that_contradict_each_other_name_nobody() {
 #[test]
 fn a_header_of_any_length_has_a_bounded_key_of_its_own() {
     let limiter =
-        RateLimiter::builder().requests(1).window(60).storage(&MemoryStorage::new()).build().unwrap();
+        RateLimiter::builder().requests(1).window(60).storage(MemoryStorage::new()).build().unwrap();
     let key = key::header("x-api-key").unwrap();
     let of = |text: String| {
         let found = parts(&key, &with(&[("x-api-key", &text)])).unwrap();
