@@ -27,7 +27,7 @@ use crate::straight::Straight;
 
 /// A limiter of any algorithm over any storage, with one or several limits. Clones share it.
 ///
-/// Every method takes `&self`, and an identifier: a string, bytes or an integer. On memory a
+/// Every method takes `&self`, and an identifier: a string, bytes, an integer or an IP address. On memory a
 /// decision is taken at once and never yields; on Redis it is one round trip.
 ///
 /// ```

@@ -40,6 +40,10 @@ mod observability {}
 #[doc = include_str!("../../docs/outages.md")]
 mod outages {}
 
+#[cfg(feature = "web")]
+#[doc = include_str!("../../docs/proxies.md")]
+mod proxies {}
+
 #[doc = include_str!("../../docs/quickstart.md")]
 mod quickstart {}
 
