@@ -3,6 +3,7 @@
 
 mod breaker;
 mod deadline;
+mod give_back;
 mod in_flight;
 mod local_share;
 mod policies;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use limitra::{
     Algorithm, Attempt, Error, Key, Limit, MemoryStorage, Mode, Outcome, RateLimiter, RateLimiterBuilder,
-    Storage, StorageError, StorageErrorKind,
+    Refund, Storage, StorageError, StorageErrorKind,
 };
 
 /// Longer than any test.
@@ -87,6 +87,21 @@ impl Storage for Shaky {
                 Err(error(StorageErrorKind::Timeout))
             }
             Mood::Works | Mood::HangsOnHits | Mood::ForgetsAnswersToHits => self.memory.decide(attempt).await,
+        }
+    }
+
+    async fn give_back(&self, refund: &Refund<'_>) -> Result<bool, StorageError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let error = |kind| StorageError::new(kind, "shaky", "give back");
+        match self.mood() {
+            Mood::Hangs | Mood::HangsOnHits => std::future::pending().await,
+            Mood::Fails(kind) => Err(error(kind)),
+            Mood::Answers(kind) => Err(error(kind).answered()),
+            Mood::ForgetsAnswers | Mood::ForgetsAnswersToHits => {
+                self.memory.give_back(refund).await?;
+                Err(error(StorageErrorKind::Timeout))
+            }
+            Mood::Works => self.memory.give_back(refund).await,
         }
     }
 
