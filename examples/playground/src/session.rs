@@ -173,17 +173,17 @@ mod tests {
     use super::*;
 
     async fn session(algorithm: Algorithm) -> Session {
-        let pane = json!({ "algorithm": algorithm.name(), "limit": "10/minute; 40 per 5 minutes", "burst": null, "together": false });
+        let pane = json!({ "algorithm": algorithm.name(), "limit": "10/minute; 20 per 3 minutes", "burst": null, "together": false });
         let setting = json!({ "panes": [pane, pane], "clients": 2, "cost": 1 });
         Session::new(&serde_json::from_value(setting).expect("a setting")).await.expect("all right")
     }
 
-    /// What has come of ten minutes of this traffic, taken in steps of so many microseconds.
+    /// What has come of five minutes of this traffic, taken in steps of so many microseconds.
     async fn outcome(algorithm: Algorithm, traffic: Traffic, step: u64) -> Value {
         let mut session = session(algorithm).await;
         let mut marks = [0, 0];
         loop {
-            let advance = step.min(600 * SECOND - session.now);
+            let advance = step.min(300 * SECOND - session.now);
             let frame = session.step(&Step { traffic, at_once: 0, advance }).await.expect("memory decides");
             for (sum, pane) in marks.iter_mut().zip(&frame.panes) {
                 *sum += pane.seen.marks.iter().map(|mark| mark.allowed + mark.refused).sum::<u64>();
@@ -203,7 +203,7 @@ mod tests {
                 Traffic::Bursts { size: 8, seconds: 25 },
                 Traffic::Boundary { size: 10 },
             ] {
-                let whole = outcome(*algorithm, traffic, 600 * SECOND).await;
+                let whole = outcome(*algorithm, traffic, 300 * SECOND).await;
                 for step in [7_777_777, 60 * SECOND] {
                     assert_eq!(outcome(*algorithm, traffic, step).await, whole, "{algorithm}: {traffic:?}");
                 }
