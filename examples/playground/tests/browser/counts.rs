@@ -101,6 +101,8 @@ fn the_headers_are_those_of_the_last_response() {
     let allowed = stage.evaluate(&tab, headers);
     assert_eq!(allowed["HTTP/1.1"], "200 OK");
     assert_eq!(allowed["Retry-After:"], "not sent");
+    assert_eq!(allowed["X-RateLimit-Remaining:"], "1");
+    assert!(allowed["RateLimit:"].as_str().unwrap().contains("\"client-3600s\";r=4"), "{allowed}");
     stage.set(&tab, "[name=size]", "2");
     stage.click(&tab, "#burst");
     stage.settle(&tab);
