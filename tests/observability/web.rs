@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::Request;
 use limitra::web::{Answered, HttpLimiter, Request as View, key};
-use limitra::{AnyStorage, Limitra, LimitraConfig, RateLimiter, Storage, StorageErrorKind};
+use limitra::{Limitra, LimitraConfig, RateLimiter, StorageErrorKind};
 
 use crate::recorder::Kept;
 use crate::stage::{Mood, Shaky};
@@ -17,7 +17,7 @@ fn over(limits: &Limitra) -> RateLimiter {
 async fn what_an_operator_has_to_know_of_requests_is_counted() {
     let (kept, _guard) = Kept::here();
     let shaky = Shaky::new(Mood::Works);
-    let limits = LimitraConfig::new().storage(AnyStorage::from(Arc::clone(&shaky) as Arc<dyn Storage>)).build().unwrap();
+    let limits = LimitraConfig::new().storage(Arc::clone(&shaky)).build().unwrap();
     let request = Request::new(());
     let request = View::of(&request);
 
