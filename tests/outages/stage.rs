@@ -26,6 +26,8 @@ pub(crate) enum Mood {
     Fails(StorageErrorKind),
     /// The same, by word of the server.
     Answers(StorageErrorKind),
+    /// It is lost for keys with this in them, and works for others.
+    SilentAbout(&'static str),
     /// It is done, and the answer is lost.
     ForgetsAnswers,
     /// The same, but peeks are answered.
@@ -86,6 +88,12 @@ impl Storage for Shaky {
                 self.memory.decide(attempt).await?;
                 Err(error(StorageErrorKind::Timeout))
             }
+            Mood::SilentAbout(text)
+                if attempt.subjects.iter().any(|subject| subject.key.text().contains(text)) =>
+            {
+                Err(error(StorageErrorKind::Unavailable))
+            }
+            Mood::SilentAbout(_) => self.memory.decide(attempt).await,
             Mood::Works | Mood::HangsOnHits | Mood::ForgetsAnswersToHits => self.memory.decide(attempt).await,
         }
     }
