@@ -20,7 +20,8 @@ pub enum ProxyMode {
     Delay(Duration),
     /// The same for the first piece of a connection alone: it takes long to make one, and to use it does not.
     DelayFirst(Duration),
-    /// Accepts connections, swallows requests and replies.
+    /// Accepts connections, swallows requests and replies. A connection of which something was swallowed carries nothing more,
+    /// ever.
     Blackhole,
     /// Open connections are cut, new ones are refused.
     Refuse,
@@ -152,20 +153,28 @@ async fn carry(client: TcpStream, server: SocketAddr, modes: watch::Receiver<Cha
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    // Whether the next reply is to be dropped, whatever the mode is by then.
-    let drops = AtomicBool::new(false);
+    let fate = Fate::default();
     tokio::select! {
-        () = requests(from_client, to_server, modes.clone(), &drops) => {}
-        () = replies(from_server, to_client, modes.clone(), &drops) => {}
+        () = requests(from_client, to_server, modes.clone(), &fate) => {}
+        () = replies(from_server, to_client, modes.clone(), &fate) => {}
         () = refused(modes) => {}
     }
+}
+
+/// What becomes of one connection, whatever the mode is by then.
+#[derive(Default)]
+struct Fate {
+    /// The next reply is to be dropped.
+    drops: AtomicBool,
+    /// Something was swallowed: what came after it would be taken for it.
+    is_dead: AtomicBool,
 }
 
 async fn requests(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     modes: watch::Receiver<Change>,
-    drops: &AtomicBool,
+    fate: &Fate,
 ) {
     let mut buffer = vec![0; 64 * 1024];
     let mut is_first = true;
@@ -175,7 +184,11 @@ async fn requests(
         };
         let mode = modes.borrow().mode.clone();
         match mode {
-            ProxyMode::Blackhole => continue,
+            ProxyMode::Blackhole => {
+                fate.is_dead.store(true, Ordering::Release);
+                continue;
+            }
+            _ if fate.is_dead.load(Ordering::Acquire) => continue,
             ProxyMode::Refuse | ProxyMode::CutBeforeRequest => return,
             ProxyMode::Delay(time) => tokio::time::sleep(time).await,
             ProxyMode::DelayFirst(time) if is_first => tokio::time::sleep(time).await,
@@ -189,7 +202,7 @@ async fn requests(
         if let ProxyMode::DropReplyTo(mark) = mode
             && piece.windows(mark.len()).any(|part| part == mark)
         {
-            drops.store(true, Ordering::Release);
+            fate.drops.store(true, Ordering::Release);
         }
         if to.write_all(piece).await.is_err() {
             return;
@@ -201,7 +214,7 @@ async fn replies(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     modes: watch::Receiver<Change>,
-    drops: &AtomicBool,
+    fate: &Fate,
 ) {
     let mut buffer = vec![0; 64 * 1024];
     loop {
@@ -210,8 +223,12 @@ async fn replies(
         };
         let mode = modes.borrow().mode.clone();
         match mode {
-            _ if drops.load(Ordering::Acquire) => return,
-            ProxyMode::Blackhole => continue,
+            _ if fate.drops.load(Ordering::Acquire) => return,
+            ProxyMode::Blackhole => {
+                fate.is_dead.store(true, Ordering::Release);
+                continue;
+            }
+            _ if fate.is_dead.load(Ordering::Acquire) => continue,
             ProxyMode::Refuse | ProxyMode::DropReply => return,
             ProxyMode::Pass
             | ProxyMode::Delay(_)
