@@ -20,9 +20,10 @@ pub enum ProxyMode {
     Delay(Duration),
     /// The same for the first piece of a connection alone: it takes long to make one, and to use it does not.
     DelayFirst(Duration),
-    /// Accepts connections, swallows requests and replies. A connection of which something was swallowed carries nothing more,
-    /// ever.
+    /// Accepts connections, swallows requests and replies.
     Blackhole,
+    /// As a firewall that has forgotten its connections: those that were open carry nothing more, new ones everything.
+    Forget,
     /// Open connections are cut, new ones are refused.
     Refuse,
     /// A request cuts its connection, and never reaches the server.
@@ -153,28 +154,32 @@ async fn carry(client: TcpStream, server: SocketAddr, modes: watch::Receiver<Cha
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    let fate = Fate::default();
+    // Whether the next reply is to be dropped, whatever the mode is by then.
+    let drops = AtomicBool::new(false);
+    let is_new = modes.borrow().mode == ProxyMode::Forget;
+    let mut of_change = modes.clone();
+    let carrying = async {
+        tokio::select! {
+            () = requests(from_client, to_server, modes.clone(), &drops) => {}
+            () = replies(from_server, to_client, modes.clone(), &drops) => {}
+            () = refused(modes) => {}
+        }
+    };
+    tokio::pin!(carrying);
+    let is_forgotten = async { of_change.wait_for(|change| change.mode == ProxyMode::Forget).await.is_ok() };
     tokio::select! {
-        () = requests(from_client, to_server, modes.clone(), &fate) => {}
-        () = replies(from_server, to_client, modes.clone(), &fate) => {}
-        () = refused(modes) => {}
+        () = &mut carrying => return,
+        is_forgotten = is_forgotten, if !is_new => if !is_forgotten { return },
     }
-}
-
-/// What becomes of one connection, whatever the mode is by then.
-#[derive(Default)]
-struct Fate {
-    /// The next reply is to be dropped.
-    drops: AtomicBool,
-    /// Something was swallowed: what came after it would be taken for it.
-    is_dead: AtomicBool,
+    // It stays open until the proxy is gone, and nobody carries anything.
+    while of_change.changed().await.is_ok() {}
 }
 
 async fn requests(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     modes: watch::Receiver<Change>,
-    fate: &Fate,
+    drops: &AtomicBool,
 ) {
     let mut buffer = vec![0; 64 * 1024];
     let mut is_first = true;
@@ -184,16 +189,15 @@ async fn requests(
         };
         let mode = modes.borrow().mode.clone();
         match mode {
-            ProxyMode::Blackhole => {
-                fate.is_dead.store(true, Ordering::Release);
-                continue;
-            }
-            _ if fate.is_dead.load(Ordering::Acquire) => continue,
+            ProxyMode::Blackhole => continue,
             ProxyMode::Refuse | ProxyMode::CutBeforeRequest => return,
             ProxyMode::Delay(time) => tokio::time::sleep(time).await,
             ProxyMode::DelayFirst(time) if is_first => tokio::time::sleep(time).await,
-            ProxyMode::DelayFirst(_) | ProxyMode::Pass | ProxyMode::DropReply | ProxyMode::DropReplyTo(_) => {
-            }
+            ProxyMode::DelayFirst(_)
+            | ProxyMode::Pass
+            | ProxyMode::Forget
+            | ProxyMode::DropReply
+            | ProxyMode::DropReplyTo(_) => {}
         }
         is_first = false;
         let Some(piece) = buffer.get(..length) else {
@@ -202,7 +206,7 @@ async fn requests(
         if let ProxyMode::DropReplyTo(mark) = mode
             && piece.windows(mark.len()).any(|part| part == mark)
         {
-            fate.drops.store(true, Ordering::Release);
+            drops.store(true, Ordering::Release);
         }
         if to.write_all(piece).await.is_err() {
             return;
@@ -214,7 +218,7 @@ async fn replies(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     modes: watch::Receiver<Change>,
-    fate: &Fate,
+    drops: &AtomicBool,
 ) {
     let mut buffer = vec![0; 64 * 1024];
     loop {
@@ -223,14 +227,11 @@ async fn replies(
         };
         let mode = modes.borrow().mode.clone();
         match mode {
-            _ if fate.drops.load(Ordering::Acquire) => return,
-            ProxyMode::Blackhole => {
-                fate.is_dead.store(true, Ordering::Release);
-                continue;
-            }
-            _ if fate.is_dead.load(Ordering::Acquire) => continue,
+            _ if drops.load(Ordering::Acquire) => return,
+            ProxyMode::Blackhole => continue,
             ProxyMode::Refuse | ProxyMode::DropReply => return,
             ProxyMode::Pass
+            | ProxyMode::Forget
             | ProxyMode::Delay(_)
             | ProxyMode::DelayFirst(_)
             | ProxyMode::CutBeforeRequest
