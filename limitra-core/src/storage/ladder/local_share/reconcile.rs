@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::mem;
 use std::slice;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use super::Shared;
@@ -15,6 +14,7 @@ use crate::measured;
 use crate::outage::Event;
 use crate::rule::Rule;
 use crate::storage::Storage;
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::time::Clock;
 
 /// How many keys a decision takes along that are not its own.
