@@ -93,7 +93,13 @@ impl World {
         Self { server, clock, time: Duration::ZERO, algorithm, amount, nodes, by_server: [0; 2] }
     }
 
-    fn perform(&mut self, act: &Act) {
+    fn perform<'a>(&mut self, acts: impl Iterator<Item = &'a Act>) {
+        for act in acts {
+            self.perform_one(act);
+        }
+    }
+
+    fn perform_one(&mut self, act: &Act) {
         match act {
             Act::Hit { node, who, cost } => {
                 let answer = at_once(self.nodes[*node].limiter.check_cost(CALLERS[*who], *cost));
@@ -188,7 +194,7 @@ proptest! {
         acts in vec(act(), 1..60),
     ) {
         let mut world = World::new(algorithm, amount);
-        acts.iter().for_each(|act| world.perform(act));
+        world.perform(acts.iter());
         world.no_share_is_exceeded_and_no_unit_charged_twice()?;
     }
 
@@ -199,8 +205,7 @@ proptest! {
         acts in vec(act(), 1..60),
     ) {
         let mut world = World::new(algorithm, amount);
-        let acts = acts.iter().filter(|act| !matches!(act, Act::Passes(_)));
-        acts.for_each(|act| world.perform(act));
+        world.perform(acts.iter().filter(|act| !matches!(act, Act::Passes(_))));
         world.no_share_is_exceeded_and_no_unit_charged_twice()?;
         world.nothing_is_forgotten()?;
     }

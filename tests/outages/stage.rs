@@ -93,8 +93,9 @@ impl Storage for Shaky {
             {
                 Err(error(StorageErrorKind::Unavailable))
             }
-            Mood::SilentAbout(_) => self.memory.decide(attempt).await,
-            Mood::Works | Mood::HangsOnHits | Mood::ForgetsAnswersToHits => self.memory.decide(attempt).await,
+            Mood::Works | Mood::HangsOnHits | Mood::SilentAbout(_) | Mood::ForgetsAnswersToHits => {
+                self.memory.decide(attempt).await
+            }
         }
     }
 
