@@ -40,6 +40,10 @@ mod outages {}
 #[doc = include_str!("../../docs/quickstart.md")]
 mod quickstart {}
 
+#[cfg(feature = "web")]
+#[doc = include_str!("../../docs/recipes.md")]
+mod recipes {}
+
 #[doc = include_str!("../../docs/storages.md")]
 mod storages {}
 
@@ -48,6 +52,10 @@ mod strategies {}
 
 #[doc = include_str!("../../docs/testing.md")]
 mod testing {}
+
+#[cfg(feature = "web")]
+#[doc = include_str!("../../docs/web.md")]
+mod web {}
 
 #[cfg(feature = "memcached")]
 #[doc = include_str!("../../docs/storages/memcached.md")]
