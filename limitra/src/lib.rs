@@ -23,10 +23,10 @@ pub use limitra_core::{
     FromError, GcraLimiter, Granularity, Health, Identifier, InFlight, Key, LeakyBucketLimiter, Limit,
     LimiterConfig, Limitra, LimitraConfig, LocalShare, ManualClock, MemoryStorage, MemoryStorageBuilder,
     Micros, Mode, MovingWindowRateLimiter, NotationError, NotationProblem, Number, OnOutage, OutagePolicy,
-    Outcome, RateLimit, RateLimitExceeded, RateLimiter, RateLimiterBuilder, Record, RegisteredGranularity,
-    Rule, RuleDecision, RuleOutcome, Seconds, SlidingWindowRateLimiter, Span, State, Status, Storage,
-    StorageError, StorageErrorKind, Subject, TokenBucketLimiter, UrlProblem, Usage, check_all, parse,
-    parse_many,
+    Outcome, RateLimit, RateLimitExceeded, RateLimiter, RateLimiterBuilder, Record, Refund,
+    RegisteredGranularity, Rule, RuleDecision, RuleOutcome, Seconds, SlidingWindowRateLimiter, Span, State,
+    Status, Storage, StorageError, StorageErrorKind, Subject, TokenBucketLimiter, UrlProblem, Usage,
+    check_all, give_back_all, parse, parse_many,
 };
 pub use limitra_core::{DenyCache, DenyCacheBuilder};
 #[cfg(feature = "etcd")]

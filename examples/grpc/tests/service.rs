@@ -18,7 +18,7 @@ async fn start(clock: &ManualClock) -> HealthClient<Channel> {
     let address = listener.local_addr().unwrap();
     let limiter = limiter(&limits).unwrap();
     tokio::spawn(async move { serve(listener, &limiter).await });
-    HealthClient::connect(format!("http://{address}")).await.unwrap()
+    HealthClient::new(Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap())
 }
 
 fn anything() -> HealthCheckRequest {
