@@ -1,11 +1,13 @@
 //! The guides in `docs/`, as doctests: what they show compiles, and runs where it needs no server.
 
+#[cfg(feature = "web")]
 #[doc = include_str!("../../README.md")]
 mod readme {}
 
 #[doc = include_str!("../../docs/algorithms.md")]
 mod algorithms {}
 
+#[cfg(feature = "web")]
 #[doc = include_str!("../../docs/attribute.md")]
 mod attribute {}
 
