@@ -1,1 +1,1 @@
-//! Nothing: the programs are `quickstart.rs` and `algorithms.rs` beside this folder, a page in `playground` and a service in `web`.
+//! Nothing: the programs are beside this folder, a page in `playground`, and services in packages of their own (`web`, `actix`, `grpc`).

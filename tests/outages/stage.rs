@@ -26,6 +26,8 @@ pub(crate) enum Mood {
     Fails(StorageErrorKind),
     /// The same, by word of the server.
     Answers(StorageErrorKind),
+    /// It is lost for keys with this in them, and works for others.
+    SilentAbout(&'static str),
     /// It is done, and the answer is lost.
     ForgetsAnswers,
     /// The same, but peeks are answered.
@@ -86,7 +88,14 @@ impl Storage for Shaky {
                 self.memory.decide(attempt).await?;
                 Err(error(StorageErrorKind::Timeout))
             }
-            Mood::Works | Mood::HangsOnHits | Mood::ForgetsAnswersToHits => self.memory.decide(attempt).await,
+            Mood::SilentAbout(text)
+                if attempt.subjects.iter().any(|subject| subject.key.text().contains(text)) =>
+            {
+                Err(error(StorageErrorKind::Unavailable))
+            }
+            Mood::Works | Mood::HangsOnHits | Mood::SilentAbout(_) | Mood::ForgetsAnswersToHits => {
+                self.memory.decide(attempt).await
+            }
         }
     }
 

@@ -1,11 +1,13 @@
 //! The guides in `docs/`, as doctests: what they show compiles, and runs where it needs no server.
 
+#[cfg(feature = "web")]
 #[doc = include_str!("../../README.md")]
 mod readme {}
 
 #[doc = include_str!("../../docs/algorithms.md")]
 mod algorithms {}
 
+#[cfg(feature = "web")]
 #[doc = include_str!("../../docs/attribute.md")]
 mod attribute {}
 
@@ -47,6 +49,10 @@ mod proxies {}
 #[doc = include_str!("../../docs/quickstart.md")]
 mod quickstart {}
 
+#[cfg(feature = "web")]
+#[doc = include_str!("../../docs/recipes.md")]
+mod recipes {}
+
 #[doc = include_str!("../../docs/storages.md")]
 mod storages {}
 
@@ -55,6 +61,10 @@ mod strategies {}
 
 #[doc = include_str!("../../docs/testing.md")]
 mod testing {}
+
+#[cfg(feature = "web")]
+#[doc = include_str!("../../docs/web.md")]
+mod web {}
 
 #[cfg(feature = "memcached")]
 #[doc = include_str!("../../docs/storages/memcached.md")]

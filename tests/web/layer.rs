@@ -211,6 +211,16 @@ async fn a_handler_gets_the_decision_that_let_it_in() {
 }
 
 #[tokio::test]
+async fn a_handler_of_exempt_requests_too_has_a_decision_or_none() {
+    let handler = async |decision: Option<Decision>| format!("{:?}", decision.map(|it| it.remaining()));
+    let limiter = for_each_user(&per_minute(5)).share_decision().exempt_path("/free").build().unwrap();
+    let router = Router::new().route("/", get(handler)).route("/free", get(handler)).layer(limiter.layer());
+    for (path, left) in [("/", "Some(4)"), ("/free", "None")] {
+        assert_eq!(body(send(&router, request(path, &[("x-user", "ada")])).await).await, left, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_never_ends_is_not_read_to_refuse_a_request() {
     let (router, _) = behind(&for_each_user(&per_minute(1)).build().unwrap());
     assert_eq!(ask(&router, "ada").await, 200);

@@ -8,5 +8,6 @@ mod layer;
 mod login;
 mod missing;
 mod obedient;
+mod order;
 mod outage;
 mod service;

@@ -1,7 +1,9 @@
 //! What axum makes of decisions and errors.
 
+use std::convert::Infallible;
+
 use axum::body::Body;
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 
@@ -36,5 +38,15 @@ impl<S: Sync> FromRequestParts<S> for Decision {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Response> {
         parts.extensions.get::<Self>().cloned().ok_or_else(|| no_decision().map(Body::from))
+    }
+}
+
+/// The same where there need not be one: `None` for an exempt request, and one that no limit applies to.
+#[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
+impl<S: Sync> OptionalFromRequestParts<S> for Decision {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Option<Self>, Infallible> {
+        Ok(parts.extensions.get::<Self>().cloned())
     }
 }
