@@ -45,6 +45,7 @@ const MOST: u64 = 999_999_999_999_999;
 /// let headers = Headers::default().x_rate_limit(true).on_allowed(true);
 /// assert_ne!(headers, Headers::none());
 /// ```
+#[allow(clippy::struct_excessive_bools)] // Each is a header that is on or off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Headers {
     retry_after: bool,
@@ -110,12 +111,11 @@ impl Headers {
         if self.rate_limit {
             let built;
             let rules = decision.rules();
-            let names = match names.filter(|names| names.items.len() == rules.len()) {
-                Some(names) => names,
-                None => {
-                    built = Names::of_rules(rules, charged);
-                    &built
-                }
+            let names = if let Some(names) = names.filter(|names| names.items.len() == rules.len()) {
+                names
+            } else {
+                built = Names::of_rules(rules, charged);
+                &built
             };
             names.write(headers, rules);
         }

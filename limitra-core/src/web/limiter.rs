@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::future::Future;
-use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -137,7 +136,7 @@ impl HttpLimiter {
             Extracted::Now(Ok(parts)) => {
                 let straight = limiter.inner.straight.as_ref().filter(|straight| straight.takes(cost));
                 let Some(straight) = straight else {
-                    return self.decide(smallvec![Pick::new(Chosen::Fixed(limiter), parts)], cost);
+                    return self.decide(&[Pick::new(Chosen::Fixed(limiter), parts)], cost);
                 };
                 let answer = match straight.at_once(&parts, cost, Mode::Hit) {
                     Some(found) if found.is_allowed() && !it.wants_decision() => {
@@ -172,7 +171,7 @@ impl HttpLimiter {
                     Err(refusal) => return Asked::Known(self.refused(refusal)),
                 }
             }
-            return self.decide(picks, cost);
+            return self.decide(&picks, cost);
         }
         let owned = picked.into_iter().map(|(limiter, extracted)| (limiter.into_owned(), extracted.owned()));
         let (owned, this): (Vec<_>, _) = (owned.collect(), self.clone());
@@ -188,7 +187,7 @@ impl HttpLimiter {
                     Err(refusal) => return this.refused(refusal),
                 }
             }
-            match this.decide(picks, cost) {
+            match this.decide(&picks, cost) {
                 Asked::Known(verdict) => verdict,
                 Asked::Pending(verdict) => verdict.await,
             }
@@ -216,7 +215,7 @@ impl HttpLimiter {
     }
 
     /// The parts by which a caller is counted; none if the limit does not apply.
-    fn identified<'a>(&self, found: Found<'a>) -> Result<Option<Parts<'a>>, Refusal> {
+    fn identified<'a>(&self, found: Found<'a>) -> Result<Option<Parts<'a>>, Box<Refusal>> {
         let error = match found {
             Ok(parts) => return Ok(Some(parts)),
             Err(error) => error,
@@ -235,24 +234,24 @@ impl HttpLimiter {
     }
 
     /// Decides all limits at once.
-    fn decide(&self, picks: Picks<'_>, cost: u64) -> Asked {
+    fn decide(&self, picks: &[Pick<'_>], cost: u64) -> Asked {
         if picks.is_empty() {
             return Asked::Known(Verdict::Passed(None));
         }
         let charges: Charges<'_> = picks.iter().map(|pick| pick.charge(cost)).collect();
         let pending = match charges.ask() {
             Ok((_, pending)) => pending,
-            Err(error) => return Asked::Known(self.judged(Err(error), &picks, cost)),
+            Err(error) => return Asked::Known(self.judged(Err(error), picks, cost)),
         };
         let running: Running<Answer> = match pending.now() {
             Ok(answer) => {
                 let answer = answer.map(|decision| decision.of_scopes(charges.scopes()));
-                return Asked::Known(self.judged(answer, &picks, cost));
+                return Asked::Known(self.judged(answer, picks, cost));
             }
             Err(running) => running,
         };
         let scopes: SmallVec<[Arc<str>; 2]> = charges.scopes().collect();
-        let (this, picks) = (self.clone(), self.kept(&picks));
+        let (this, picks) = (self.clone(), self.kept(picks));
         Asked::Pending(Box::pin(async move {
             let answer = running.await.map(|decision| decision.of_scopes(scopes));
             this.judged_of(answer, picks, cost)
@@ -274,7 +273,7 @@ impl HttpLimiter {
     }
 
     /// A refusal, unless it is only to be seen what would be refused.
-    fn refused(&self, refusal: Refusal) -> Verdict {
+    fn refused(&self, refusal: Box<Refusal>) -> Verdict {
         if let RefusalReason::Undecided(error) = refusal.reason() {
             tracing::debug!(target: "limitra", %error, "no decision for a request");
         }
@@ -284,7 +283,7 @@ impl HttpLimiter {
             tracing::debug!(target: "limitra", status = %refusal.status(), "a request would have been refused");
             return Verdict::Passed(None);
         }
-        Verdict::Refused(Box::new(refusal))
+        Verdict::Refused(refusal)
     }
 
     /// The picks, borrowing nothing.
@@ -360,7 +359,7 @@ impl<'a> Pick<'a> {
     }
 
     fn charge(&self, cost: u64) -> Charge<'_> {
-        Charge::of_parts(self.limiter.deref(), self.parts.iter().map(Identifier::from)).cost(cost)
+        Charge::of_parts(&self.limiter, self.parts.iter().map(Identifier::from)).cost(cost)
     }
 }
 

@@ -39,12 +39,13 @@ pub enum RefusalReason {
 }
 
 impl Refusal {
-    pub(crate) fn new(reason: RefusalReason) -> Self {
-        Self { reason, charged: SmallVec::new() }
+    pub(crate) fn new(reason: RefusalReason) -> Box<Self> {
+        Box::new(Self { reason, charged: SmallVec::new() })
     }
 
-    pub(crate) fn of(self, charged: Charged) -> Self {
-        Self { charged, ..self }
+    pub(crate) fn of(mut self: Box<Self>, charged: Charged) -> Box<Self> {
+        self.charged = charged;
+        self
     }
 
     /// Why.
