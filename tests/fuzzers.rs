@@ -74,6 +74,12 @@ fn callers_whose_fields_differ_anywhere_share_neither_key_nor_counter() {
     fuzz("key");
 }
 
+#[cfg(feature = "web")]
+#[test]
+fn headers_of_any_bytes_move_nobodys_address_and_no_key_panics() {
+    fuzz("client_ip");
+}
+
 #[cfg(all(unix, feature = "memcached"))]
 #[test]
 fn a_server_that_is_no_memcached_may_say_anything() {

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use limitra::{
-    Algorithm, Attempt, Clock, Key, Limit, Micros, Mode, Outcome, Record, RedisStorage, Rule, Storage,
-    StorageError, StorageErrorKind, Subject, conformance,
+    Algorithm, Attempt, Clock, Key, Limit, Micros, Mode, Outcome, Record, RedisStorage, Refund, Rule,
+    Storage, StorageError, StorageErrorKind, Subject, conformance,
 };
 use limitra_tests::{fresh_id, shared};
 use proptest::prelude::*;
@@ -25,6 +25,8 @@ enum Defect {
     ChargesOnlyTheFirstSubject,
     ForgetsOtherRules,
     AnswersNothing,
+    GivesBackByTheAmount,
+    GivesNothingBack,
 }
 
 /// What anybody could write: values in a map, loaded, decided on and put back under one lock.
@@ -78,6 +80,44 @@ impl OwnStorage {
     }
 }
 
+impl OwnStorage {
+    fn give_back_now(&self, refund: &Refund<'_>) -> Result<bool, StorageError> {
+        let mut values = self.values.lock().unwrap();
+        let foreign = |kind| StorageError::new(kind, "own", "give back");
+        let mut records = Vec::new();
+        for subject in refund.subjects {
+            let value = values.get(&*subject.key.text());
+            let record =
+                value.map_or(Ok(Record::default()), |value| Record::from_bytes(value)).map_err(foreign)?;
+            records.push(record);
+        }
+        let now = match refund.clock {
+            Clock::At(instant) => instant,
+            Clock::Storage => std::time::SystemTime::now().into(),
+        };
+        // Wherever it is by now, as if it had just been charged there.
+        if self.defect == Defect::GivesBackByTheAmount {
+            for (subject, record) in refund.subjects.iter().zip(&mut records) {
+                let subjects = [subject.clone()];
+                let attempt = Attempt { subjects: &subjects, clock: refund.clock, mode: Mode::Peek };
+                let decided = attempt.decide(std::slice::from_mut(record), now).map_err(foreign)?;
+                let receipts: Vec<_> = decided.outcome.rules.iter().map(|rule| rule.state).collect();
+                Refund { subjects: &subjects, receipts: &receipts, clock: refund.clock }
+                    .apply(std::slice::from_mut(record), now);
+                values.insert(subject.key.text().into_owned(), record.to_bytes());
+            }
+            return Ok(true);
+        }
+        let changed = refund.apply(&mut records, now);
+        for ((subject, record), changed) in refund.subjects.iter().zip(&records).zip(&changed) {
+            if *changed {
+                values.insert(subject.key.text().into_owned(), record.to_bytes());
+            }
+        }
+        Ok(changed.contains(&true))
+    }
+}
+
 /// The number of the moving window, whose log would not fit an end that was moved.
 const MOVING_WINDOW: u8 = 5;
 
@@ -106,6 +146,13 @@ impl Storage for OwnStorage {
 
     async fn decide(&self, attempt: &Attempt<'_>) -> Result<Outcome, StorageError> {
         self.decide_now(attempt)
+    }
+
+    async fn give_back(&self, refund: &Refund<'_>) -> Result<bool, StorageError> {
+        if self.defect == Defect::GivesNothingBack {
+            return Ok(true);
+        }
+        self.give_back_now(refund)
     }
 
     async fn clear(&self, key: Key<'_>) -> Result<(), StorageError> {
@@ -147,6 +194,8 @@ async fn the_suite_names_the_promise_that_a_defect_breaks() {
         (Defect::ClearsEverything, 7),
         (Defect::ChargesOnlyTheFirstSubject, 2),
         (Defect::ForgetsOtherRules, 5),
+        (Defect::GivesBackByTheAmount, 12),
+        (Defect::GivesNothingBack, 12),
     ] {
         let violations = conformance::check(OwnStorage::with(defect)).await.unwrap_err();
         assert!(
@@ -191,10 +240,18 @@ async fn redis_and_rust_read_what_the_other_wrote_and_go_on_alike() {
         let found = redis.decide(&attempt).await.unwrap();
         let expected = attempt.decide(std::slice::from_mut(&mut record), Micros::new(now)).unwrap().outcome;
         assert_eq!(format!("{found:?}"), format!("{expected:?}"), "step {step}");
+        if step % 3 == 0 && found.is_allowed() {
+            let receipts: Vec<_> = found.rules.iter().map(|rule| rule.state).collect();
+            now += (shuffle >> 40) % 3_000;
+            let clock = Clock::At(Micros::new(now));
+            let refund = Refund { subjects: &subjects, receipts: &receipts, clock };
+            let changed = refund.apply(std::slice::from_mut(&mut record), Micros::new(now));
+            assert_eq!(redis.give_back(&refund).await.unwrap(), changed[0], "step {step}");
+        }
         if step % 7 == 0 {
             // Rust goes on with what Redis wrote.
-            let bytes: Vec<u8> = redis::cmd("GET").arg(&name).query_async(&mut raw).await.unwrap();
-            record = Record::from_bytes(&bytes).unwrap();
+            let bytes: Option<Vec<u8>> = redis::cmd("GET").arg(&name).query_async(&mut raw).await.unwrap();
+            record = bytes.map_or_else(Record::default, |bytes| Record::from_bytes(&bytes).unwrap());
         } else if step % 11 == 0 {
             // Redis goes on with what Rust wrote.
             let bytes = record.to_bytes();
@@ -224,7 +281,13 @@ proptest! {
         let now = Micros::new(1_700_000_000_000_000 + step);
         let attempt = Attempt { subjects: &subjects, clock: Clock::At(now), mode: Mode::Hit };
         let mut records = [record];
-        if attempt.decide(&mut records, now).is_ok_and(|decided| decided.changed[0]) {
+        let Ok(decided) = attempt.decide(&mut records, now) else { return Ok(()) };
+        if decided.changed[0] {
+            prop_assert!(Record::from_bytes(&records[0].to_bytes()).is_ok());
+        }
+        let receipts: Vec<_> = decided.outcome.rules.iter().map(|rule| rule.state).collect();
+        let refund = Refund { subjects: &subjects, receipts: &receipts, clock: Clock::At(now) };
+        if refund.apply(&mut records, now)[0] {
             prop_assert!(Record::from_bytes(&records[0].to_bytes()).is_ok());
         }
     }

@@ -1,12 +1,14 @@
 //! Who is asking.
 
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::short_text::ShortText;
 
-/// Who is asking: a string, bytes or an integer; or `()`, nobody in particular: one counter for all callers.
+/// Who is asking: a string, bytes, an integer or an IP address; or `()`, nobody in particular: one counter for all callers.
 ///
-/// What counts is its text: `7`, `"7"` and `b"7"` are the same identifier. Any bytes of any
+/// What counts is its text: `7`, `"7"` and `b"7"` are the same identifier, and so are an IPv4 address and the same in
+/// IPv6 clothes (`::ffff:192.0.2.7`). Any bytes of any
 /// length are fine; see the key rules in the documentation of [`crate::RateLimiter::key`].
 ///
 /// ```
@@ -16,6 +18,7 @@ use crate::short_text::ShortText;
 /// assert_eq!(limiter.key("u1"), "limitra:::user:u1:");
 /// assert_eq!(limiter.key(42_u64), "limitra:::user:42:");
 /// assert_eq!(limiter.key(b"a:b"), "limitra:::user:a%3Ab:");
+/// assert_eq!(limiter.key(std::net::Ipv4Addr::LOCALHOST), "limitra:::user:127.0.0.1:");
 /// assert_eq!(limiter.key(()), "limitra:::user::");
 /// # Ok::<(), limitra_core::ConfigurationError>(())
 /// ```
@@ -139,6 +142,27 @@ impl From<ShortText> for Identifier<'_> {
     }
 }
 
+impl From<IpAddr> for Identifier<'_> {
+    fn from(address: IpAddr) -> Self {
+        Self(Form::Short(ShortText::written(|text| match address.to_canonical() {
+            IpAddr::V4(address) => text.v4(address),
+            IpAddr::V6(address) => text.v6(address),
+        })))
+    }
+}
+
+impl From<Ipv4Addr> for Identifier<'_> {
+    fn from(address: Ipv4Addr) -> Self {
+        Self::from(IpAddr::V4(address))
+    }
+}
+
+impl From<Ipv6Addr> for Identifier<'_> {
+    fn from(address: Ipv6Addr) -> Self {
+        Self::from(IpAddr::V6(address))
+    }
+}
+
 impl<'a> From<&'a Identifier<'_>> for Identifier<'a> {
     fn from(identifier: &'a Identifier<'_>) -> Self {
         if identifier.is_absent() {
@@ -228,5 +252,34 @@ mod tests {
         ] {
             assert_eq!(identifier.as_bytes(), text.as_bytes());
         }
+    }
+
+    #[test]
+    fn an_address_is_written_as_the_standard_library_does() {
+        let (mut v4, mut v6) = (vec![0, 1, u32::MAX], vec![0, 1, u128::MAX]);
+        // Every pattern of groups that are zero, and numbers without a pattern.
+        for pattern in 0_u128..256 {
+            v6.push((0..8).map(|group| (((pattern >> group) & 1) * 0xa0) << (16 * group)).sum());
+        }
+        let mut number = 1_u128;
+        for _ in 0..1000 {
+            number = number.wrapping_mul(0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645).wrapping_add(1);
+            v6.push(number);
+            v4.push(u32::try_from(number >> 96).unwrap_or_default());
+        }
+        let v4 = v4.into_iter().map(|bits| IpAddr::V4(bits.into()));
+        for address in v4.chain(v6.into_iter().map(|bits| IpAddr::V6(bits.into()))) {
+            let text = address.to_canonical().to_string();
+            assert_eq!(Identifier::from(address).as_bytes(), text.as_bytes(), "{address}");
+        }
+    }
+
+    #[test]
+    fn an_address_in_the_clothes_of_another_version_is_the_same_identifier() {
+        let address = Ipv4Addr::new(192, 0, 2, 7);
+        assert_eq!(
+            Identifier::from(address.to_ipv6_mapped()).as_bytes(),
+            Identifier::from(address).as_bytes()
+        );
     }
 }

@@ -27,7 +27,7 @@ use crate::straight::Straight;
 
 /// A limiter of any algorithm over any storage, with one or several limits. Clones share it.
 ///
-/// Every method takes `&self`, and an identifier: a string, bytes or an integer. On memory a
+/// Every method takes `&self`, and an identifier: a string, bytes, an integer or an IP address. On memory a
 /// decision is taken at once and never yields; on Redis it is one round trip.
 ///
 /// ```
@@ -178,8 +178,10 @@ impl RateLimiter {
     /// For what is charged before it is known whether it should count: a login charges each attempt, and gives the unit back when the
     /// password was right. Only what the hit charged is undone: its window, its entry of a log, what of it is still in its
     /// bucket. A later window keeps its count. A decision that was refused, unlimited, taken by a test or by an outage
-    /// policy, or that cost 0 has nothing to give back, and nothing is asked. One round trip, and on memory one lock. See
-    /// [the guide](https://github.com/limitra/limitra/blob/main/docs/give-back.md).
+    /// policy, or that cost 0 has nothing to give back, and nothing is asked. One round trip, and on memory one lock.
+    ///
+    /// Nobody is let through by it whom the limiter would have refused had the charge never been made; what that means for
+    /// buckets of which several charges are out at once, and for fixed windows, `docs/give-back.md` says exactly.
     ///
     /// # Errors
     /// [`Error::Storage`] if it is not known to have happened: no outage policy hides that, and the charge stays.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::iter::Rev;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::slice::IterMut;
 
 /// The longest network of an IPv6 address: 8 groups, 7 colons and `/127`.
@@ -73,5 +74,50 @@ impl Backwards<'_> {
     pub(crate) fn digit(&mut self, digit: u64) {
         let digit = u8::try_from(digit).unwrap_or_default();
         self.put(if digit < 10 { b'0' + digit } else { b'a' + (digit - 10) });
+    }
+
+    pub(crate) fn v4(&mut self, address: Ipv4Addr) {
+        for (index, octet) in address.octets().into_iter().rev().enumerate() {
+            if index > 0 {
+                self.put(b'.');
+            }
+            self.number(octet.into());
+        }
+    }
+
+    /// In the form of RFC 5952: the first longest run of two or more groups of zeros is `::`.
+    pub(crate) fn v6(&mut self, address: Ipv6Addr) {
+        let groups = address.segments();
+        let (mut longest, mut run) = (0..0, 0..0);
+        for (index, group) in groups.iter().enumerate() {
+            run = if *group == 0 { run.start..index + 1 } else { index + 1..index + 1 };
+            if run.len() > longest.len() {
+                longest = run.clone();
+            }
+        }
+        if longest.len() < 2 {
+            self.groups(&groups);
+        } else {
+            self.groups(groups.get(longest.end..).unwrap_or_default());
+            self.put(b':');
+            self.put(b':');
+            self.groups(groups.get(..longest.start).unwrap_or_default());
+        }
+    }
+
+    fn groups(&mut self, groups: &[u16]) {
+        for (index, group) in groups.iter().rev().enumerate() {
+            if index > 0 {
+                self.put(b':');
+            }
+            let mut rest = *group;
+            loop {
+                self.digit(u64::from(rest % 16));
+                rest /= 16;
+                if rest == 0 {
+                    break;
+                }
+            }
+        }
     }
 }

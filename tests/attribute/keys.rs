@@ -66,9 +66,15 @@ keyed_by! {
     bytes_are_a_key:
         #[rate_limit(requests = 1, window = 60, key = "name", limitra = limits)]
         (name = b"ada", &[u8]) => "ada";
-    whatever_displays_is_a_key:
+    an_address_is_a_key:
         #[rate_limit(requests = 1, window = 60, key = "address", limitra = limits)]
-        (address = IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr) => "127.0.0.1";
+        (address = Ipv4Addr::LOCALHOST.into(), IpAddr) => "127.0.0.1";
+    an_ipv4_address_in_ipv6_clothes_is_the_same_key:
+        #[rate_limit(requests = 1, window = 60, key = "address", limitra = limits)]
+        (address = Ipv4Addr::LOCALHOST.to_ipv6_mapped().into(), IpAddr) => "127.0.0.1";
+    whatever_displays_is_a_key:
+        #[rate_limit(requests = 1, window = 60, key = "ratio", limitra = limits)]
+        (ratio = 0.5, f64) => "0.5";
     a_trait_object_that_displays_is_a_key:
         #[rate_limit(requests = 1, window = 60, key = "shown", limitra = limits)]
         (shown = &7, &(dyn std::fmt::Display + Sync)) => "7";

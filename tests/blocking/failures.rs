@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use limitra::{
-    AnyStorage, Attempt, Error, Key, MemoryStorage, Outcome, RedisStorage, Storage, StorageError,
-    StorageErrorKind, blocking,
+    AnyStorage, Attempt, Breaker, Error, Key, LimitraConfig, MemoryStorage, Outcome, RedisStorage, Storage,
+    StorageError, StorageErrorKind, blocking,
 };
 use limitra_tests::{Proxy, ProxyMode, RedisServer};
 
@@ -124,4 +124,36 @@ fn a_storage_that_asks_a_blocking_limiter_is_told_and_does_not_hang() {
     let heard = heard.lock().unwrap().take().unwrap();
     assert!(heard.contains("would wait for itself"), "{heard}");
     assert!(inner.allow_request("ada").unwrap());
+}
+
+#[test]
+fn each_policy_answers_a_blocking_caller_and_the_share_is_charged_when_the_server_is_back() {
+    let mut server = RedisServer::start();
+    let limits = LimitraConfig::new().redis_url(server.url());
+    let breaker = Breaker::new().failures(1).pause(Duration::from_millis(20));
+    let limits = limits.breaker(breaker.longest_pause(Duration::from_millis(20))).build().unwrap();
+    let by = |policy: &str| {
+        let limiter = limits.limiter().algorithm("fixed_window").requests(8).window(3600).on_outage(policy);
+        limiter.scope(policy).build().unwrap().blocking()
+    };
+    let [closed, open, local, error] = [by("closed:3s"), by("open"), by("local:4"), by("error")];
+    server.kill();
+    kind(error.check("ada"));
+    let refused = closed.check("ada").unwrap();
+    assert!(refused.is_degraded() && !refused.is_allowed());
+    assert_eq!(refused.retry_after(), Duration::from_secs(3));
+    assert!(open.check("ada").unwrap().is_degraded());
+    let shared: Vec<bool> = (0..3).map(|_| local.allow_request("ada").unwrap()).collect();
+    assert_eq!(shared, [true, true, false]);
+    let several = blocking::check_all([local.of("bob"), local.of("eve")]).unwrap();
+    assert!(several.is_degraded() && several.is_allowed());
+    assert_eq!(
+        local.check_many(["bob", "bob"]).into_iter().filter(|one| one.as_ref().unwrap().is_allowed()).count(),
+        1
+    );
+    server.restart();
+    // Single probes find the server; then what is owed goes first.
+    while local.check("nobody").unwrap().is_degraded() || limits.health().owing > 0 {}
+    let used = ["ada", "bob", "eve"].map(|who| local.usage(who).unwrap().count);
+    assert_eq!(used, [2, 2, 1]);
 }

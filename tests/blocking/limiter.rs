@@ -116,3 +116,23 @@ fn all_threads_share_one_connection() {
     let clients: String = redis::cmd("CLIENT").arg("LIST").query(&mut connection).unwrap();
     assert_eq!(clients.lines().count(), 2, "one is this test's own: {clients}");
 }
+
+#[test]
+fn what_was_charged_is_given_back() {
+    for storage in storages() {
+        let (user, tenant) =
+            (limiter(&storage, 5), fresh(&storage, 5).scope("tenant").build().unwrap().blocking());
+        let decision = user.check("ada").unwrap();
+        assert!(user.give_back("ada", decision.clone()).unwrap());
+        assert!(!user.give_back("ada", decision).unwrap());
+        let tested = user.test("ada").unwrap();
+        user.check("ada").unwrap();
+        assert!(!user.give_back("ada", tested).unwrap());
+        let charges = || [user.of("ada"), tenant.of("acme").cost(3)];
+        let decision = blocking::check_all(charges()).unwrap();
+        assert!(blocking::give_back_all(charges(), decision.clone()).unwrap());
+        assert_eq!([user.usage("ada").unwrap().count, tenant.usage("acme").unwrap().count], [1, 0]);
+        let error = tenant.give_back("acme", decision).unwrap_err();
+        assert!(matches!(error, Error::Configuration(ConfigurationError::OtherDecision)), "{error}");
+    }
+}

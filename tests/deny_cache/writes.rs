@@ -70,3 +70,23 @@ async fn a_reset_behind_its_back_is_seen_within_the_age() {
     assert_eq!(asked(&server), 1);
     assert!(before.elapsed() >= AGE || cache.hits() == 0, "{:?} {}", before.elapsed(), cache.hits());
 }
+
+#[tokio::test]
+async fn what_is_given_back_through_the_cache_is_seen_at_once() {
+    let server = RedisServer::start();
+    let cache = cache_over(&server);
+    for algorithm in Algorithm::ALL {
+        let limiter = limiter(&cache, *algorithm, 1);
+        let decision = limiter.check("ada").await.unwrap();
+        assert!(limiter.allow_request("bob").await.unwrap());
+        for who in ["ada", "bob"] {
+            assert!(!limiter.allow_request(who).await.unwrap());
+        }
+        assert!(limiter.give_back("ada", decision).await.unwrap(), "{algorithm}");
+        assert!(limiter.allow_request("ada").await.unwrap(), "{algorithm}");
+        // Of nobody else.
+        let hits = cache.hits();
+        assert!(!limiter.allow_request("bob").await.unwrap());
+        assert_eq!(cache.hits() - hits, u64::from(*algorithm != Algorithm::FixedWindowElasticExpiry));
+    }
+}

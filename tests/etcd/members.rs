@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use etcd_client::{Client, ConnectOptions};
 use limitra::{Algorithm, AnyStorage, Error, EtcdStorage, RateLimiter, StorageErrorKind};
 use limitra_tests::EtcdCluster;
 
@@ -96,4 +97,25 @@ async fn a_cluster_without_a_majority_is_an_error_within_the_deadlines() {
     assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
     cluster.members[0].restart();
     assert_eq!(hit_until_answered(&patient).await.0, 1);
+}
+
+#[tokio::test]
+async fn a_member_that_says_that_it_has_no_leader_is_not_silent() {
+    let mut cluster = EtcdCluster::start();
+    let options = ConnectOptions::new().with_require_leader(true);
+    let client = Client::connect([cluster.members[2].endpoint()], Some(options)).await.unwrap();
+    let limiter = limiter(EtcdStorage::new(client), Algorithm::FixedWindow, 1000);
+    assert_eq!(hit_until_answered(&limiter).await.0, 1);
+    cluster.members[0].kill();
+    cluster.members[1].kill();
+    let deadline = Instant::now() + ELECTION;
+    let error = loop {
+        match limiter.check("ada").await {
+            Err(Error::Storage(error)) if error.to_string().contains("no leader") => break error,
+            Ok(_) | Err(Error::Storage(_)) => {}
+            Err(other) => panic!("{other}"),
+        }
+        assert!(Instant::now() < deadline, "it never says so");
+    };
+    assert_eq!((error.kind(), error.is_silence()), (StorageErrorKind::Unavailable, false), "{error}");
 }

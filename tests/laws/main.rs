@@ -4,6 +4,7 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod bench;
+mod give_back;
 mod traffic;
 mod world;
 
@@ -16,6 +17,10 @@ use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestCaseResult};
 
 use bench::Bench;
+use give_back::{
+    no_limiter_is_more_generous_than_one_that_was_never_charged,
+    what_is_kept_is_within_the_bound_of_its_algorithm,
+};
 use traffic::{Advance, Ask, Cost, LimiterPlan, Plan, Step, Target};
 use world::{Answer, World, answer};
 
@@ -52,6 +57,8 @@ hold! {
     no_algorithm_admits_more_than_its_bound
     token_bucket_leaky_bucket_and_gcra_decide_alike
     a_cost_above_the_limit_is_an_error_at_once_and_leaves_no_record
+    no_limiter_is_more_generous_than_one_that_was_never_charged
+    what_is_kept_is_within_the_bound_of_its_algorithm
 }
 
 on_every_storage! {
@@ -67,6 +74,8 @@ on_every_storage! {
     no_algorithm_admits_more_than_its_bound
     token_bucket_leaky_bucket_and_gcra_decide_alike
     a_cost_above_the_limit_is_an_error_at_once_and_leaves_no_record
+    no_limiter_is_more_generous_than_one_that_was_never_charged
+    what_is_kept_is_within_the_bound_of_its_algorithm
     two_limiters_with_one_key_keep_their_counts_apart
     units_that_left_do_not_come_back_with_the_clock
     a_bucket_that_drains_within_a_microsecond_is_not_forgotten_before

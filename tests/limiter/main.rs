@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod extremes;
+mod give_back;
 mod many;
 mod methods;
 mod settings;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use limitra::{AnyStorage, Error, RateLimiter, StorageErrorKind};
-use limitra_tests::{MemcachedServer, Proxy, ProxyMode, RedisServer, fresh_prefix};
+use limitra_tests::{MemcachedServer, Proxy, ProxyMode, RedisServer, all_told, fresh_prefix};
 use tokio::task::JoinSet;
 
 use crate::stage::{CONNECT, Listening, RESPONSE, SLACK, carry, hasty, kind, limiter, storage_at};
@@ -258,6 +258,14 @@ async fn a_server_of_another_kind_is_an_error_within_the_deadline() {
     is_an_outage(&hasty(&url), &[StorageErrorKind::Malformed]).await;
     let with_password = format!("memcached://user:secret@{}", redis.address());
     is_an_outage(&hasty(&with_password), &[StorageErrorKind::Malformed, StorageErrorKind::Refused]).await;
+}
+
+#[tokio::test]
+async fn a_server_that_repeats_what_it_was_asked_does_not_make_an_error_name_who_was_asking() {
+    let redis = RedisServer::start();
+    let limiter = limiter(&hasty(&format!("memcached://{}", redis.address())), 5);
+    let told = all_told(&limiter.check("ada").await.unwrap_err());
+    assert!(told.contains("-ERR") && !told.contains("ada"), "{told}");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -86,6 +87,16 @@ fn a_decision_by_the_storages_own_clock_allocates_nothing() {
     let limiter = RateLimiter::builder().requests(8).window(3600).build().unwrap();
     at_once(limiter.check("ada")).unwrap();
     assert_eq!(allocations(|| (0..20).for_each(|_| drop(at_once(limiter.check("ada"))))), 0);
+}
+
+#[test]
+fn a_decision_on_an_address_allocates_nothing() {
+    let (limiter, _clock) = limiter(Algorithm::default());
+    let longest = IpAddr::from([0xffff_u16; 8]);
+    for address in [IpAddr::from([192, 0, 2, 255]), longest] {
+        assert!(at_once(limiter.check(address)).is_ok());
+        assert_eq!(allocations(|| drop(at_once(limiter.check(address)))), 0, "{address}");
+    }
 }
 
 #[test]

@@ -1,9 +1,7 @@
 //! Servers that ask who it is.
 
-use std::error::Error as _;
-
 use limitra::{Algorithm, AnyStorage, Error, StorageError, StorageErrorKind};
-use limitra_tests::MongoDbServer;
+use limitra_tests::{MongoDbServer, all_told};
 
 use crate::stage::{limiter, storage_at};
 
@@ -18,19 +16,14 @@ fn storage(server: &MongoDbServer, who: &str, more: &str) -> AnyStorage {
     storage_at(&format!("mongodb://{who}{}/admin?{more}", server.address()))
 }
 
-/// The error of a decision, which holds no password however it is looked at.
+/// The error of a decision, which holds no password and no identifier however it is looked at.
 async fn refusal(storage: &AnyStorage) -> StorageError {
     let answer = limiter(storage, Algorithm::FixedWindow, 1).check("ada").await;
     let Err(Error::Storage(error)) = answer else { panic!("{answer:?}") };
-    let mut shown = vec![format!("{error} {error:?} {storage:?}")];
-    let mut source = error.source();
-    while let Some(error) = source {
-        shown.push(format!("{error} {error:?}"));
-        source = error.source();
-    }
-    for shown in shown {
-        assert!(!shown.contains("s3cret") && !shown.contains("wr0ng"), "{shown}");
-    }
+    let shown = format!("{storage:?} {}", all_told(&error));
+    assert!(!shown.contains("s3cret") && !shown.contains("wr0ng"), "{shown}");
+    // A server that forbids a command tells all of it, and with it who was asking.
+    assert!(!shown.contains("ada"), "{shown}");
     error
 }
 

@@ -8,3 +8,5 @@ mod recorder;
 #[allow(dead_code)] // It serves other tests too.
 mod stage;
 mod storages;
+#[cfg(feature = "web")]
+mod web;

@@ -79,3 +79,13 @@ fn no_place_at_all_is_a_mistake() {
     assert_eq!(error, ConfigurationError::ZeroInFlight);
     InFlight::over(Shaky::new(Mood::Works), usize::MAX).unwrap();
 }
+
+#[tokio::test]
+async fn a_hook_that_panics_keeps_no_places() {
+    let bounded = InFlight::over(Shaky::new(Mood::Works), 2).unwrap().on_event(|_| panic!("on purpose"));
+    let limiter = builder().limit(limit(5)).storage(&bounded).build().unwrap();
+    let asked = limiter.clone();
+    tokio::spawn(async move { asked.check_many(["ada", "bob", "eve"]).await }).await.unwrap_err();
+    assert_eq!(bounded.in_flight(), 0);
+    assert!(limiter.allow_request("ada").await.unwrap());
+}

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used)] // A test that cannot go on fails.
 
 mod breaker;
+mod chance;
 mod deadline;
+mod give_back;
 mod in_flight;
 mod local_share;
 mod policies;

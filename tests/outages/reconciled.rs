@@ -293,3 +293,41 @@ async fn a_hit_whose_answer_was_lost_is_counted_twice_rather_than_not_at_all() {
     assert_eq!(node.share.reconcile().await, 0);
     assert_eq!(world.used("ada").await, 2);
 }
+
+#[tokio::test]
+async fn a_server_that_says_not_now_is_charged_later() {
+    for answer in [StorageErrorKind::Unavailable, StorageErrorKind::Timeout, StorageErrorKind::Refused] {
+        let world = World::new(Algorithm::FixedWindow, 10);
+        let node = world.node(1);
+        hit(&node, "ada", 2).await;
+        // It is there again, and loads its data, say, or does not know the password.
+        node.storage.set(Mood::Answers(answer));
+        hit(&node, "ada", 2).await;
+        node.storage.set(Mood::Works);
+        assert_eq!(node.share.reconcile().await, 0);
+        assert_eq!((world.used("ada").await, node.share.dropped()), (4, 0), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn keys_of_which_a_part_of_the_storage_says_nothing_keep_no_others() {
+    let world = World::new(Algorithm::FixedWindow, 10);
+    let node = world.node(1);
+    // The first ones in any order of keys.
+    for who in 0..200 {
+        hit(&node, &format!("0 silent {who}"), 1).await;
+    }
+    hit(&node, "ada", 2).await;
+    hit(&node, "bob", 3).await;
+    node.storage.set(Mood::SilentAbout("silent"));
+    for _ in 0..30 {
+        node.limiter.test("nobody").await.unwrap();
+    }
+    assert_eq!((world.used("ada").await, world.used("bob").await), (2, 3));
+    hit(&node, "0 silent 0", 1).await;
+    node.storage.set(LOST);
+    hit(&node, "ada", 1).await;
+    node.storage.set(Mood::SilentAbout("silent"));
+    assert_eq!(node.share.reconcile().await, 200);
+    assert_eq!(world.used("ada").await, 3);
+}

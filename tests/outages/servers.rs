@@ -134,3 +134,18 @@ async fn a_server_that_takes_longer_to_connect_to_than_the_deadline_is_found_aga
     until_it_decides(&limiter).await;
     assert!(limits.health().is_well());
 }
+
+#[tokio::test]
+async fn callers_who_do_not_even_wait_for_the_deadline_keep_no_dead_connection_in_use() {
+    const PATIENCE: Duration = Duration::from_millis(30);
+    let server = RedisServer::start();
+    let proxy = Proxy::start(server.address());
+    let (_limits, limiter) = limiter(limits(&proxy.redis_url()), "error");
+    until_it_decides(&limiter).await;
+    proxy.set(ProxyMode::Forget);
+    let mut decided = 0;
+    for _ in 0..100 {
+        decided += u64::from(tokio::time::timeout(PATIENCE, limiter.check("ada")).await.is_ok());
+    }
+    assert!(decided > 0, "nobody was answered any more");
+}

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use limitra::{
     Algorithm, Attempt, Error, Key, Limit, MemoryStorage, Mode, Outcome, RateLimiter, RateLimiterBuilder,
-    Storage, StorageError, StorageErrorKind,
+    Refund, Storage, StorageError, StorageErrorKind,
 };
 
 /// Longer than any test.
@@ -26,6 +26,8 @@ pub(crate) enum Mood {
     Fails(StorageErrorKind),
     /// The same, by word of the server.
     Answers(StorageErrorKind),
+    /// It is lost for keys with this in them, and works for others.
+    SilentAbout(&'static str),
     /// It is done, and the answer is lost.
     ForgetsAnswers,
     /// The same, but peeks are answered.
@@ -86,7 +88,29 @@ impl Storage for Shaky {
                 self.memory.decide(attempt).await?;
                 Err(error(StorageErrorKind::Timeout))
             }
-            Mood::Works | Mood::HangsOnHits | Mood::ForgetsAnswersToHits => self.memory.decide(attempt).await,
+            Mood::SilentAbout(text)
+                if attempt.subjects.iter().any(|subject| subject.key.text().contains(text)) =>
+            {
+                Err(error(StorageErrorKind::Unavailable))
+            }
+            Mood::Works | Mood::HangsOnHits | Mood::SilentAbout(_) | Mood::ForgetsAnswersToHits => {
+                self.memory.decide(attempt).await
+            }
+        }
+    }
+
+    async fn give_back(&self, refund: &Refund<'_>) -> Result<bool, StorageError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let error = |kind| StorageError::new(kind, "shaky", "give back");
+        match self.mood() {
+            Mood::Hangs | Mood::HangsOnHits => std::future::pending().await,
+            Mood::Fails(kind) => Err(error(kind)),
+            Mood::Answers(kind) => Err(error(kind).answered()),
+            Mood::ForgetsAnswers | Mood::ForgetsAnswersToHits => {
+                self.memory.give_back(refund).await?;
+                Err(error(StorageErrorKind::Timeout))
+            }
+            Mood::Works => self.memory.give_back(refund).await,
         }
     }
 

@@ -7,7 +7,7 @@ use limitra::{
     Algorithm, AnyStorage, Attempt, Clock, ConfigurationError, Key, Limit, Mode, PostgresStorage, Rule,
     Storage, StorageErrorKind, Subject, check_all, storage,
 };
-use limitra_tests::PostgresServer;
+use limitra_tests::{PostgresServer, all_told};
 
 use crate::stage::{HOUR, Lock, fresh, kind, limiter, postgres_at, storage_at};
 
@@ -333,4 +333,20 @@ async fn another_default_isolation_of_the_database_makes_no_difference() {
         running.spawn(async move { limiter.allow_request("ada").await.unwrap() });
     }
     assert_eq!(running.join_all().await.into_iter().filter(|allowed| *allowed).count(), 20);
+}
+
+#[tokio::test]
+async fn no_error_names_who_was_asking() {
+    let server = PostgresServer::start();
+    let limiter = limiter(&storage_at(&server.url()), Algorithm::FixedWindow, 5);
+    assert!(limiter.allow_request("bob").await.unwrap());
+    // Whatever is written: the server tells the row that it did not take.
+    server.sql("ALTER TABLE limitra_records ADD CONSTRAINT never CHECK (false) NOT VALID");
+    for who in ["s3cret", "bob"] {
+        let error = limiter.check(who).await.unwrap_err();
+        let told = all_told(&error);
+        assert!(told.contains("\"never\"") && told.contains("23514"), "{told}");
+        assert!(!told.contains("s3cret") && !told.contains("bob"), "{told}");
+        assert_eq!(kind::<()>(Err(error)), StorageErrorKind::Refused);
+    }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use limitra::{Algorithm, AnyStorage, LimitraConfig, RedisStorage, StorageErrorKind};
-use limitra_tests::{Certificates, RedisServer, TemporaryFolder};
+use limitra_tests::{Certificates, RedisServer, TemporaryFolder, all_told};
 
 use crate::stage::{Look, kind, limiter, storage_at};
 
@@ -244,4 +244,14 @@ fn a_deadline_of_no_time_is_a_mistake() {
     let message = late.expect_err("no time at all").to_string();
     assert!(message.starts_with("response_timeout must be"), "{message}");
     assert!(RedisStorage::builder().url(url).connect_timeout(Duration::ZERO).build().is_err());
+}
+
+#[tokio::test]
+async fn a_server_that_knows_no_scripts_does_not_make_an_error_name_who_was_asking() {
+    let server = RedisServer::builder().setting("rename-command", "EVALSHA hidden").start();
+    let limiter = limiter(&storage_at(&server.url()), Algorithm::FixedWindow, 5);
+    for answer in [limiter.check("ada").await, limiter.check_many(["ada", "bob"]).await.remove(0)] {
+        let told = all_told(&answer.unwrap_err());
+        assert!(told.contains("EVALSHA") && !told.contains("ada"), "{told}");
+    }
 }

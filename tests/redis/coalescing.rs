@@ -271,6 +271,10 @@ impl Storage for Together {
         outcomes.swap_remove(1)
     }
 
+    async fn give_back(&self, refund: &limitra::Refund<'_>) -> Result<bool, limitra::StorageError> {
+        self.0.shared().give_back(refund).await
+    }
+
     async fn clear(&self, key: Key<'_>) -> Result<(), limitra::StorageError> {
         self.0.shared().clear(key).await
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use limitra::{Attempt, Clock, Key, Mode, Outcome, RedisStorage, Storage, StorageError, conformance};
+use limitra::{Attempt, Clock, Key, Mode, Outcome, RedisStorage, Refund, Storage, StorageError, conformance};
 use limitra_tests::{RedisServer, shared};
 
 use crate::stage::redis_at;
@@ -37,6 +37,7 @@ enum Fault {
     OwnClockAlways,
     ForgetsOtherRules,
     AlwaysFails,
+    GivesBackTwice,
 }
 
 impl fmt::Debug for Around {
@@ -92,6 +93,17 @@ impl Storage for Around {
         Ok(outcome)
     }
 
+    async fn give_back(&self, refund: &Refund<'_>) -> Result<bool, StorageError> {
+        if self.fault == Fault::AlwaysFails {
+            return Err(StorageError::new(limitra::StorageErrorKind::Unavailable, "around", "give back"));
+        }
+        let is_undone = self.inner.give_back(refund).await?;
+        if self.fault == Fault::GivesBackTwice {
+            self.inner.give_back(refund).await?;
+        }
+        Ok(is_undone)
+    }
+
     async fn clear(&self, key: Key<'_>) -> Result<(), StorageError> {
         match self.fault {
             Fault::ClearDoesNothing => Ok(()),
@@ -130,12 +142,13 @@ async fn a_broken_storage_is_caught_at_the_promise_that_it_breaks() {
         (Fault::ClearsEverything, 7),
         (Fault::OwnClockAlways, 1),
         (Fault::ForgetsOtherRules, 5),
+        (Fault::GivesBackTwice, 12),
         (Fault::AlwaysFails, 9),
     ] {
         let violations = conformance::check(Around::new(&server, fault)).await.unwrap_err();
         let promises: Vec<u8> = violations.iter().map(|violation| violation.promise).collect();
         if fault == Fault::AlwaysFails {
-            assert_eq!(promises.len(), 8, "{fault:?}: {violations:?}");
+            assert_eq!(promises.len(), 12, "{fault:?}: {violations:?}");
         } else {
             assert!(promises.contains(&promise), "{fault:?}: {promises:?}");
         }

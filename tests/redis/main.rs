@@ -9,6 +9,7 @@ mod commands;
 mod conformance;
 mod connections;
 mod foreign;
+mod give_back;
 mod identifiers;
 mod lifetimes;
 mod monitor;

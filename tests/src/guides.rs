@@ -27,6 +27,9 @@ mod deny_cache {}
 #[doc = include_str!("../../docs/design.md")]
 mod design {}
 
+#[doc = include_str!("../../docs/give-back.md")]
+mod give_back {}
+
 #[doc = include_str!("../../docs/guarantees.md")]
 mod guarantees {}
 
@@ -38,6 +41,10 @@ mod observability {}
 
 #[doc = include_str!("../../docs/outages.md")]
 mod outages {}
+
+#[cfg(feature = "web")]
+#[doc = include_str!("../../docs/proxies.md")]
+mod proxies {}
 
 #[doc = include_str!("../../docs/quickstart.md")]
 mod quickstart {}

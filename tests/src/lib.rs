@@ -29,6 +29,7 @@ mod reference;
 mod server_process;
 mod shifted_clock;
 mod temporary_folder;
+mod told;
 
 pub use certificates::Certificates;
 #[cfg(feature = "etcd")]
@@ -51,3 +52,4 @@ pub use reference::{
 };
 pub use shifted_clock::ShiftedClock;
 pub use temporary_folder::TemporaryFolder;
+pub use told::all_told;

@@ -22,6 +22,8 @@ pub enum ProxyMode {
     DelayFirst(Duration),
     /// Accepts connections, swallows requests and replies.
     Blackhole,
+    /// As a firewall that has forgotten its connections: those that were open carry nothing more, new ones everything.
+    Forget,
     /// Open connections are cut, new ones are refused.
     Refuse,
     /// A request cuts its connection, and never reaches the server.
@@ -154,11 +156,23 @@ async fn carry(client: TcpStream, server: SocketAddr, modes: watch::Receiver<Cha
     let (from_server, to_server) = server.into_split();
     // Whether the next reply is to be dropped, whatever the mode is by then.
     let drops = AtomicBool::new(false);
+    let is_new = modes.borrow().mode == ProxyMode::Forget;
+    let mut of_change = modes.clone();
+    let carrying = async {
+        tokio::select! {
+            () = requests(from_client, to_server, modes.clone(), &drops) => {}
+            () = replies(from_server, to_client, modes.clone(), &drops) => {}
+            () = refused(modes) => {}
+        }
+    };
+    tokio::pin!(carrying);
+    let is_forgotten = async { of_change.wait_for(|change| change.mode == ProxyMode::Forget).await.is_ok() };
     tokio::select! {
-        () = requests(from_client, to_server, modes.clone(), &drops) => {}
-        () = replies(from_server, to_client, modes.clone(), &drops) => {}
-        () = refused(modes) => {}
+        () = &mut carrying => return,
+        is_forgotten = is_forgotten, if !is_new => if !is_forgotten { return },
     }
+    // It stays open until the proxy is gone, and nobody carries anything.
+    while of_change.changed().await.is_ok() {}
 }
 
 async fn requests(
@@ -179,8 +193,11 @@ async fn requests(
             ProxyMode::Refuse | ProxyMode::CutBeforeRequest => return,
             ProxyMode::Delay(time) => tokio::time::sleep(time).await,
             ProxyMode::DelayFirst(time) if is_first => tokio::time::sleep(time).await,
-            ProxyMode::DelayFirst(_) | ProxyMode::Pass | ProxyMode::DropReply | ProxyMode::DropReplyTo(_) => {
-            }
+            ProxyMode::DelayFirst(_)
+            | ProxyMode::Pass
+            | ProxyMode::Forget
+            | ProxyMode::DropReply
+            | ProxyMode::DropReplyTo(_) => {}
         }
         is_first = false;
         let Some(piece) = buffer.get(..length) else {
@@ -214,6 +231,7 @@ async fn replies(
             ProxyMode::Blackhole => continue,
             ProxyMode::Refuse | ProxyMode::DropReply => return,
             ProxyMode::Pass
+            | ProxyMode::Forget
             | ProxyMode::Delay(_)
             | ProxyMode::DelayFirst(_)
             | ProxyMode::CutBeforeRequest

@@ -89,9 +89,10 @@ impl RedisServerBuilder {
         self
     }
 
-    /// One more setting, as on the command line: `.setting("maxmemory", "2mb")`.
+    /// One more setting, of one word or several, as on the command line: `.setting("maxmemory", "2mb")`.
     pub fn setting(mut self, name: &str, value: &str) -> Self {
-        self.arguments.extend([format!("--{name}"), value.to_owned()]);
+        self.arguments.push(format!("--{name}"));
+        self.arguments.extend(value.split(' ').map(str::to_owned));
         self
     }
 

@@ -43,9 +43,9 @@ pub(super) fn step(rule: &Rule, state: &State, now: Micros, cost: u64) -> Step {
 /// idle only after what was there before; so the two differ by the whole cost until the charge's turn, and by no
 /// less than what is left of it from then on. They differ by exactly that if nothing was left over to drain in between.
 ///
-/// Where several charges are out at once and one is given back, the turn of those behind it comes earlier than
-/// their receipts say, by at most the time that one of them was out: the bucket is never more generous than without those charges and
-/// asked that much later.
+/// Where several charges are out at once and one in front is given back, the turn of those behind it comes earlier than their
+/// receipts say, which no state tells: part of them may have drained by then. No charge gives back more than it was, so from any instant
+/// at which none of them was out, no more than `burst + t / T` is kept all the same.
 ///
 /// Units that were counted with another amount since drain at another rate: then nothing is given back.
 pub(super) fn give_back(

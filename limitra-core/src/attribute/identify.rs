@@ -1,4 +1,4 @@
-//! From any value to an identifier: text, bytes and integers as they are, the rest by `Display`.
+//! From any value to an identifier: text, bytes, integers and IP addresses as they are, the rest by `Display`.
 
 use std::fmt::Display;
 
@@ -94,9 +94,9 @@ macro_rules! by_bytes {
 
 by_bytes! { [] Vec<u8>; [] Box<[u8]>; [] std::sync::Arc<[u8]>; [const N: usize] [u8; N]; }
 
-macro_rules! by_integer {
-    ($($integer:ty)*) => {$(
-        impl<'a> Text<'a> for Part<'a, $integer> {
+macro_rules! by_copy {
+    ($($type:ty)*) => {$(
+        impl<'a> Text<'a> for Part<'a, $type> {
             fn identifier(&self) -> Identifier<'a> {
                 Identifier::from(*self.0)
             }
@@ -104,7 +104,10 @@ macro_rules! by_integer {
     )*};
 }
 
-by_integer! { u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize }
+by_copy! {
+    u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize
+    std::net::IpAddr std::net::Ipv4Addr std::net::Ipv6Addr
+}
 
 impl<'a, 'b: 'a, T: ?Sized> Text<'a> for Part<'a, &'b T>
 where

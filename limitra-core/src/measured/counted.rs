@@ -130,6 +130,24 @@ impl DenyCacheHits {
     }
 }
 
+/// A request did not say who is calling.
+#[cfg(feature = "http")]
+pub(crate) fn unidentified() {
+    counter!(names::UNIDENTIFIED).increment(1);
+}
+
+/// A request would have been refused, but for shadow mode.
+#[cfg(feature = "http")]
+pub(crate) fn shadowed() {
+    counter!(names::SHADOWED).increment(1);
+}
+
+/// The charge of a request could not be given back.
+#[cfg(feature = "http")]
+pub(crate) fn lost_give_back() {
+    counter!(names::LOST_GIVE_BACKS).increment(1);
+}
+
 /// There was no room for so many decisions.
 pub(crate) fn overloaded(storage: &'static str, count: u64) {
     counter!(names::OVERLOADED, "storage" => storage).increment(count);

@@ -19,6 +19,8 @@ pub(crate) use counted::Commands;
 pub(crate) use counted::{
     DenyCacheHits, InFlightGauge, Tally, breaker, outage, overloaded, owing, reconciled, undecided,
 };
+#[cfg(all(feature = "metrics", feature = "http"))]
+pub(crate) use counted::{lost_give_back, shadowed, unidentified};
 #[cfg(feature = "metrics")]
 pub use names::describe_metrics;
 #[cfg(all(not(feature = "metrics"), feature = "redis"))]
@@ -27,5 +29,7 @@ pub(crate) use nothing::Commands;
 pub(crate) use nothing::{
     DenyCacheHits, InFlightGauge, Tally, breaker, outage, overloaded, owing, reconciled, undecided,
 };
+#[cfg(all(not(feature = "metrics"), feature = "http"))]
+pub(crate) use nothing::{lost_give_back, shadowed, unidentified};
 #[cfg(feature = "metrics")]
 pub use timed::Timed;

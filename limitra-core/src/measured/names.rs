@@ -15,6 +15,12 @@ pub(super) const DENY_CACHE_HITS: &str = "limitra_deny_cache_hits_total";
 pub(super) const SHARE_UNITS: &str = "limitra_local_share_units_total";
 pub(super) const SHARE_DROPPED: &str = "limitra_local_share_dropped_total";
 pub(super) const SHARE_OWING: &str = "limitra_local_share_owing";
+#[cfg(feature = "http")]
+pub(super) const UNIDENTIFIED: &str = "limitra_unidentified_requests_total";
+#[cfg(feature = "http")]
+pub(super) const SHADOWED: &str = "limitra_shadowed_requests_total";
+#[cfg(feature = "http")]
+pub(super) const LOST_GIVE_BACKS: &str = "limitra_lost_give_backs_total";
 
 /// Describes every metric of limitra, with its unit, to the recorder that is installed: once, after installing it.
 ///
@@ -38,4 +44,14 @@ pub fn describe_metrics() {
     describe_counter!(SHARE_UNITS, Unit::Count, "Units admitted by a local share and charged to the storage");
     describe_counter!(SHARE_DROPPED, Unit::Count, "Keys whose units will not be charged to the storage");
     describe_gauge!(SHARE_OWING, Unit::Count, "Keys that owe the storage what a local share admitted");
+    #[cfg(feature = "http")]
+    {
+        describe_counter!(UNIDENTIFIED, Unit::Count, "Requests that did not say who is calling");
+        describe_counter!(
+            SHADOWED,
+            Unit::Count,
+            "Requests that would have been refused, but for shadow mode"
+        );
+        describe_counter!(LOST_GIVE_BACKS, Unit::Count, "Charges of requests that could not be given back");
+    }
 }

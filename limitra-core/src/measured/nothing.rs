@@ -56,6 +56,18 @@ impl Commands {
     pub(crate) fn sent(&self, _storage: &'static str, _decisions: usize) {}
 }
 
+#[cfg(feature = "http")]
+#[inline]
+pub(crate) fn unidentified() {}
+
+#[cfg(feature = "http")]
+#[inline]
+pub(crate) fn shadowed() {}
+
+#[cfg(feature = "http")]
+#[inline]
+pub(crate) fn lost_give_back() {}
+
 #[inline]
 pub(crate) fn overloaded(_storage: &'static str, _count: u64) {}
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::Method;
 
 use super::exemptions::Exemptions;
-use super::headers::{Headers, policy_of};
+use super::headers::{Headers, Names};
 use super::key::Key;
 use super::limit::HttpLimit;
 use super::limiter::{Cost, HttpLimiter, Inner, OnMissing, OnRefused};
@@ -168,7 +168,7 @@ impl HttpLimiterBuilder {
             }
         }
         let are_fixed = fixed().count() == self.limits.len();
-        let policy = if are_fixed { policy_of(fixed()) } else { None };
+        let names = are_fixed.then(|| Names::of(fixed()));
         Ok(HttpLimiter(Arc::new(Inner {
             limits: self.limits,
             cost: self.cost,
@@ -177,7 +177,7 @@ impl HttpLimiterBuilder {
             on_missing: self.on_missing,
             on_refused: self.on_refused,
             headers: self.headers,
-            policy,
+            names,
             is_shadow: self.is_shadow,
             shares_decision: self.shares_decision,
             #[cfg(feature = "deadline")]

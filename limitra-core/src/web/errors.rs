@@ -1,10 +1,8 @@
 //! Errors as responses: for handlers that are limited by the attribute or by hand.
 
-use std::fmt::Write as _;
-
 use http::{HeaderValue, Response, StatusCode, header};
 
-use super::headers::{RATELIMIT, RATELIMIT_POLICY, amount_into, string_into};
+use super::headers::{RATELIMIT, RATELIMIT_POLICY, quota_of, string_into};
 use super::refusal::{message_of, status_of, text, whole_seconds};
 use crate::error::Error;
 use crate::exceeded::RateLimitExceeded;
@@ -38,10 +36,9 @@ impl RateLimitExceeded {
         let mut name = String::from("\"");
         string_into(&mut name, &self.scope);
         name.push('"');
-        let (mut quota, mut state) = (name.clone(), name);
-        amount_into(&mut quota, limit);
-        let _ = write!(state, ";r=0;t={wait}");
-        let values = [(RATELIMIT_POLICY, quota), (RATELIMIT, state)];
+        let quota = quota_of(limit);
+        let values =
+            [(RATELIMIT_POLICY, format!("{name}{quota}")), (RATELIMIT, format!("{name};r=0;t={wait}"))];
         for (name, value) in values {
             if let Ok(value) = HeaderValue::try_from(value) {
                 headers.insert(name, value);

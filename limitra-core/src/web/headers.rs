@@ -1,14 +1,18 @@
 //! The headers that tell a client of its limits.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
-use http::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use http::header::{Entry, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use smallvec::SmallVec;
 
+use super::pass::Charged;
 use super::refusal::whole_seconds;
 use crate::decision::Decision;
+use crate::limit::Limit;
 use crate::limiter::RateLimiter;
+use crate::rule::Rule;
 use crate::rule_decision::RuleDecision;
+use crate::short_text::ShortText;
 
 pub(crate) const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 pub(crate) const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -89,48 +93,31 @@ impl Headers {
         self.on_allowed && (self.rate_limit || self.x_rate_limit)
     }
 
-    /// Tells of a decision of these limiters.
-    pub(crate) fn write<'a>(
+    /// Tells of a decision of these limiters, whose names may be at hand.
+    pub(crate) fn write(
         self,
         headers: &mut HeaderMap,
         decision: &Decision,
-        limiters: impl Iterator<Item = &'a RateLimiter> + Clone,
-        policy: Option<&HeaderValue>,
+        charged: &Charged,
+        names: Option<&Names>,
     ) {
-        if self.retry_after && !decision.is_allowed() && !headers.contains_key(RETRY_AFTER) {
-            headers.insert(RETRY_AFTER, whole_seconds(decision.retry_after()).into());
+        if self.retry_after && !decision.is_allowed() {
+            let wait = whole_seconds(decision.retry_after());
+            headers.entry(RETRY_AFTER).or_insert_with(|| wait.into());
         }
         // What an outage policy refuses is told by no limit.
         let Some(binding) = decision.binding().filter(|rule| rule.limit().amount() > 0) else { return };
         if self.rate_limit {
-            let already = headers.get(RATELIMIT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-            let is_new = already.is_empty();
-            let rules = || decision.rules().iter().map(|rule| (rule, limiters.clone().nth(rule.subject())));
-            let (mut state, mut quotas) = (String::with_capacity(48), String::new());
-            for (rule, limiter) in rules() {
-                let start = state.len();
-                name_into(&mut state, limiter, rule);
-                if !is_new && already.contains(state.get(start..).unwrap_or_default()) {
-                    state.truncate(start);
-                    continue;
+            let built;
+            let rules = decision.rules();
+            let names = match names.filter(|names| names.items.len() == rules.len()) {
+                Some(names) => names,
+                None => {
+                    built = Names::of_rules(rules, charged);
+                    &built
                 }
-                if policy.is_none() || !is_new {
-                    let name = state.get(start..).unwrap_or_default();
-                    quotas.push_str(if quotas.is_empty() { "" } else { ", " });
-                    quotas.push_str(name);
-                    quota_into(&mut quotas, rule);
-                }
-                let _ = write!(state, ";r={}", rule.remaining().min(MOST));
-                let _ = write!(state, ";t={}, ", seconds_until_more(rule).min(MOST));
-            }
-            state.truncate(state.trim_end_matches(", ").len());
-            match policy.filter(|_| is_new) {
-                Some(policy) => {
-                    headers.insert(RATELIMIT_POLICY, policy.clone());
-                }
-                None => join(headers, RATELIMIT_POLICY, quotas),
-            }
-            join(headers, RATELIMIT, state);
+            };
+            names.write(headers, rules);
         }
         if self.x_rate_limit {
             let left = binding.remaining();
@@ -145,50 +132,118 @@ impl Headers {
     }
 }
 
-/// The quotas of these limiters: what `RateLimit-Policy` says of them.
-pub(crate) fn policy_of<'a>(limiters: impl Iterator<Item = &'a RateLimiter>) -> Option<HeaderValue> {
-    let mut text = String::new();
-    for limiter in limiters {
-        for rule in &limiter.inner.rules {
-            if rule.limit().is_unlimited() {
-                continue;
-            }
-            text.push_str(if text.is_empty() { "" } else { ", " });
-            label_into(&mut text, limiter, rule.limit().window());
-            amount_into(&mut text, rule.limit());
-        }
-    }
-    HeaderValue::try_from(text).ok()
+/// What limits are called, and what is always said of them.
+#[derive(Debug)]
+pub(crate) struct Names {
+    /// For each rule its name and its quota, as items of structured fields.
+    items: Vec<(String, String)>,
+    /// All the quotas: what `RateLimit-Policy` says.
+    policy: Option<HeaderValue>,
 }
 
-/// Puts items at the end of a list.
-fn join(headers: &mut HeaderMap, name: HeaderName, mut items: String) {
-    if items.is_empty() {
-        return;
+impl Names {
+    /// Those of all rules of these limiters.
+    pub(crate) fn of<'a>(limiters: impl Iterator<Item = &'a RateLimiter>) -> Self {
+        let limited = |limiter: &'a RateLimiter| {
+            let rules = limiter.inner.rules.iter().map(Rule::limit).filter(|limit| !limit.is_unlimited());
+            rules.map(move |limit| (Some(limiter), limit))
+        };
+        Self::of_pairs(limiters.flat_map(limited))
     }
-    if let Some(already) = headers.get(&name).and_then(|value| value.to_str().ok()) {
-        items = format!("{already}, {items}");
+
+    fn of_rules(rules: &[RuleDecision], charged: &Charged) -> Self {
+        let limiter = |rule: &RuleDecision| charged.get(rule.subject()).map(|(limiter, _)| limiter);
+        Self::of_pairs(rules.iter().map(|rule| (limiter(rule), rule.limit())))
     }
-    if let Ok(value) = HeaderValue::try_from(items) {
-        headers.insert(name, value);
+
+    fn of_pairs<'a>(pairs: impl Iterator<Item = (Option<&'a RateLimiter>, Limit)>) -> Self {
+        let item = |(limiter, limit)| (name_of(limiter, limit), quota_of(limit));
+        let items: Vec<(String, String)> = pairs.map(item).collect();
+        let policy: Vec<String> = items.iter().map(|(name, quota)| format!("{name}{quota}")).collect();
+        Self { items, policy: HeaderValue::try_from(policy.join(", ")).ok() }
+    }
+
+    /// Tells what these rules came to.
+    fn write(&self, headers: &mut HeaderMap, rules: &[RuleDecision]) {
+        let Some(policy) = &self.policy else { return };
+        let pairs = self.items.iter().zip(rules);
+        match headers.entry(RATELIMIT) {
+            Entry::Vacant(entry) => {
+                let mut text = Text::new();
+                for (place, ((name, _), rule)) in pairs.enumerate() {
+                    text.push(if place == 0 { "" } else { ", " }).push(name).state(rule);
+                }
+                entry.insert(text.value());
+                headers.insert(RATELIMIT_POLICY, policy.clone());
+            }
+            // A layer further in has told of its limits: those that it has not are added.
+            Entry::Occupied(mut entry) => {
+                let told = entry.get().as_bytes().to_vec();
+                let is_told = |name: &str| told.windows(name.len()).any(|part| part == name.as_bytes());
+                let (mut states, mut policies) = (Text::of(&told), String::new());
+                for ((name, quota), rule) in pairs.filter(|((name, _), _)| !is_told(name)) {
+                    states.push(", ").push(name).state(rule);
+                    let _ = write!(policies, ", {name}{quota}");
+                }
+                entry.insert(states.value());
+                let told = headers.get(RATELIMIT_POLICY).map_or(&b""[..], HeaderValue::as_bytes);
+                let mut all = Text::of(told);
+                all.push(if told.is_empty() { policies.trim_start_matches(", ") } else { &policies });
+                headers.insert(RATELIMIT_POLICY, all.value());
+            }
+        }
+    }
+}
+
+/// A header's value in the making: on the stack, as long as it is short.
+struct Text(SmallVec<[u8; 64]>);
+
+impl Text {
+    fn new() -> Self {
+        Self(SmallVec::new())
+    }
+
+    fn of(bytes: &[u8]) -> Self {
+        Self(SmallVec::from_slice(bytes))
+    }
+
+    fn push(&mut self, text: &str) -> &mut Self {
+        self.0.extend_from_slice(text.as_bytes());
+        self
+    }
+
+    fn number(&mut self, number: u64) -> &mut Self {
+        let digits = ShortText::written(|text| text.number(number));
+        self.0.extend_from_slice(digits.as_bytes());
+        self
+    }
+
+    /// What is left, and when there is more.
+    fn state(&mut self, rule: &RuleDecision) {
+        self.push(";r=").number(rule.remaining().min(MOST));
+        self.push(";t=").number(seconds_until_more(rule).min(MOST));
+    }
+
+    /// Names hold nothing that a header could not.
+    fn value(&self) -> HeaderValue {
+        HeaderValue::from_bytes(&self.0).unwrap_or_else(|_| HeaderValue::from_static(""))
     }
 }
 
 /// A limit's name, as a string of structured fields.
-fn name_into(text: &mut String, limiter: Option<&RateLimiter>, rule: &RuleDecision) {
+fn name_of(limiter: Option<&RateLimiter>, limit: Limit) -> String {
+    let mut text = String::from("\"");
     match limiter {
-        Some(limiter) => label_into(text, limiter, rule.limit().window()),
-        None => text.push_str("\"limit\""),
-    }
-}
-
-fn label_into(text: &mut String, limiter: &RateLimiter, window: Duration) {
-    text.push('"');
-    string_into(text, &limiter.inner.desk.label);
-    if limiter.inner.rules.len() > 1 {
-        let _ = write!(text, "-{window:?}");
+        Some(limiter) => {
+            string_into(&mut text, &limiter.inner.desk.label);
+            if limiter.inner.rules.len() > 1 {
+                let _ = write!(text, "-{:?}", limit.window());
+            }
+        }
+        None => text.push_str("limit"),
     }
     text.push('"');
+    text
 }
 
 /// The characters of a string of structured fields: what it cannot hold is a `?`.
@@ -202,15 +257,13 @@ pub(crate) fn string_into(text: &mut String, raw: &str) {
     }
 }
 
-fn quota_into(text: &mut String, rule: &RuleDecision) {
-    amount_into(text, rule.limit());
-}
-
-pub(crate) fn amount_into(text: &mut String, limit: crate::limit::Limit) {
-    let _ = write!(text, ";q={}", limit.amount().min(MOST));
-    let window = limit.window();
+/// A limit's amount, and its window where that is a whole number of seconds.
+pub(crate) fn quota_of(limit: Limit) -> String {
+    let (amount, window) = (limit.amount().min(MOST), limit.window());
     if window.subsec_nanos() == 0 {
-        let _ = write!(text, ";w={}", window.as_secs().min(MOST));
+        format!(";q={amount};w={}", window.as_secs())
+    } else {
+        format!(";q={amount}")
     }
 }
 

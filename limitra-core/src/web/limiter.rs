@@ -7,12 +7,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use http::header::{HeaderMap, HeaderValue};
+use http::header::HeaderMap;
 use smallvec::{SmallVec, smallvec};
 
 use super::builder::HttpLimiterBuilder;
 use super::exemptions::Exemptions;
-use super::headers::Headers;
+use super::headers::{Headers, Names};
 use super::key::{Extracted, Found, Parts};
 use super::limit::{Chosen, HttpLimit};
 use super::pass::{Answered, Charged, Judge, Pass};
@@ -23,6 +23,7 @@ use crate::charge::{Charge, Charges};
 use crate::decide::{Answer, Running};
 use crate::decision::Decision;
 use crate::identifier::Identifier;
+use crate::measured;
 
 /// Limits in front of a web service: who is counted by what, what a request costs, and what a refused one is told.
 ///
@@ -60,8 +61,8 @@ pub(crate) struct Inner {
     pub(crate) on_missing: OnMissing,
     pub(crate) on_refused: Option<OnRefused>,
     pub(crate) headers: Headers,
-    /// What `RateLimit-Policy` says where all limits apply.
-    pub(crate) policy: Option<HeaderValue>,
+    /// What the limits are called where all of them apply.
+    pub(crate) names: Option<Names>,
     pub(crate) is_shadow: bool,
     pub(crate) shares_decision: bool,
     #[cfg(feature = "deadline")]
@@ -134,21 +135,21 @@ impl HttpLimiter {
         // The shortest way: one limit on memory.
         match key.extract(request) {
             Extracted::Now(Ok(parts)) => {
-                if let Some(straight) =
-                    limiter.inner.straight.as_ref().filter(|straight| straight.takes(cost))
-                    && let Some(found) = straight.at_once(&parts, cost, Mode::Hit)
-                {
-                    if found.is_allowed() && !it.wants_decision() {
+                let straight = limiter.inner.straight.as_ref().filter(|straight| straight.takes(cost));
+                let Some(straight) = straight else {
+                    return self.decide(smallvec![Pick::new(Chosen::Fixed(limiter), parts)], cost);
+                };
+                let answer = match straight.at_once(&parts, cost, Mode::Hit) {
+                    Some(found) if found.is_allowed() && !it.wants_decision() => {
                         return Asked::Known(Verdict::Passed(None));
                     }
-                    let decision = found.decision();
-                    return Asked::Known(self.judged(
-                        Ok(decision),
-                        &[Pick::new(Chosen::Fixed(limiter), parts)],
-                        cost,
-                    ));
-                }
-                self.decide(smallvec![Pick::new(Chosen::Fixed(limiter), parts)], cost)
+                    Some(found) => Ok(found.decision()),
+                    None => {
+                        let inner = &limiter.inner;
+                        straight.decide(&inner.desk, inner.space.key(&parts), cost, Mode::Hit)
+                    }
+                };
+                Asked::Known(self.judged(answer, &[Pick::new(Chosen::Fixed(limiter), parts)], cost))
             }
             extracted => self.ask_picked(smallvec![(Chosen::Fixed(limiter), extracted)], cost),
         }
@@ -220,6 +221,7 @@ impl HttpLimiter {
             Ok(parts) => return Ok(Some(parts)),
             Err(error) => error,
         };
+        measured::unidentified();
         if self.0.unidentified.fetch_add(1, Ordering::Relaxed) == 0 {
             tracing::warn!(target: "limitra", %error, policy = ?self.0.on_missing, "the first request that does not say who is calling");
         } else {
@@ -277,6 +279,7 @@ impl HttpLimiter {
             tracing::debug!(target: "limitra", %error, "no decision for a request");
         }
         if self.0.is_shadow {
+            measured::shadowed();
             self.0.shadowed.fetch_add(1, Ordering::Relaxed);
             tracing::debug!(target: "limitra", status = %refusal.status(), "a request would have been refused");
             return Verdict::Passed(None);
@@ -319,8 +322,8 @@ impl HttpLimiter {
     }
 
     fn write(&self, headers: &mut HeaderMap, decision: &Decision, charged: &Charged) {
-        let policy = self.0.policy.as_ref().filter(|_| charged.len() == self.0.limits.len());
-        self.0.headers.write(headers, decision, charged.iter().map(|(limiter, _)| limiter), policy);
+        let names = self.0.names.as_ref().filter(|_| charged.len() == self.0.limits.len());
+        self.0.headers.write(headers, decision, charged, names);
     }
 
     #[cfg(any(feature = "tower", feature = "actix"))]

@@ -10,6 +10,7 @@ use crate::charge::{Charge, give_back_all};
 use crate::decision::Decision;
 use crate::identifier::Identifier;
 use crate::limiter::RateLimiter;
+use crate::measured;
 
 /// Whether an answered request is given back what it was charged.
 pub(crate) type Judge = Arc<dyn Fn(&Answered) -> bool + Send + Sync>;
@@ -74,6 +75,7 @@ impl Pass {
             Charge::of_parts(limiter, parts.iter().map(Identifier::from)).cost(self.cost)
         });
         if let Err(error) = give_back_all(charges, self.decision).await {
+            measured::lost_give_back();
             tracing::debug!(target: "limitra", %error, "a charge was not given back");
         }
     }

@@ -4,8 +4,7 @@ use std::borrow::Cow;
 
 use super::percent::decoded;
 
-/// What stands in a path, still encoded, where its route's template has `{name}` or `{*name}`, alone in a segment or between
-/// other text.
+/// What stands in an encoded path, decoded, where its route's template has `{name}` or `{*name}`.
 pub(super) fn parameter<'p>(template: &str, path: &'p str, name: &str) -> Option<Cow<'p, [u8]>> {
     let (mut segments, mut rest) = (template.split('/'), Some(path));
     loop {
@@ -15,22 +14,17 @@ pub(super) fn parameter<'p>(template: &str, path: &'p str, name: &str) -> Option
             None => (here, None),
         };
         rest = after;
-        let Some((before, found, after)) = placeholder(segment) else { continue };
+        // Doubled braces are text.
+        let placeholder = segment.strip_prefix('{').and_then(|segment| segment.strip_suffix('}'));
+        let Some(found) = placeholder.filter(|found| !found.starts_with('{')) else { continue };
         let (found, value) = match found.strip_prefix('*') {
             Some(found) => (found, here),
             None => (found, value),
         };
         if found == name {
-            return Some(decoded(value.strip_prefix(before)?.strip_suffix(after)?.as_bytes()));
+            return Some(decoded(value.as_bytes()));
         }
     }
-}
-
-/// What stands before, in and behind the braces of a segment. Doubled braces are text.
-fn placeholder(segment: &str) -> Option<(&str, &str, &str)> {
-    let (before, rest) = segment.split_once('{').filter(|(_, rest)| !rest.starts_with('{'))?;
-    let (name, after) = rest.split_once('}')?;
-    Some((before, name, after))
 }
 
 #[cfg(test)]
@@ -49,8 +43,6 @@ mod tests {
             ("/{a}/x/{b}", "/1/x/2", "b", Some("2")),
             ("/{a}/x/{b}", "/1", "b", None),
             ("/files/{*rest}", "/files/a/b/c", "rest", Some("a/b/c")),
-            ("/files/v{version}.json", "/files/v2.json", "version", Some("2")),
-            ("/files/v{version}.json", "/files/2", "version", None),
             ("/{{id}}/{id}", "/{id}/7", "id", Some("7")),
             ("", "", "id", None),
         ] {

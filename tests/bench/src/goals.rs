@@ -41,6 +41,13 @@ const BY_HAND: &str = "a script written by hand";
 const RATE: &str = "decisions a second";
 const BUSY: &str = "server time per decision";
 
+const fn http(case: &'static str, metric: &'static str, bound: Bound) -> Goal {
+    Goal { group: "http", case, subject: "limitra", metric, bound }
+}
+
+const OVER: &str = "time over a layer that does nothing";
+const REQUESTS: &str = "requests a second";
+
 const GOALS: &[Goal] = &[
     times("unkeyed, 1 thread", "limitra", "governor", 1.0 / 1.1),
     times("unkeyed, 1 thread", "limitra, coarse clock", "governor", 1.0 / 0.55),
@@ -78,6 +85,11 @@ const GOALS: &[Goal] = &[
     redis("server time, fixed_window, 1 task", BUSY, BY_HAND, 0.8),
     redis("server time, sliding_window, 1 task", BUSY, BY_HAND, 0.8),
     redis("server time, moving_window, 1 task", BUSY, BY_HAND, 0.8),
+    http("a layer, allowed", OVER, Bound::AtMost(60.0)),
+    http("a layer, allowed, with headers", OVER, Bound::AtMost(150.0)),
+    http("a layer, refused", "a refused request, in allowed ones", Bound::AtMost(1.5)),
+    http("over loopback, refused", REQUESTS, Bound::Times("tower_governor", 3.0)),
+    http("over loopback, allowed", REQUESTS, Bound::Times("no limit", 0.95)),
 ];
 
 /// The goal for this figure by itself or, if there is one, beside this peer's: what it says, and whether it is reached.

@@ -2,6 +2,8 @@
 //!
 //! `cargo fuzz` drives them (the folder `fuzz`), and so does an ordinary test for a moment each (`fuzzers.rs`).
 
+#[cfg(feature = "web")]
+mod client_ip;
 mod key;
 #[cfg(all(unix, feature = "memcached"))]
 mod memcached_reply;
@@ -35,6 +37,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "url", run: url::run, words: url::WORDS },
     Target { name: "record", run: record::run, words: record::WORDS },
     Target { name: "key", run: key::run, words: key::WORDS },
+    #[cfg(feature = "web")]
+    Target { name: "client_ip", run: client_ip::run, words: client_ip::WORDS },
     #[cfg(all(unix, feature = "memcached"))]
     Target { name: "memcached_reply", run: memcached_reply::run, words: memcached_reply::WORDS },
     #[cfg(unix)]

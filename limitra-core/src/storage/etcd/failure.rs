@@ -9,7 +9,15 @@ use crate::error::{StorageError, StorageErrorKind};
 
 /// The storage's error for one of etcd's.
 pub(super) fn storage_error(error: Error, operation: &'static str) -> StorageError {
-    StorageError::new(kind(&error), "etcd", operation).with_source(error)
+    let kind = kind(&error);
+    let is_answer = kind != StorageErrorKind::Timeout && is_of_etcd(&error);
+    let failed = StorageError::new(kind, "etcd", operation).with_source(error);
+    if is_answer { failed.answered() } else { failed }
+}
+
+/// Whether a member said so: it has no leader, say, or too many requests. The library says things by the same codes, in other words.
+fn is_of_etcd(error: &Error) -> bool {
+    matches!(error, Error::GRpcStatus(status) if status.message().starts_with("etcdserver:"))
 }
 
 /// Whether etcd did not know a lease: then it has not run the transaction that names it.
@@ -59,5 +67,43 @@ fn status_kind(status: &Status) -> StorageErrorKind {
         // The library could not go on with the connection; a server said the rest.
         _ if status.source().is_some() || says("Service was not ready") => StorageErrorKind::Unavailable,
         _ => StorageErrorKind::Malformed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error_of(code: Code, message: &str) -> StorageError {
+        storage_error(Error::GRpcStatus(Status::new(code, message)), "decide")
+    }
+
+    #[test]
+    fn what_a_member_says_at_once_is_no_silence() {
+        for (code, message) in [
+            (Code::Unavailable, "etcdserver: no leader"),
+            (Code::Unavailable, "etcdserver: leader changed"),
+            (Code::ResourceExhausted, "etcdserver: too many requests"),
+            (Code::InvalidArgument, "etcdserver: revision in header is old"),
+        ] {
+            let error = error_of(code, message);
+            assert_eq!(
+                (error.kind(), error.is_silence()),
+                (StorageErrorKind::Unavailable, false),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_nobody_said_or_only_after_a_wait_is_silence() {
+        for (code, message) in [
+            (Code::Unavailable, "etcdserver: request timed out"),
+            (Code::Unavailable, "tcp connect error"),
+            (Code::Cancelled, "operation was canceled"),
+            (Code::DeadlineExceeded, "context deadline exceeded"),
+        ] {
+            assert!(error_of(code, message).is_silence(), "{message}");
+        }
     }
 }

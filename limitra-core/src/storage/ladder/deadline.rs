@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, Id};
 
+use super::silence::Silence;
 use crate::attempt::{Attempt, Outcome};
 use crate::error::{ConfigurationError, StorageError, StorageErrorKind};
 use crate::key::Key;
@@ -21,6 +22,9 @@ use crate::storage::{AnyStorage, Bounds, Storage, timers};
 /// Whether it was decided all the same is unknown then, and it is never sent again. Each caller waits for the deadline
 /// at most, whatever the number of callers. It holds for decisions, [`Storage::clear`] and [`Storage::ping`]; several
 /// decisions at once have one deadline together. [`Storage::reset`], which may walk over a whole server, has none.
+///
+/// Callers who leave before it is over are told nothing. If nobody is answered for as long as it and they keep leaving, the
+/// connection is made anew as if it had passed.
 ///
 /// It waits by tokio's timer. Outside a tokio runtime there is no deadline but the storage's own (those of this crate
 /// answer [`StorageErrorKind::NoRuntime`] there); in one without timers, which tokio cannot be asked about, the answer is
@@ -42,6 +46,36 @@ pub struct Deadline {
     storage: Arc<dyn Storage>,
     within: Duration,
     missed: Arc<AtomicU64>,
+    silence: Arc<Silence>,
+}
+
+/// A question under way.
+struct Waiting<'a> {
+    deadline: &'a Deadline,
+    runtime: Id,
+    sent: Instant,
+    is_over: bool,
+}
+
+impl Waiting<'_> {
+    /// There is an answer, or there will be none in time.
+    fn end(mut self) {
+        self.is_over = true;
+        self.deadline.silence.end(self.runtime);
+    }
+}
+
+impl Drop for Waiting<'_> {
+    /// Nobody waits for the answer any more.
+    fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
+        let Deadline { storage, within, silence, .. } = self.deadline;
+        if let Some(since) = silence.left(self.runtime, self.sent, *within) {
+            storage.suspect(since);
+        }
+    }
 }
 
 impl Deadline {
@@ -56,7 +90,7 @@ impl Deadline {
         if within.is_zero() {
             return Err(ConfigurationError::ZeroDeadline { what: "deadline" });
         }
-        Ok(Self { storage: storage.into().shared(), within, missed: Arc::default() })
+        Ok(Self { storage: storage.into().shared(), within, missed: Arc::default(), silence: Arc::default() })
     }
 
     /// How many questions had no answer in time; several at once count as one.
@@ -70,12 +104,14 @@ impl Deadline {
         answer: impl Future<Output = T>,
     ) -> Result<T, StorageError> {
         // Nobody can wait by a clock outside of tokio; whoever needs a runtime says so.
-        if Handle::try_current().is_err() {
-            return Ok(answer.await);
-        }
-        let sent = Instant::now();
+        let Ok(runtime) = Handle::try_current() else { return Ok(answer.await) };
         let timed = timers::within(self.within, answer);
-        timed.ok_or_else(|| timers::missing(self.storage.name(), operation))?.await.map_err(|_| {
+        let timed = timed.ok_or_else(|| timers::missing(self.storage.name(), operation))?;
+        let (sent, runtime) = (Instant::now(), runtime.id());
+        let waiting = Waiting { deadline: self, runtime, sent, is_over: false };
+        let answered = timed.await;
+        waiting.end();
+        answered.map_err(|_| {
             self.storage.suspect(sent);
             self.missed.fetch_add(1, Ordering::Relaxed);
             StorageError::new(StorageErrorKind::Timeout, self.storage.name(), operation)

@@ -98,18 +98,17 @@ impl InFlight {
             found = wanted.min(self.most.saturating_sub(under_way));
             (found > 0).then(|| under_way.saturating_add(found))
         };
-        let taken = self.count.under_way.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
+        let taken = self.count.under_way.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok();
+        let storage = self.storage.name();
+        // Before anybody is told: a hook that panics must not keep the places.
+        let room = taken.then(|| Room { count: &self.count, storage, places: found, most: self.most });
+        if taken {
+            self.count.measured.add(storage, found);
+        }
         if found < wanted {
             self.refuse(wanted - found);
         }
-        match taken {
-            Ok(_) => {
-                let storage = self.storage.name();
-                self.count.measured.add(storage, found);
-                Ok(Room { count: &self.count, storage, places: found, most: self.most })
-            }
-            Err(_) => Err(self.error(operation)),
-        }
+        room.ok_or_else(|| self.error(operation))
     }
 
     fn refuse(&self, count: usize) {

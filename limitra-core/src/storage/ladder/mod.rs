@@ -13,6 +13,8 @@ mod in_flight;
 mod local_share;
 #[cfg(all(test, limitra_loom))]
 mod models;
+#[cfg(feature = "deadline")]
+mod silence;
 
 pub use breaker::Breaker;
 pub use circuit::CircuitState;

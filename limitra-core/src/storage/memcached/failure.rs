@@ -49,8 +49,12 @@ impl Failure {
         Self::Refused { server: server.to_owned(), text, kind, ends }
     }
 
+    /// An answer that makes no sense. Its first word is told: who is no memcached may repeat what it was asked, and with it a key.
     pub(super) fn malformed(server: &str, problem: &'static str, line: &[u8]) -> Self {
-        Self::Malformed { server: server.to_owned(), problem, text: shown(line) }
+        let is_of_word = |byte: &u8| byte.is_ascii_alphanumeric() || b"-/._".contains(byte);
+        let length = line.iter().take_while(|byte| is_of_word(byte)).count();
+        let word = line.get(..length).unwrap_or_default();
+        Self::Malformed { server: server.to_owned(), problem, text: shown(word) }
     }
 
     pub(super) fn broken(server: &str, error: io::Error) -> Self {

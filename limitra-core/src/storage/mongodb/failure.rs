@@ -8,15 +8,16 @@ use crate::error::{StorageError, StorageErrorKind};
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
     /// As the driver says it.
-    #[error(transparent)]
+    #[error("{}", told(_0))]
     Driver(#[from] Error),
     /// The TTL index is not there.
     #[error(
-        "the index that removes what has expired cannot be created; allow createIndex, or create it by hand on {{expireAt: 1}} with expireAfterSeconds 0 and set `create_index` to false: {0}"
+        "the index that removes what has expired cannot be created; allow createIndex, or create it by hand on {{expireAt: 1}} with expireAfterSeconds 0 and set `create_index` to false: {}",
+        told(_0)
     )]
-    Index(#[source] Error),
+    Index(Error),
     /// A write that was not done, or of which it is not known how far it got.
-    #[error("{message} (code {code})")]
+    #[error("{} (code {code})", without_documents(message))]
     Write { code: i32, message: String },
     /// A document that is no record.
     #[error("the document is no record of limitra")]
@@ -59,12 +60,28 @@ impl Failure {
             Self::Foreign | Self::Malformed(_) => false,
         };
         let error = StorageError::new(self.kind(), super::NAME, operation);
-        let error = if is_answer { error.answered() } else { error };
+        // What a server answers the driver keeps as a whole, and it names keys.
         match self {
-            Self::Driver(source) => error.with_source(source),
+            Self::Driver(source) if !is_answer => error.with_source(source),
+            other if is_answer => error.answered().with_source(other.to_string()),
             other => error.with_source(other),
         }
     }
+}
+
+/// What the driver says; of an answer what the server says, and not all of it.
+fn told(error: &Error) -> String {
+    match &*error.kind {
+        ErrorKind::Command(answer) => {
+            format!("{} ({}, code {})", without_documents(&answer.message), answer.code_name, answer.code)
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// What a server says up to the first document that it shows: a command that it forbids, a duplicate key. They name keys of ours.
+fn without_documents(message: &str) -> &str {
+    message.split('{').next().unwrap_or_default().trim_end()
 }
 
 fn kind(error: &Error) -> StorageErrorKind {
@@ -98,5 +115,38 @@ fn kind_of_code(code: i32) -> StorageErrorKind {
         // BSONObjectTooLarge, and the same of a document that an update makes.
         10334 | 17419 => StorageErrorKind::Full,
         _ => StorageErrorKind::Refused,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // A test that cannot go on fails.
+
+    use std::error::Error as _;
+
+    use ::mongodb::bson::{deserialize_from_document, doc};
+
+    use super::*;
+
+    /// In MongoDB's words.
+    const FORBIDDEN: &str = "not authorized on limitra to execute command { update: \"records\", updates: [ { q: { _id: \"limitra:::user:ada:\" } } ] }";
+    const DUPLICATE: &str = "E11000 duplicate key error collection: limitra.records index: _id_ dup key: { _id: \"limitra:::user:ada:\" }";
+
+    #[test]
+    fn what_a_server_answers_is_told_without_the_key() {
+        let answer = doc! { "code": 13, "codeName": "Unauthorized", "errmsg": FORBIDDEN };
+        let answer = ErrorKind::Command(deserialize_from_document(answer).unwrap());
+        let failures = [
+            Failure::of_index(Error::from(answer.clone())),
+            Failure::Driver(Error::from(answer)),
+            Failure::Write { code: 11000, message: DUPLICATE.to_owned() },
+        ];
+        for (failure, expected) in failures.into_iter().zip(["Unauthorized, code 13", "code 13", "E11000 "]) {
+            let error = failure.storage_error("decide");
+            let source = error.source().unwrap();
+            let told = format!("{error} {error:?} {source} {source:?}");
+            assert!(told.contains(expected) && !told.contains("ada"), "{told}");
+            assert!(source.source().is_none() && !error.is_silence());
+        }
     }
 }

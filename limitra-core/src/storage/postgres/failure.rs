@@ -9,8 +9,8 @@ use tokio_postgres::error::SqlState;
 
 use crate::error::{StorageError, StorageErrorKind};
 
-/// An error of PostgreSQL, told in full; its source is the client library's own.
-#[derive(Debug)]
+/// An error of PostgreSQL. What the client library found by itself is its source; what the server said has none, for the library
+/// tells its details, and they name keys.
 pub(super) enum Failure {
     /// Whatever it may be.
     Postgres(Error),
@@ -38,7 +38,7 @@ impl From<Error> for Failure {
 }
 
 impl fmt::Display for Failure {
-    /// What the server said without its details, which may name a key.
+    /// What the server said without its details.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Self::NoTable { table, .. } = self {
             write!(
@@ -55,9 +55,17 @@ impl fmt::Display for Failure {
     }
 }
 
+impl fmt::Debug for Failure {
+    /// As it is told: the library's own would show the details.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Failure({self})")
+    }
+}
+
 impl StdError for Failure {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        Some(self.error())
+        let error = self.error();
+        error.as_db_error().is_none().then_some(error as &(dyn StdError + 'static))
     }
 }
 

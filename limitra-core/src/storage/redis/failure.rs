@@ -22,7 +22,11 @@ impl Failed {
             Self::Unconnected(error) => error,
             Self::Error(error) => {
                 let is_answer = matches!(error.kind(), ErrorKind::Server(_));
-                let failed = StorageError::new(kind(&error), storage, operation).with_source(error);
+                let failed = StorageError::new(kind(&error), storage, operation);
+                let failed = match without_arguments(&error) {
+                    Some(text) => failed.with_source(text),
+                    None => failed.with_source(error),
+                };
                 if is_answer { failed.answered() } else { failed }
             }
             Self::Late => StorageError::new(StorageErrorKind::Timeout, storage, operation),
@@ -52,6 +56,13 @@ impl Failed {
                 | Kind::BusyLoading
         )
     }
+}
+
+/// What a server says of a command that it does not know, without the arguments that it repeats: they name keys. `None` where
+/// nothing is repeated.
+fn without_arguments(error: &RedisError) -> Option<String> {
+    let text = error.to_string();
+    text.split_once(", with args beginning with").map(|(told, _)| told.to_owned())
 }
 
 /// Whether the connection is lost, or leads to a server that was demoted.

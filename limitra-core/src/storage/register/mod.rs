@@ -21,7 +21,7 @@ use crate::storage::pause::Pause;
 use crate::storage::{AnyStorage, Bounds, Storage};
 use crate::time::{Clock, Micros};
 use chains::{Chain, chains};
-use lanes::Lanes;
+use lanes::{Lanes, Turns};
 
 /// How often a decision is tried by default.
 const MAX_RETRIES: u32 = 64;
@@ -251,13 +251,7 @@ impl RegisterStorage {
             let decided = attempt.decide(records, now)?;
             Ok(Changes { changed: decided.changed, found: decided.outcome })
         };
-        let decided = self.change(keys, attempt.clock, "decide", decide).await;
-        if let (Err(error), Some(turns)) = (&decided, &turns)
-            && is_without_answer(error)
-        {
-            turns.fail();
-        }
-        decided
+        passed_on(self.change(keys, attempt.clock, "decide", decide).await, turns)
     }
 
     async fn give_back_queued(&self, refund: &Refund<'_>, keys: &[Key<'_>]) -> Result<bool, StorageError> {
@@ -267,11 +261,7 @@ impl RegisterStorage {
             let found = changed.contains(&true);
             Ok(Changes { changed, found })
         };
-        let returned = self.change(keys, refund.clock, "give back", undo).await;
-        if returned.as_ref().is_err_and(is_without_answer) {
-            turns.fail();
-        }
-        returned
+        passed_on(self.change(keys, refund.clock, "give back", undo).await, Some(turns))
     }
 
     /// Loads the records, changes them and swaps them, until nobody was faster.
@@ -433,6 +423,16 @@ fn read(values: Vec<Option<Stored>>, count: usize) -> Result<Loaded, StorageErro
         loaded.records.push(value.map_or(Ok(Record::default()), |stored| Record::from_bytes(&stored.bytes))?);
     }
     Ok(loaded)
+}
+
+/// The same answer. Where there is none, those who stand behind fail with it.
+fn passed_on<T>(answer: Result<T, StorageError>, turns: Option<Turns<'_>>) -> Result<T, StorageError> {
+    if let (Err(error), Some(turns)) = (&answer, turns)
+        && is_without_answer(error)
+    {
+        turns.fail();
+    }
+    answer
 }
 
 /// Whether nobody knows more after this failure than before it.

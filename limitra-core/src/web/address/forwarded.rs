@@ -45,22 +45,21 @@ fn first_pair(pairs: &[u8]) -> (&[u8], Option<&[u8]>) {
     }
 }
 
-/// A value without its quotes; `None` if they are not two, or if it is empty. An address has no escapes: they stay.
+/// A value without its quotes, between which there may be nothing; `None` if they are not two. An address has no escapes:
+/// they stay.
 fn unquoted(value: &[u8]) -> Option<&[u8]> {
-    let inner = match value.strip_prefix(b"\"") {
-        Some(value) => {
-            let inner = value.strip_suffix(b"\"")?;
-            let mut is_escaped = false;
-            let is_one = inner.iter().all(|byte| {
-                let is_quote = *byte == b'"' && !is_escaped;
-                is_escaped = !is_escaped && *byte == b'\\';
-                !is_quote
-            });
-            (is_one && !is_escaped).then_some(inner)?
-        }
-        None => (!value.iter().any(|byte| matches!(byte, b'"' | b' ' | b'\t' | b'\\'))).then_some(value)?,
+    let Some(value) = value.strip_prefix(b"\"") else {
+        let is_bare = !value.iter().any(|byte| matches!(byte, b'"' | b' ' | b'\t' | b'\\'));
+        return (is_bare && !value.is_empty()).then_some(value);
     };
-    (!inner.is_empty()).then_some(inner)
+    let inner = value.strip_suffix(b"\"")?;
+    let mut is_escaped = false;
+    let is_one = inner.iter().all(|byte| {
+        let is_quote = *byte == b'"' && !is_escaped;
+        is_escaped = !is_escaped && *byte == b'\\';
+        !is_quote
+    });
+    (is_one && !is_escaped).then_some(inner)
 }
 
 fn is_token(byte: u8) -> bool {
@@ -79,6 +78,7 @@ mod tests {
             ("FOR=\"192.0.2.60:_p\"", "192.0.2.60"),
             ("by=_a;host=\"a;for=1.1.1.1,\\\"b\";for=192.0.2.60", "192.0.2.60"),
             (";; for=192.0.2.60 ;\t;", "192.0.2.60"),
+            ("for=192.0.2.60;host=\"\"", "192.0.2.60"),
             ("for=[2001:db8::1]:80", "2001:db8::1"),
             ("for=\"2001:db8::1\"", "2001:db8::1"),
             ("for=\"::ffff:192.0.2.60\"", "192.0.2.60"),
@@ -115,6 +115,7 @@ mod tests {
             "for=\"\\192.0.2.60\"",
             "192.0.2.60",
             "for=192.0.2.60;=x",
+            "for=192.0.2.60;x=",
             "for=192.0.2.60;x",
             "for=192.0.2.60;host=\"a",
             "for=192.0.2.60;ho st=a",

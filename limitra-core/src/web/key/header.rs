@@ -7,10 +7,10 @@ use crate::error::ConfigurationError;
 use crate::web::address::header_name;
 use crate::web::request::Request;
 
-/// The value of this header, byte for byte. Allocates nothing.
+/// The value of this header, byte for byte; an empty one is a value. Allocates nothing.
 ///
-/// A request without it, with an empty one, or with several that differ (of which nobody knows which one the service
-/// believes) does not say who is calling. Whoever can send any value gets a new counter with each: verify it before.
+/// A request without it, or with several that differ (of which nobody knows which one the service believes) does not say
+/// who is calling. Whoever can send any value gets a new counter with each: verify it before.
 ///
 /// # Errors
 /// [`ConfigurationError::HeaderName`] for what no header is called.
@@ -31,7 +31,7 @@ struct Header(HeaderName);
 
 impl Extract for Header {
     fn extract<'a>(&'a self, request: &Request<'a>) -> Extracted<'a> {
-        let value = agreed(request.header(&self.0)).filter(|value| !value.is_empty());
+        let value = agreed(request.header(&self.0));
         Extracted::one(value, "such header")
     }
 }

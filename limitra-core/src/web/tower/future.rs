@@ -14,6 +14,13 @@ use crate::web::limiter::{HttpLimiter, Verdict};
 use crate::web::pass::{Answered, Pass};
 use crate::web::request::Request as View;
 
+/// What waits for the verdict: apart, so that where nothing has to be waited for little is moved.
+struct Waiting<S, B> {
+    limiter: HttpLimiter,
+    service: S,
+    request: Request<B>,
+}
+
 type Deciding = Pin<Box<dyn Future<Output = Verdict> + Send>>;
 type GivingBack = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -33,13 +40,13 @@ pin_project! {
     #[project = StageProjection]
     enum Stage<S, B, F, R> {
         // It may pass or not: a storage is asked.
-        Deciding { verdict: Deciding, limiter: HttpLimiter, service: S, request: Option<Request<B>> },
+        Deciding { verdict: Deciding, waiting: Option<Box<Waiting<S, B>>> },
         // It may pass, and nothing is left to do.
         Calling { #[pin] call: F },
         // It may pass; when it is answered, something is left to do.
         Passing { #[pin] call: F, left: Option<(HttpLimiter, Box<Pass>)> },
         // It is answered; its charge is given back.
-        GivingBack { giving: GivingBack, response: Option<R> },
+        GivingBack { giving: GivingBack, response: Option<Box<R>> },
         Refused { response: Option<R> },
     }
 }
@@ -49,16 +56,13 @@ where
     S: Service<Request<B>, Response = Response<R>>,
     P: Protocol<R>,
 {
-    pub(super) const fn deciding(
-        limiter: HttpLimiter,
-        service: S,
-        request: Request<B>,
-        verdict: Deciding,
-    ) -> Self {
-        Self::of(Stage::Deciding { verdict, limiter, service, request: Some(request) })
+    pub(super) fn deciding(limiter: HttpLimiter, service: S, request: Request<B>, verdict: Deciding) -> Self {
+        let waiting = Some(Box::new(Waiting { limiter, service, request }));
+        Self::of(Stage::Deciding { verdict, waiting })
     }
 
     /// Calls the service, or does not.
+    #[inline]
     pub(super) fn known(
         limiter: &HttpLimiter,
         service: &mut S,
@@ -72,6 +76,7 @@ where
         Self { stage, protocol: PhantomData }
     }
 
+    #[inline]
     fn follow(
         limiter: &HttpLimiter,
         service: &mut S,
@@ -106,11 +111,12 @@ where
         loop {
             let next = match this.stage.as_mut().project() {
                 StageProjection::Calling { call } => return call.poll(context),
-                StageProjection::Deciding { verdict, limiter, service, request } => {
+                StageProjection::Deciding { verdict, waiting } => {
                     let verdict = ready!(verdict.as_mut().poll(context));
                     // Taken once: the stage changes with it.
-                    let Some(request) = request.take() else { return Poll::Pending };
-                    Self::follow(limiter, service, request, verdict)
+                    let Some(waiting) = waiting.take() else { return Poll::Pending };
+                    let Waiting { limiter, mut service, request } = *waiting;
+                    Self::follow(&limiter, &mut service, request, verdict)
                 }
                 StageProjection::Passing { call, left } => {
                     let mut response = ready!(call.poll(context))?;
@@ -119,11 +125,11 @@ where
                     let Some(giving) = limiter.give_back(pass, answered(&response)) else {
                         return Poll::Ready(Ok(response));
                     };
-                    Stage::GivingBack { giving, response: Some(response) }
+                    Stage::GivingBack { giving, response: Some(Box::new(response)) }
                 }
                 StageProjection::GivingBack { giving, response } => {
                     ready!(giving.as_mut().poll(context));
-                    return response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(response)));
+                    return response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(*response)));
                 }
                 StageProjection::Refused { response } => {
                     return response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(response)));

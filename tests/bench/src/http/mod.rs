@@ -1,7 +1,9 @@
-//! Requests to a web service in this process, without a network.
+//! Requests to a web service: in this process without a network, and over loopback.
 
 mod handlers;
+mod over;
 mod routers;
+mod served;
 
 use axum::Router;
 use axum::body::Body;
@@ -32,6 +34,8 @@ pub(crate) fn measure(scale: Scale, program: &Program) -> Vec<Row> {
         contestant.settle();
         rounds.add(name, &[METRIC], move || vec![nanoseconds(1, count, |_| || contestant.request())]);
     }
+    over::add(&mut rounds, scale);
+    served::add(&mut rounds, scale);
     let mut rows = rounds.run(scale.repetitions);
     rows.extend(
         program

@@ -12,7 +12,10 @@ use tower_governor::GovernorLayer;
 use tower_governor::governor::{GovernorConfig, GovernorConfigBuilder};
 use tower_governor::key_extractor::{GlobalKeyExtractor, KeyExtractor, PeerIpKeyExtractor};
 
-use crate::limiters::limits;
+use limitra::Algorithm;
+use limitra::web::{Headers, HttpLimiter, Key, key};
+
+use crate::limiters::{Allowance, limits};
 
 use super::handlers::{bare, for_all, for_each, once_for_all, once_for_each};
 
@@ -32,28 +35,69 @@ const ALLOWED_EACH: &str = "allowed, a counter for each address";
 const DENIED_ALL: &str = "denied, a counter for all";
 const DENIED_EACH: &str = "denied, a counter for each address";
 
-/// A handler with `#[rate_limit]`.
+/// The layer.
 const LIMITRA: &str = "limitra";
-const GOVERNOR: &str = "tower_governor";
+/// A handler with `#[rate_limit]`.
+const ATTRIBUTE: &str = "limitra, #[rate_limit] on the handler";
+const HEADERS: &str = "limitra, headers on every response";
+pub(super) const GOVERNOR: &str = "tower_governor";
+pub(super) const NOTHING: &str = "no limit, a layer that does nothing";
 
 pub(super) fn all() -> Vec<Contestant> {
-    let handler = || Router::new().route("/", get(bare));
     let mut contestants = Vec::new();
     let mut add = |case, subject, router| {
         let is_allowed = [ALLOWED_ALL, ALLOWED_EACH].contains(&case);
+        let router: Router = router;
+        // As a server has it: its routes are made once, not for each request.
+        let router = router.with_state(());
         contestants.push(Contestant { case, subject, router, is_allowed });
     };
-    add(ALLOWED_ALL, LIMITRA, Router::new().route("/", get(for_all)).with_state(limits()));
+    add(ALLOWED_ALL, LIMITRA, limited(Allowance::Ample, key::everyone(), Headers::default()));
+    add(
+        ALLOWED_ALL,
+        HEADERS,
+        limited(Allowance::Ample, key::everyone(), Headers::default().on_allowed(true)),
+    );
+    add(ALLOWED_ALL, ATTRIBUTE, Router::new().route("/", get(for_all)).with_state(limits()));
     add(ALLOWED_ALL, GOVERNOR, handler().layer(ample(GlobalKeyExtractor)));
     add(ALLOWED_ALL, "no limit, no layer", handler());
-    add(ALLOWED_ALL, "no limit, a layer that does nothing", handler().layer(Identity::new()));
-    add(ALLOWED_EACH, LIMITRA, Router::new().route("/", get(for_each)).with_state(limits()));
+    add(ALLOWED_ALL, NOTHING, bare_with_layer());
+    add(ALLOWED_EACH, LIMITRA, limited(Allowance::Ample, key::peer_ip(), Headers::default()));
+    add(
+        ALLOWED_EACH,
+        HEADERS,
+        limited(Allowance::Ample, key::peer_ip(), Headers::default().on_allowed(true)),
+    );
+    add(ALLOWED_EACH, ATTRIBUTE, Router::new().route("/", get(for_each)).with_state(limits()));
     add(ALLOWED_EACH, GOVERNOR, handler().layer(ample(PeerIpKeyExtractor)));
-    add(DENIED_ALL, LIMITRA, Router::new().route("/", get(once_for_all)).with_state(limits()));
+    add(ALLOWED_EACH, NOTHING, bare_with_layer());
+    add(DENIED_ALL, LIMITRA, limited(Allowance::One, key::everyone(), Headers::default()));
+    add(DENIED_ALL, ATTRIBUTE, Router::new().route("/", get(once_for_all)).with_state(limits()));
     add(DENIED_ALL, GOVERNOR, handler().layer(one(GlobalKeyExtractor)));
-    add(DENIED_EACH, LIMITRA, Router::new().route("/", get(once_for_each)).with_state(limits()));
+    add(DENIED_EACH, LIMITRA, limited(Allowance::One, key::peer_ip(), Headers::default()));
+    add(DENIED_EACH, ATTRIBUTE, Router::new().route("/", get(once_for_each)).with_state(limits()));
     add(DENIED_EACH, GOVERNOR, handler().layer(one(PeerIpKeyExtractor)));
     contestants
+}
+
+pub(super) fn handler() -> Router {
+    Router::new().route("/", get(bare))
+}
+
+pub(super) fn bare_with_layer() -> Router {
+    handler().layer(Identity::new())
+}
+
+/// Behind limitra's layer.
+pub(super) fn limited(allowance: Allowance, key: Key, headers: Headers) -> Router {
+    let limiter = allowance.limitra(Algorithm::Gcra, 1000);
+    let limiter = HttpLimiter::builder().limit(&limiter, key).headers(headers).build().unwrap();
+    handler().layer(limiter.layer())
+}
+
+/// Behind `tower_governor`'s layer, by address.
+pub(super) fn governed(is_allowed: bool) -> Router {
+    handler().layer(if is_allowed { ample(PeerIpKeyExtractor) } else { one(PeerIpKeyExtractor) })
 }
 
 /// A million a second, a billion at once.

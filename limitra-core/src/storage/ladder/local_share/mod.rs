@@ -1,5 +1,7 @@
 //! A layer over a storage: what it cannot decide is decided by a share of each limit, in a storage of this process.
 
+#[cfg(all(test, limitra_loom))]
+mod models;
 mod owed;
 mod reconcile;
 mod untold;
@@ -8,7 +10,6 @@ use std::borrow::Cow;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::slice;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -21,6 +22,7 @@ use crate::measured;
 use crate::outage::{Event, Telemetry};
 use crate::refund::Refund;
 use crate::storage::{AnyStorage, Bounds, Storage};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use owed::Owed;
 use untold::Untold;
 

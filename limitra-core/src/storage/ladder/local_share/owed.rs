@@ -1,6 +1,7 @@
 //! What a local share admitted and the storage does not know yet.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::PoisonError;
 
 use crate::attempt::Attempt;
@@ -15,10 +16,18 @@ const MOST_KEYS: usize = 100_000;
 /// What each key owes.
 #[derive(Debug, Default)]
 pub(super) struct Owed {
-    /// In order, so that a few are found at once, however many there are.
-    debts: Mutex<BTreeMap<String, Debt>>,
+    debts: Mutex<Debts>,
     /// As many as there are debts: all that is read where there are none.
     count: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct Debts {
+    /// In order, so that a few are found at once, however many there are.
+    of: BTreeMap<String, Debt>,
+    /// The last key that was found for no decision of its own: the next ones come first, so that those of which the storage says
+    /// nothing keep none of the others.
+    last: String,
 }
 
 /// What one key owes.
@@ -44,27 +53,31 @@ impl Owed {
         let mut unnoted = 0;
         for subject in attempt.subjects.iter().filter(|subject| subject.cost > 0) {
             let debt = Debt { units: subject.cost, rules: subject.rules.to_vec(), clock: attempt.clock };
-            if !add(&mut debts, subject.key.text().into_owned(), debt) {
+            if !add(&mut debts.of, subject.key.text().into_owned(), debt) {
                 unnoted += 1;
             }
         }
-        self.count.store(debts.len(), Ordering::Release);
+        self.count.store(debts.of.len(), Ordering::Release);
         unnoted
     }
 
     /// Those of the keys in these attempts that owe, and up to `more` others.
     pub(super) fn find(&self, attempts: &[Attempt<'_>], more: usize) -> Vec<(String, Debt)> {
-        let debts = self.lock();
+        let mut debts = self.lock();
+        let Debts { of: debts, last } = &mut *debts;
         let mut found: BTreeMap<String, Debt> = BTreeMap::new();
         for subject in attempts.iter().flat_map(|attempt| attempt.subjects) {
             if let Some((key, debt)) = debts.get_key_value(&*subject.key.text()) {
                 found.insert(key.clone(), debt.clone());
             }
         }
-        let own = found.len();
-        for (key, debt) in &debts.iter().take(own + more).collect::<Vec<_>>() {
-            if found.len() < own + more {
-                found.entry((*key).clone()).or_insert_with(|| (*debt).clone());
+        let most = found.len() + more;
+        let behind = debts.range::<str, _>((Bound::Excluded(last.as_str()), Bound::Unbounded));
+        let others: Vec<_> = behind.chain(debts.iter()).take(most.min(debts.len())).collect();
+        for (key, debt) in others {
+            if found.len() < most {
+                found.entry(key.clone()).or_insert_with(|| debt.clone());
+                last.clone_from(key);
             }
         }
         found.into_iter().collect()
@@ -73,18 +86,18 @@ impl Owed {
     /// Takes a key's debt, all of it.
     pub(super) fn take(&self, key: &str) -> Option<Debt> {
         let mut debts = self.lock();
-        let debt = debts.remove(key);
-        self.count.store(debts.len(), Ordering::Release);
+        let debt = debts.of.remove(key);
+        self.count.store(debts.of.len(), Ordering::Release);
         debt
     }
 
     /// Puts a debt back that was not charged.
     pub(super) fn put_back(&self, key: String, debt: Debt) {
         let mut debts = self.lock();
-        let rules = debts.get(&key).map(|newer| newer.rules.clone());
+        let rules = debts.of.get(&key).map(|newer| newer.rules.clone());
         let debt = Debt { rules: rules.unwrap_or(debt.rules), ..debt };
-        add(&mut debts, key, debt);
-        self.count.store(debts.len(), Ordering::Release);
+        add(&mut debts.of, key, debt);
+        self.count.store(debts.of.len(), Ordering::Release);
     }
 
     pub(super) fn forget(&self, key: &str) {
@@ -93,12 +106,12 @@ impl Owed {
 
     pub(super) fn forget_all(&self) {
         let mut debts = self.lock();
-        debts.clear();
+        debts.of.clear();
         self.count.store(0, Ordering::Release);
     }
 
     /// What is kept is whole whoever panicked.
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Debt>> {
+    fn lock(&self) -> MutexGuard<'_, Debts> {
         self.debts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::mem;
 use std::slice;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use super::Shared;
@@ -15,6 +14,7 @@ use crate::measured;
 use crate::outage::Event;
 use crate::rule::Rule;
 use crate::storage::Storage;
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::time::Clock;
 
 /// How many keys a decision takes along that are not its own.
@@ -97,16 +97,11 @@ impl Shared {
         self.settle(found, clock).await
     }
 
-    /// Charges everything, as far as the storage answers.
+    /// Charges everything, as far as the storage answers: of a part of it that does not, nobody waits for more than one answer.
     pub(super) async fn settle_all(&self) {
-        loop {
-            let before = self.owed.len();
+        for _ in 0..self.owed.len().div_ceil(AT_ONCE) {
             let found = self.owed.find(&[], AT_ONCE);
-            if found.is_empty() || !self.settle(found, Clock::Storage).await.keys.is_empty() {
-                return;
-            }
-            // What could not even be sent is still there.
-            if self.owed.len() >= before {
+            if self.settle(found, Clock::Storage).await.late.is_some() {
                 return;
             }
         }
@@ -134,14 +129,15 @@ impl Shared {
                         left.push(outcome);
                     }
                 }
-                Err(error) if error.is_silence() || error.was_not_asked() => {
-                    silent.note(&error);
-                    silent.keys.push((key.clone(), error));
-                }
                 // It is there, but will never take this charge.
-                Err(_) => {
+                Err(error) if is_of_the_key(&error) => {
                     self.owed.forget(key);
                     self.drop_keys(1);
+                }
+                // It is not there, or does not decide now: it loads its data, say, or does not know the password.
+                Err(error) => {
+                    silent.note(&error);
+                    silent.keys.push((key.clone(), error));
                 }
             }
         }
@@ -245,6 +241,15 @@ impl Shared {
     pub(super) fn malformed(&self) -> StorageError {
         StorageError::new(StorageErrorKind::Malformed, self.storage.name(), "decide")
     }
+}
+
+/// Whether an error is about what stands under the key: then it is the same later.
+fn is_of_the_key(error: &StorageError) -> bool {
+    use StorageErrorKind as Kind;
+    matches!(
+        error.kind(),
+        Kind::ForeignValue | Kind::OtherVersion | Kind::Full | Kind::Unsupported | Kind::Malformed
+    )
 }
 
 fn peeking<'a>(key: &'a str, rules: &'a [Rule], clock: Clock) -> Question<'a> {
