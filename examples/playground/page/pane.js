@@ -146,7 +146,7 @@ export class Pane {
     put(line.refused, refused);
     put(line.remaining, remaining);
     line.meter.value = Math.min(1, ...limits.map(([, , left]) => left));
-    put(line.words, limits.map(([limit, words]) => (limits.length > 1 ? `${words} (${limit})` : words)).join("\n"));
+    put(line.words, limits.map(([window, words]) => (limits.length > 1 ? `${words} per ${length(window)}` : words)).join("\n"));
   }
 
   newLine(number) {

@@ -82,8 +82,8 @@ struct ClientState {
     allowed: u64,
     refused: u64,
     remaining: u64,
-    /// What is left of each limit: its text, its state in the algorithm's words, and the part that is free.
-    limits: Vec<(String, String, f64)>,
+    /// Each limit: its window in microseconds, its state in the algorithm's words, and the part that is free.
+    limits: Vec<(u64, String, f64)>,
     /// In microseconds, as is the next.
     retry_after: u64,
     reset_after: u64,
@@ -171,7 +171,7 @@ impl Pane {
             let decision = self.limiter.test_cost(client.identifier(), self.cost).await?;
             let limits = decision.rules().iter().map(|rule| {
                 let status = rule.status();
-                (rule.limit().to_string(), words(config.algorithm, &status), part_left(&status))
+                (micros(rule.limit().window()), words(config.algorithm, &status), part_left(&status))
             });
             clients.push(ClientState {
                 allowed: client.allowed,

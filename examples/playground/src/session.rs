@@ -212,6 +212,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn another_traffic_goes_on_with_the_counts_and_begins_when_it_is_chosen() {
+        let mut session = session(Algorithm::FixedWindow).await;
+        let traffics = [Traffic::Bursts { size: 3, seconds: 20 }, Traffic::Boundary { size: 1 }];
+        let mut instants = Vec::new();
+        for traffic in traffics {
+            let step = Step { traffic, at_once: 0, advance: 70 * SECOND };
+            let frame = session.step(&step).await.expect("memory decides");
+            instants.extend(frame.panes[0].seen.marks.iter().map(|mark| mark.at / SECOND));
+        }
+        assert_eq!(instants, [0, 20, 40, 60, 120]);
+    }
+
+    #[tokio::test]
     async fn a_step_with_too_much_traffic_stops_early_and_the_next_goes_on() {
         let mut session = session(Algorithm::Gcra).await;
         let traffic = Traffic::Bursts { size: 1000, seconds: 1 };

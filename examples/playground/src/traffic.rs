@@ -132,6 +132,14 @@ mod tests {
     }
 
     #[test]
+    fn a_boundary_begins_where_a_window_of_the_clock_does_and_all_else_at_once() {
+        let begins = |traffic: Traffic, now: u64| traffic.begins(now * SECOND, 60 * SECOND) / SECOND;
+        let boundary = Traffic::Boundary { size: 10 };
+        assert_eq!([0, 1, 60, 61].map(|now| begins(boundary, now)), [0, 60, 60, 120]);
+        assert_eq!(begins(Traffic::Bursts { size: 8, seconds: 20 }, 61), 61);
+    }
+
+    #[test]
     fn what_is_too_much_is_said() {
         for (traffic, mistake) in [
             (Traffic::Steady { requests: 201, seconds: 1 }, "requests must be from 1 to 200, not 201"),

@@ -28,5 +28,15 @@ fn pictures_are_taken_where_somebody_asks_for_them() {
             let picture = stage.picture(&tab);
             fs::write(folder.join(format!("{name}-{scenario}.png")), picture).unwrap();
         }
+        stage.set(&tab, "[name=clients]", "5");
+        stage.set(&tab, "[data-pane=A] [name=limit]", "5 per 10 seconds; 10 per minute");
+        stage
+            .wait_until(&tab, "document.querySelector('[data-pane=A] tbody').innerText.includes('per 10 s')");
+        stage.settle(&tab);
+        stage.click(&tab, "#burst");
+        stage.set(&tab, "[data-pane=B] [name=limit]", "10 per minut");
+        stage.wait_until(&tab, "!document.querySelector('[data-pane=B] .mistake').hidden");
+        let picture = stage.picture(&tab);
+        fs::write(folder.join(format!("{name}-several.png")), picture).unwrap();
     }
 }
