@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::Request;
-use limitra::web::{Answered, HttpLimiter, Request as View, key};
+use limitra::web::{Answered, HttpLimiter, key};
 use limitra::{Limitra, LimitraConfig, RateLimiter, StorageErrorKind};
 
 use crate::recorder::Kept;
@@ -19,7 +19,6 @@ async fn what_an_operator_has_to_know_of_requests_is_counted() {
     let shaky = Shaky::new(Mood::Works);
     let limits = LimitraConfig::new().storage(Arc::clone(&shaky)).build().unwrap();
     let request = Request::new(());
-    let request = View::of(&request);
 
     let nobody = HttpLimiter::builder().limit(&over(&limits), key::peer_ip()).build().unwrap();
     nobody.check(&request).await.unwrap_err();

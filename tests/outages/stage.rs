@@ -110,7 +110,12 @@ impl Storage for Shaky {
                 self.memory.give_back(refund).await?;
                 Err(error(StorageErrorKind::Timeout))
             }
-            Mood::Works => self.memory.give_back(refund).await,
+            Mood::SilentAbout(text)
+                if refund.subjects.iter().any(|subject| subject.key.text().contains(text)) =>
+            {
+                Err(error(StorageErrorKind::Unavailable))
+            }
+            Mood::Works | Mood::SilentAbout(_) => self.memory.give_back(refund).await,
         }
     }
 

@@ -1,7 +1,7 @@
 //! What stands in front of a web service: every request of the page is one of HTTP, and answered as a service would.
 
 use axum::http::{Request, Response};
-use limitra::web::{self, Headers, HttpLimiter, key};
+use limitra::web::{Headers, HttpLimiter, key};
 use limitra::{ConfigurationError, RateLimiter};
 use serde::Serialize;
 
@@ -66,14 +66,14 @@ impl Front {
 
     /// Sends a request of the caller at this place, if there is one.
     pub(crate) async fn ask(&self, caller: usize) -> Option<Answer> {
-        let request = web::Request::of(self.requests.get(caller)?);
-        let response = match self.limiter.check(&request).await {
+        let request = self.requests.get(caller)?;
+        let response = match self.limiter.check(request).await {
             Ok(passed) => {
                 let mut response = Response::new(String::new());
                 passed.tell(response.headers_mut());
                 response
             }
-            Err(refusal) => self.limiter.response(&refusal, &request),
+            Err(refusal) => self.limiter.response(&refusal, request),
         };
         Some(response.into())
     }

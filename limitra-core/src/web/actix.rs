@@ -81,7 +81,7 @@ where
             let pass = match verdict {
                 Verdict::Passed(pass) => pass,
                 Verdict::Refused(refusal) => {
-                    let response = limiter.response(&refusal, &Request::of_actix(request.request()));
+                    let response = limiter.respond(&refusal, &Request::of_actix(request.request()));
                     return Ok(request.into_response(response_of(response)).map_into_right_body());
                 }
             };

@@ -298,8 +298,8 @@ impl HttpLimiter {
 }
 
 impl HttpLimiter {
-    /// The response to a refused request, as the settings have it.
-    pub fn response(&self, refusal: &Refusal, request: &Request<'_>) -> http::Response<String> {
+    /// The response to a refused request.
+    pub(crate) fn respond(&self, refusal: &Refusal, request: &Request<'_>) -> http::Response<String> {
         let on_refused = self.0.on_refused.as_ref();
         let mut response =
             on_refused.map_or_else(|| refusal.response(), |on_refused| on_refused(refusal, request));

@@ -23,7 +23,7 @@ impl HttpLimiter {
     ///
     /// ```
     /// use limitra_core::RateLimiter;
-    /// use limitra_core::web::{HttpLimiter, Request, key};
+    /// use limitra_core::web::{HttpLimiter, key};
     ///
     /// # fn block_on<F: std::future::Future>(future: F) -> F::Output {
     /// #     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
@@ -35,21 +35,32 @@ impl HttpLimiter {
     /// let limiter = HttpLimiter::builder().limit(&tenants, key::header("x-tenant")?).build()?;
     ///
     /// let request = http::Request::get("/").header("x-tenant", "acme").body(()).unwrap();
-    /// let request = Request::of(&request);
     /// assert!(limiter.check(&request).await.is_ok());
     /// let refusal = limiter.check(&request).await.unwrap_err();
     /// assert_eq!(limiter.response(&refusal, &request).status(), 429);
     /// # Ok::<(), limitra_core::ConfigurationError>(()) }).unwrap();
     /// ```
-    pub async fn check(&self, request: &Request<'_>) -> Result<Passed, Box<Refusal>> {
-        let verdict = match self.ask(request) {
-            Asked::Known(verdict) => verdict,
-            Asked::Pending(verdict) => verdict.await,
-        };
-        match verdict {
-            Verdict::Passed(pass) => Ok(Passed { limiter: self.clone(), pass }),
-            Verdict::Refused(refusal) => Err(refusal),
+    pub fn check<B>(
+        &self,
+        request: &http::Request<B>,
+    ) -> impl Future<Output = Result<Passed, Box<Refusal>>> + Send + use<B> {
+        // Asked before anything is awaited: what is returned borrows nothing of the request.
+        let (asked, limiter) = (self.ask(&Request::of(request)), self.clone());
+        async move {
+            let verdict = match asked {
+                Asked::Known(verdict) => verdict,
+                Asked::Pending(verdict) => verdict.await,
+            };
+            match verdict {
+                Verdict::Passed(pass) => Ok(Passed { limiter, pass }),
+                Verdict::Refused(refusal) => Err(refusal),
+            }
         }
+    }
+
+    /// The response to a refused request, as the settings have it.
+    pub fn response<B>(&self, refusal: &Refusal, request: &http::Request<B>) -> http::Response<String> {
+        self.respond(refusal, &Request::of(request))
     }
 }
 

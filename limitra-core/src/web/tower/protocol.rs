@@ -27,7 +27,7 @@ pub struct Http;
 
 impl<B: From<String>> Protocol<B> for Http {
     fn response(limiter: &HttpLimiter, refusal: &Refusal, request: &Request<'_>) -> Response<B> {
-        limiter.response(refusal, request).map(B::from)
+        limiter.respond(refusal, request).map(B::from)
     }
 }
 
