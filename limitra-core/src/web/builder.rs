@@ -153,12 +153,18 @@ impl HttpLimiterBuilder {
     /// What stands in front of the service.
     ///
     /// # Errors
-    /// [`ConfigurationError`] if there is no limit, two of them would share counters, or they do not share a storage.
+    /// [`ConfigurationError`] if there is no limit, two of them would share counters, they do not share a storage, or it
+    /// cannot change so many records at once.
     pub fn build(self) -> Result<HttpLimiter, ConfigurationError> {
         if self.limits.is_empty() {
             return Err(ConfigurationError::NoHttpLimit);
         }
         let fixed = || self.limits.iter().filter_map(HttpLimit::fixed);
+        // Said here, not by each request. Limits by request need not all apply at once.
+        if let Some(limiter) = fixed().next() {
+            let storage = &limiter.inner.desk.storage;
+            storage.bounds().allow(storage.name(), fixed().count())?;
+        }
         for (place, limiter) in fixed().enumerate() {
             let (inner, mut before) = (&limiter.inner, fixed().take(place));
             if let Some(twin) = before.clone().find(|other| other.inner.space == inner.space) {
