@@ -6,8 +6,8 @@ use http::header::{Entry, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use smallvec::SmallVec;
 
 use super::pass::Charged;
-use super::refusal::whole_seconds;
 use crate::decision::Decision;
+use crate::exceeded::whole_seconds;
 use crate::limit::Limit;
 use crate::limiter::RateLimiter;
 use crate::rule::Rule;

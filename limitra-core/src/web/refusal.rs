@@ -9,6 +9,7 @@ use super::key::KeyError;
 use super::pass::Charged;
 use crate::decision::Decision;
 use crate::error::Error;
+use crate::exceeded::whole_seconds;
 
 /// A request that was refused: what `on_refused` makes a response of.
 ///
@@ -80,6 +81,11 @@ impl Refusal {
         self.decision().map(Decision::retry_after)
     }
 
+    /// The same as the header `Retry-After` says it: whole seconds, rounded up, at least 1.
+    pub fn retry_after_seconds(&self) -> Option<u64> {
+        self.retry_after().map(whole_seconds)
+    }
+
     /// What a client is told: one line, without any internal detail.
     pub fn message(&self) -> String {
         match (self.status(), self.retry_after()) {
@@ -128,9 +134,4 @@ pub(crate) fn text(status: StatusCode, text: String) -> Response<String> {
     let kind = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response
-}
-
-/// What `Retry-After` says: whole seconds, rounded up, so that whoever waits them is let in; never 0.
-pub(crate) fn whole_seconds(wait: Duration) -> u64 {
-    wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1)
 }
