@@ -35,7 +35,7 @@ pub(super) fn add(rounds: &mut Rounds<'_>, scale: Scale) {
     ];
     for (answer, subject, router) in services {
         for (load, depth) in [("over loopback", 1), ("over loopback, 16 at once on each connection", 16)] {
-            let (name, router) = (Name::new(&format!("{load}, {answer}"), subject), router.clone());
+            let (name, router) = (Name::new(format!("{load}, {answer}"), subject), router.clone());
             rounds.add(name, RATE, move || vec![requests_a_second(router.clone(), seconds, depth)]);
         }
     }
