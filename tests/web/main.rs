@@ -11,3 +11,4 @@ mod obedient;
 mod order;
 mod outage;
 mod service;
+mod upstream;
