@@ -12,3 +12,4 @@ mod order;
 mod outage;
 mod service;
 mod upstream;
+mod wire;

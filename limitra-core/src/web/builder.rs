@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use http::Method;
 
@@ -182,8 +183,8 @@ impl HttpLimiterBuilder {
             shares_decision: self.shares_decision,
             #[cfg(feature = "deadline")]
             key_deadline: self.key_deadline.unwrap_or(std::time::Duration::from_secs(1)),
-            unidentified: Default::default(),
-            shadowed: Default::default(),
+            unidentified: AtomicU64::default(),
+            shadowed: AtomicU64::default(),
         })))
     }
 }

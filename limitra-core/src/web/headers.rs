@@ -48,6 +48,7 @@ const MOST: u64 = 999_999_999_999_999;
 /// assert_ne!(headers, Headers::none());
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // Each is a switch of its own.
 pub struct Headers {
     retry_after: bool,
     rate_limit: bool,
@@ -112,12 +113,11 @@ impl Headers {
         if self.rate_limit {
             let built;
             let rules = decision.rules();
-            let names = match names.filter(|names| names.items.len() == rules.len()) {
-                Some(names) => names,
-                None => {
-                    built = Names::of_rules(rules, charged);
-                    &built
-                }
+            let names = if let Some(names) = names.filter(|names| names.items.len() == rules.len()) {
+                names
+            } else {
+                built = Names::of_rules(rules, charged);
+                &built
             };
             names.write(headers, rules);
         }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::future::Future;
-use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -138,7 +137,7 @@ impl HttpLimiter {
             Extracted::Now(Ok(parts)) => {
                 let straight = limiter.inner.straight.as_ref().filter(|straight| straight.takes(cost));
                 let Some(straight) = straight else {
-                    return self.decide(smallvec![Pick::new(Chosen::Fixed(limiter), parts)], cost);
+                    return self.decide(&[Pick::new(Chosen::Fixed(limiter), parts)], cost);
                 };
                 let answer = match straight.at_once(&parts, cost, Mode::Hit) {
                     Some(found) if found.is_allowed() && !it.wants_decision() => {
@@ -170,10 +169,10 @@ impl HttpLimiter {
                 let Extracted::Now(found) = extracted else { continue };
                 match self.identified(found) {
                     Ok(parts) => picks.extend(parts.map(|parts| Pick::new(limiter, parts))),
-                    Err(refusal) => return Asked::Known(self.refused(refusal)),
+                    Err(reason) => return Asked::Known(self.refused(Refusal::new(reason))),
                 }
             }
-            return self.decide(picks, cost);
+            return self.decide(&picks, cost);
         }
         let owned = picked.into_iter().map(|(limiter, extracted)| (limiter.into_owned(), extracted.owned()));
         let (owned, this): (Vec<_>, _) = (owned.collect(), self.clone());
@@ -186,10 +185,10 @@ impl HttpLimiter {
                 };
                 match this.identified(found) {
                     Ok(parts) => picks.extend(parts.map(|parts| Pick::new(limiter, parts))),
-                    Err(refusal) => return this.refused(refusal),
+                    Err(reason) => return this.refused(Refusal::new(reason)),
                 }
             }
-            match this.decide(picks, cost) {
+            match this.decide(&picks, cost) {
                 Asked::Known(verdict) => verdict,
                 Asked::Pending(verdict) => verdict.await,
             }
@@ -217,7 +216,7 @@ impl HttpLimiter {
     }
 
     /// The parts by which a caller is counted; none if the limit does not apply.
-    fn identified<'a>(&self, found: Found<'a>) -> Result<Option<Parts<'a>>, Refusal> {
+    fn identified<'a>(&self, found: Found<'a>) -> Result<Option<Parts<'a>>, RefusalReason> {
         let error = match found {
             Ok(parts) => return Ok(Some(parts)),
             Err(error) => error,
@@ -229,31 +228,31 @@ impl HttpLimiter {
             tracing::debug!(target: "limitra", %error, policy = ?self.0.on_missing, "a request that does not say who is calling");
         }
         match self.0.on_missing {
-            OnMissing::Refuse => Err(Refusal::new(RefusalReason::Unidentified(error))),
+            OnMissing::Refuse => Err(RefusalReason::Unidentified(error)),
             OnMissing::Allow => Ok(None),
             OnMissing::Share => Ok(Some(smallvec![Identifier::from(())])),
         }
     }
 
     /// Decides all limits at once.
-    fn decide(&self, picks: Picks<'_>, cost: u64) -> Asked {
+    fn decide(&self, picks: &[Pick<'_>], cost: u64) -> Asked {
         if picks.is_empty() {
             return Asked::Known(Verdict::Passed(None));
         }
         let charges: Charges<'_> = picks.iter().map(|pick| pick.charge(cost)).collect();
         let pending = match charges.ask() {
             Ok((_, pending)) => pending,
-            Err(error) => return Asked::Known(self.judged(Err(error), &picks, cost)),
+            Err(error) => return Asked::Known(self.judged(Err(error), picks, cost)),
         };
         let running: Running<Answer> = match pending.now() {
             Ok(answer) => {
                 let answer = answer.map(|decision| decision.of_scopes(charges.scopes()));
-                return Asked::Known(self.judged(answer, &picks, cost));
+                return Asked::Known(self.judged(answer, picks, cost));
             }
             Err(running) => running,
         };
         let scopes: SmallVec<[Arc<str>; 2]> = charges.scopes().collect();
-        let (this, picks) = (self.clone(), self.kept(&picks));
+        let (this, picks) = (self.clone(), self.kept(picks));
         Asked::Pending(Box::pin(async move {
             let answer = running.await.map(|decision| decision.of_scopes(scopes));
             this.judged_of(answer, picks, cost)
@@ -362,7 +361,7 @@ impl<'a> Pick<'a> {
     }
 
     fn charge(&self, cost: u64) -> Charge<'_> {
-        Charge::of_parts(self.limiter.deref(), self.parts.iter().map(Identifier::from)).cost(cost)
+        Charge::of_parts(&self.limiter, self.parts.iter().map(Identifier::from)).cost(cost)
     }
 }
 

@@ -19,7 +19,7 @@ struct Item {
 impl Told {
     /// What these headers tell. What is no list of strings tells nobody anything (RFC 9651, 4.2), and would spoil what is added.
     pub(super) fn by(headers: &HeaderMap) -> Self {
-        let of = |name| items(headers.get_all(name)).unwrap_or_default();
+        let of = |name| items(&headers.get_all(name)).unwrap_or_default();
         Self { policies: of(RATELIMIT_POLICY), states: of(RATELIMIT) }
     }
 
@@ -73,7 +73,7 @@ fn left(state: &str) -> u64 {
 }
 
 /// The items of a list of strings; `None` if the lines are none.
-fn items(lines: GetAll<'_, HeaderValue>) -> Option<Vec<Item>> {
+fn items(lines: &GetAll<'_, HeaderValue>) -> Option<Vec<Item>> {
     let lines: Result<Vec<&str>, _> = lines.iter().map(HeaderValue::to_str).collect();
     let (text, mut items) = (lines.ok()?.join(", "), Vec::new());
     let mut rest = text.trim_matches(' ');
