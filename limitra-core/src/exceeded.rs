@@ -47,6 +47,21 @@ impl RateLimitExceeded {
         }
     }
 
+    /// `retry_after` as the header `Retry-After` says it: whole seconds, rounded up, so that whoever waits them is let in; at
+    /// least 1.
+    ///
+    /// ```
+    /// use limitra_core::{Limit, RateLimitExceeded};
+    /// use std::time::Duration;
+    ///
+    /// let limit = Limit::new(10, Duration::from_secs(60))?;
+    /// assert_eq!(RateLimitExceeded::new(limit, Duration::from_micros(6_000_001)).retry_after_seconds(), 7);
+    /// # Ok::<(), limitra_core::ConfigurationError>(())
+    /// ```
+    pub const fn retry_after_seconds(&self) -> u64 {
+        whole_seconds(self.retry_after)
+    }
+
     /// The same with the scope and the function that it happened in.
     pub fn in_function(
         mut self,
@@ -57,6 +72,13 @@ impl RateLimitExceeded {
         self.function = function.into();
         self
     }
+}
+
+/// Whole seconds, rounded up, at least 1.
+pub(crate) const fn whole_seconds(wait: Duration) -> u64 {
+    let begun = if wait.subsec_nanos() > 0 { 1 } else { 0 };
+    let seconds = wait.as_secs().saturating_add(begun);
+    if seconds == 0 { 1 } else { seconds }
 }
 
 impl fmt::Display for RateLimitExceeded {

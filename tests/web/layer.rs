@@ -1,13 +1,17 @@
 //! What the layer lets through, and what a refused request is answered.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::routing::get;
 use http::{Method, Request, StatusCode};
 use limitra::web::{Headers, HttpLimiter, OnMissing, key};
-use limitra::{Algorithm, ConfigurationError, Decision, ManualClock, MemoryStorage, RateLimiter};
+use limitra::{
+    Algorithm, AnyStorage, Attempt, Bounds, ConfigurationError, Decision, ManualClock, MemoryStorage,
+    Outcome, RateLimiter, Storage, StorageError,
+};
 use tokio::task::JoinSet;
 
 use crate::service::{
@@ -291,4 +295,50 @@ async fn in_a_nested_router_too_a_path_is_what_the_client_sent() {
     let ask = async |path: &str| send(&router, request(path, &[("x-user", "ada")])).await.status().as_u16();
     assert_eq!((ask("/api/health").await, ask("/api/health").await), (200, 200));
     assert_eq!((ask("/api/open").await, ask("/api/open").await), (200, 429));
+}
+
+#[test]
+fn two_limits_over_a_storage_that_changes_one_record_at_a_time_are_a_mistake_when_built() {
+    #[derive(Debug)]
+    struct Single;
+
+    #[async_trait::async_trait]
+    impl Storage for Single {
+        fn name(&self) -> &'static str {
+            "single"
+        }
+
+        fn bounds(&self) -> Bounds {
+            Bounds { subjects: 1, ..Bounds::default() }
+        }
+
+        async fn decide(&self, _: &Attempt<'_>) -> Result<Outcome, StorageError> {
+            unreachable!("nobody asks")
+        }
+
+        async fn clear(&self, _: limitra::Key<'_>) -> Result<(), StorageError> {
+            unreachable!("nobody asks")
+        }
+
+        async fn ping(&self) -> Result<(), StorageError> {
+            unreachable!("nobody asks")
+        }
+    }
+
+    let storage = AnyStorage::from(Arc::new(Single));
+    let of = |scope: &str| {
+        RateLimiter::builder().requests(1).window(60).scope(scope).storage(&storage).build().unwrap()
+    };
+    assert!(for_each_user(&of("user")).build().is_ok());
+    let mistake = for_each_user(&of("user")).limit(&of("all"), key::everyone()).build().unwrap_err();
+    let expected = ConfigurationError::TooManySubjects { storage: "single", subjects: 2, most: 1 };
+    assert_eq!(mistake, expected);
+
+    // One of two plans at a time is no mistake.
+    let plan = |scope: &str| {
+        let limiter = of(scope);
+        move |_: &limitra::web::Request<'_>| Some(limiter.clone())
+    };
+    let plans = HttpLimiter::builder().limit_by_request(plan("free"), by_user());
+    assert!(plans.limit_by_request(plan("pro"), by_user()).build().is_ok());
 }

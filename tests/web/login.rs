@@ -37,7 +37,7 @@ async fn attempt(router: &Router, password: &'static str) -> u16 {
     send(router, request).await.status().as_u16()
 }
 
-async fn redis() -> RateLimiter {
+fn redis() -> RateLimiter {
     let storage = RedisStorage::from_url(&shared().url()).unwrap();
     RateLimiter::builder().requests(5).window(3600).prefix(fresh_prefix()).storage(storage).build().unwrap()
 }
@@ -82,7 +82,7 @@ async fn on_memory_two_hundred_parallel_wrong_passwords_at_limit_5_reach_the_han
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_redis_two_hundred_parallel_wrong_passwords_at_limit_5_reach_the_handler_5_times() {
-    two_hundred_parallel_wrong_passwords_reach_the_handler_five_times(redis().await).await;
+    two_hundred_parallel_wrong_passwords_reach_the_handler_five_times(redis()).await;
 }
 
 #[tokio::test]
@@ -92,7 +92,7 @@ async fn on_memory_right_passwords_are_given_back() {
 
 #[tokio::test]
 async fn on_redis_right_passwords_are_given_back() {
-    right_passwords_are_given_back_and_wrong_ones_are_not(redis().await).await;
+    right_passwords_are_given_back_and_wrong_ones_are_not(redis()).await;
 }
 
 #[tokio::test]

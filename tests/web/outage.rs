@@ -7,7 +7,7 @@ use limitra_tests::{RedisServer, fresh_prefix};
 use crate::service::{ask, behind, body, for_each_user, request, send, value};
 
 /// A limiter over a Redis that is gone, with this policy.
-async fn over_nothing(policy: &str) -> RateLimiter {
+fn over_nothing(policy: &str) -> RateLimiter {
     let server = RedisServer::start();
     let storage = RedisStorage::from_url(&server.url()).unwrap();
     drop(server);
@@ -23,7 +23,7 @@ async fn over_nothing(policy: &str) -> RateLimiter {
 
 #[tokio::test]
 async fn an_outage_is_answered_by_503_without_any_detail() {
-    let (router, reached) = behind(&for_each_user(&over_nothing("error").await).build().unwrap());
+    let (router, reached) = behind(&for_each_user(&over_nothing("error")).build().unwrap());
     let response = send(&router, request("/", &[("x-user", "ada")])).await;
     assert_eq!(response.status(), 503);
     assert_eq!(value(response.headers(), "retry-after"), None);
@@ -34,7 +34,7 @@ async fn an_outage_is_answered_by_503_without_any_detail() {
 #[tokio::test]
 async fn an_open_policy_lets_through_and_tells_of_no_limit() {
     let all = Headers::default().on_allowed(true);
-    let (router, _) = behind(&for_each_user(&over_nothing("open").await).headers(all).build().unwrap());
+    let (router, _) = behind(&for_each_user(&over_nothing("open")).headers(all).build().unwrap());
     let response = send(&router, request("/", &[("x-user", "ada")])).await;
     assert_eq!(response.status(), 200);
     assert_eq!(value(response.headers(), "ratelimit"), None);
@@ -42,7 +42,7 @@ async fn an_open_policy_lets_through_and_tells_of_no_limit() {
 
 #[tokio::test]
 async fn a_closed_policy_answers_503_with_retry_after_and_tells_of_no_limit() {
-    let (router, reached) = behind(&for_each_user(&over_nothing("closed:5s").await).build().unwrap());
+    let (router, reached) = behind(&for_each_user(&over_nothing("closed:5s")).build().unwrap());
     let response = send(&router, request("/", &[("x-user", "ada")])).await;
     assert_eq!(response.status(), 503);
     let wait: u64 = value(response.headers(), "retry-after").unwrap().parse().unwrap();
@@ -53,7 +53,7 @@ async fn a_closed_policy_answers_503_with_retry_after_and_tells_of_no_limit() {
 
 #[tokio::test]
 async fn a_local_share_refuses_by_429_like_any_limit() {
-    let (router, _) = behind(&for_each_user(&over_nothing("local:4").await).build().unwrap());
+    let (router, _) = behind(&for_each_user(&over_nothing("local:4")).build().unwrap());
     assert_eq!(ask(&router, "ada").await, 200, "a fourth of four");
     let refused = send(&router, request("/", &[("x-user", "ada")])).await;
     assert_eq!(refused.status(), 429);

@@ -66,6 +66,7 @@ class App {
     // Drawn when all of it is there.
     let frame = await this.next({ advance: 0 });
     while (frame && this.now < ahead) frame = await this.next({ advance: ahead - this.now });
+    this.read = -Infinity;
     if (frame) this.draw();
     this.speak();
   }

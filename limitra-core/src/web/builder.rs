@@ -153,12 +153,18 @@ impl HttpLimiterBuilder {
     /// What stands in front of the service.
     ///
     /// # Errors
-    /// [`ConfigurationError`] if there is no limit, two of them would share counters, or they do not share a storage.
+    /// [`ConfigurationError`] if there is no limit, two of them would share counters, they do not share a storage, or it
+    /// cannot change so many records at once.
     pub fn build(self) -> Result<HttpLimiter, ConfigurationError> {
         if self.limits.is_empty() {
             return Err(ConfigurationError::NoHttpLimit);
         }
         let fixed = || self.limits.iter().filter_map(HttpLimit::fixed);
+        // Said here, not by each request. Limits by request need not all apply at once.
+        if let Some(limiter) = fixed().next() {
+            let storage = &limiter.inner.desk.storage;
+            storage.bounds().allow(storage.name(), fixed().count())?;
+        }
         for (place, limiter) in fixed().enumerate() {
             let (inner, mut before) = (&limiter.inner, fixed().take(place));
             if let Some(twin) = before.clone().find(|other| other.inner.space == inner.space) {
@@ -183,8 +189,8 @@ impl HttpLimiterBuilder {
             shares_decision: self.shares_decision,
             #[cfg(feature = "deadline")]
             key_deadline: self.key_deadline.unwrap_or(std::time::Duration::from_secs(1)),
-            unidentified: AtomicU64::default(),
-            shadowed: AtomicU64::default(),
+            unidentified: AtomicU64::new(0),
+            shadowed: AtomicU64::new(0),
         })))
     }
 }

@@ -3,7 +3,7 @@
 use http::{HeaderValue, Response, StatusCode, header};
 
 use super::headers::{RATELIMIT, RATELIMIT_POLICY, quota_of, string_into};
-use super::refusal::{message_of, status_of, text, whole_seconds};
+use super::refusal::{message_of, status_of, text};
 use crate::error::Error;
 use crate::exceeded::RateLimitExceeded;
 use crate::limit::Limit;
@@ -27,7 +27,7 @@ impl RateLimitExceeded {
     /// ```
     #[cfg_attr(docsrs, doc(cfg(feature = "http")))]
     pub fn to_response(&self) -> Response<String> {
-        let wait = whole_seconds(self.retry_after);
+        let wait = self.retry_after_seconds();
         let status = StatusCode::TOO_MANY_REQUESTS;
         let mut response = text(status, format!("rate limit exceeded, retry after {wait} s\n"));
         let headers = response.headers_mut();

@@ -8,8 +8,8 @@ use http::header::{ACCESS_CONTROL_REQUEST_METHOD, ORIGIN};
 
 use super::request::Request;
 
-/// Whether a function of one's own exempts a request.
-type Own = Arc<dyn Fn(&Request<'_>) -> bool + Send + Sync>;
+/// Whether a request is exempt.
+type Exempt = Arc<dyn Fn(&Request<'_>) -> bool + Send + Sync>;
 
 /// Requests that are neither counted nor refused.
 #[derive(Clone, Default)]
@@ -20,7 +20,7 @@ pub(crate) struct Exemptions {
     /// Paths with all that is below them; each ends in a slash.
     folders: Vec<String>,
     preflights: bool,
-    own: Vec<Own>,
+    own: Vec<Exempt>,
 }
 
 impl Exemptions {

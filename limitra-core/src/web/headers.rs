@@ -6,9 +6,9 @@ use http::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use smallvec::SmallVec;
 
 use super::pass::Charged;
-use super::refusal::whole_seconds;
 use super::told::{Told, numbered};
 use crate::decision::Decision;
+use crate::exceeded::whole_seconds;
 use crate::limit::Limit;
 use crate::limiter::RateLimiter;
 use crate::rule::Rule;
@@ -47,8 +47,8 @@ const MOST: u64 = 999_999_999_999_999;
 /// let headers = Headers::default().x_rate_limit(true).on_allowed(true);
 /// assert_ne!(headers, Headers::none());
 /// ```
+#[allow(clippy::struct_excessive_bools)] // Each is a header that is on or off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::struct_excessive_bools)] // Each is a switch of its own.
 pub struct Headers {
     retry_after: bool,
     rate_limit: bool,

@@ -169,7 +169,7 @@ impl HttpLimiter {
                 let Extracted::Now(found) = extracted else { continue };
                 match self.identified(found) {
                     Ok(parts) => picks.extend(parts.map(|parts| Pick::new(limiter, parts))),
-                    Err(reason) => return Asked::Known(self.refused(Refusal::new(reason))),
+                    Err(refusal) => return Asked::Known(self.refused(refusal)),
                 }
             }
             return self.decide(&picks, cost);
@@ -185,7 +185,7 @@ impl HttpLimiter {
                 };
                 match this.identified(found) {
                     Ok(parts) => picks.extend(parts.map(|parts| Pick::new(limiter, parts))),
-                    Err(reason) => return this.refused(Refusal::new(reason)),
+                    Err(refusal) => return this.refused(refusal),
                 }
             }
             match this.decide(&picks, cost) {
@@ -216,7 +216,7 @@ impl HttpLimiter {
     }
 
     /// The parts by which a caller is counted; none if the limit does not apply.
-    fn identified<'a>(&self, found: Found<'a>) -> Result<Option<Parts<'a>>, RefusalReason> {
+    fn identified<'a>(&self, found: Found<'a>) -> Result<Option<Parts<'a>>, Box<Refusal>> {
         let error = match found {
             Ok(parts) => return Ok(Some(parts)),
             Err(error) => error,
@@ -228,7 +228,7 @@ impl HttpLimiter {
             tracing::debug!(target: "limitra", %error, policy = ?self.0.on_missing, "a request that does not say who is calling");
         }
         match self.0.on_missing {
-            OnMissing::Refuse => Err(RefusalReason::Unidentified(error)),
+            OnMissing::Refuse => Err(Refusal::new(RefusalReason::Unidentified(error))),
             OnMissing::Allow => Ok(None),
             OnMissing::Share => Ok(Some(smallvec![Identifier::from(())])),
         }
@@ -274,7 +274,7 @@ impl HttpLimiter {
     }
 
     /// A refusal, unless it is only to be seen what would be refused.
-    fn refused(&self, refusal: Refusal) -> Verdict {
+    fn refused(&self, refusal: Box<Refusal>) -> Verdict {
         if let RefusalReason::Undecided(error) = refusal.reason() {
             log(error);
         }
@@ -283,9 +283,9 @@ impl HttpLimiter {
             self.0.shadowed.fetch_add(1, Ordering::Relaxed);
             tracing::debug!(target: "limitra", status = %refusal.status(), "a request would have been refused");
             // A handler that wants the decision is not left without one.
-            return Verdict::Passed(self.0.shares_decision.then(|| Box::new(Pass::uncharged(refusal))));
+            return Verdict::Passed(self.0.shares_decision.then(|| Box::new(Pass::uncharged(*refusal))));
         }
-        Verdict::Refused(Box::new(refusal))
+        Verdict::Refused(refusal)
     }
 
     /// The picks, borrowing nothing.

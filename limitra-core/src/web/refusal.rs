@@ -9,6 +9,7 @@ use super::key::KeyError;
 use super::pass::Charged;
 use crate::decision::Decision;
 use crate::error::Error;
+use crate::exceeded::whole_seconds;
 
 /// A request that was refused: what `on_refused` makes a response of.
 ///
@@ -39,12 +40,13 @@ pub enum RefusalReason {
 }
 
 impl Refusal {
-    pub(crate) fn new(reason: RefusalReason) -> Self {
-        Self { reason, charged: SmallVec::new() }
+    pub(crate) fn new(reason: RefusalReason) -> Box<Self> {
+        Box::new(Self { reason, charged: SmallVec::new() })
     }
 
-    pub(crate) fn of(self, charged: Charged) -> Self {
-        Self { charged, ..self }
+    pub(crate) fn of(mut self: Box<Self>, charged: Charged) -> Box<Self> {
+        self.charged = charged;
+        self
     }
 
     /// Why.
@@ -81,6 +83,11 @@ impl Refusal {
     /// After how long the same request would be let in, if nobody else asks: exact to the microsecond.
     pub fn retry_after(&self) -> Option<Duration> {
         self.decision().map(Decision::retry_after)
+    }
+
+    /// The same as the header `Retry-After` says it: whole seconds, rounded up, at least 1.
+    pub fn retry_after_seconds(&self) -> Option<u64> {
+        self.retry_after().map(whole_seconds)
     }
 
     /// What a client is told: one line, without any internal detail.
@@ -131,9 +138,4 @@ pub(crate) fn text(status: StatusCode, text: String) -> Response<String> {
     let kind = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response
-}
-
-/// What `Retry-After` says: whole seconds, rounded up, so that whoever waits them is let in; never 0.
-pub(crate) fn whole_seconds(wait: Duration) -> u64 {
-    wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1)
 }

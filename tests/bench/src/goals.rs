@@ -90,6 +90,12 @@ const GOALS: &[Goal] = &[
     http("a layer, refused", "a refused request, in allowed ones", Bound::AtMost(1.5)),
     http("over loopback, refused", REQUESTS, Bound::Times("tower_governor", 3.0)),
     http("over loopback, allowed", REQUESTS, Bound::Times("no limit", 0.95)),
+    http(
+        "over loopback, 16 at once on each connection, refused",
+        REQUESTS,
+        Bound::Times("tower_governor", 3.0),
+    ),
+    http("over loopback, 16 at once on each connection, allowed", REQUESTS, Bound::Times("no limit", 0.95)),
 ];
 
 /// The goal for this figure by itself or, if there is one, beside this peer's: what it says, and whether it is reached.

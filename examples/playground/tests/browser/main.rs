@@ -66,7 +66,7 @@ fn nothing_on_the_page_moves_while_the_clock_runs_at_its_fastest() {
             stage.settle(&tab);
             let watch = "window.moved = []; window.watch?.disconnect();
                 window.watch = new PerformanceObserver((list) => list.getEntries().forEach(({ sources }) =>
-                    sources.forEach(({ node, previousRect, currentRect }) => moved.push([`${node?.nodeName} ${node?.className} ${node?.textContent}`, previousRect, currentRect]))));
+                    sources.forEach(({ node, previousRect, currentRect }) => moved.push([`${node?.nodeName} ${node?.className} ${node?.textContent}`, previousRect.toJSON(), currentRect.toJSON()]))));
                 watch.observe({ type: 'layout-shift' });";
             stage.evaluate(&tab, watch);
             stage.wait_until(&tab, "Number.parseInt(clock.innerText) >= 4");

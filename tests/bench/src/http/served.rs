@@ -6,6 +6,7 @@ use std::thread;
 
 use axum::Router;
 use limitra::web::{Headers, key};
+use limitra_tests::TemporaryFolder;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -26,19 +27,34 @@ pub(super) fn add(rounds: &mut Rounds<'_>, scale: Scale) {
     let allowed = || limited(Allowance::Ample, key::peer_ip(), Headers::default());
     let refused = || limited(Allowance::One, key::peer_ip(), Headers::default());
     let services: Vec<(&str, &str, Router)> = vec![
-        ("over loopback, allowed", "limitra", allowed()),
-        ("over loopback, allowed", GOVERNOR, governed(true)),
-        ("over loopback, allowed", "no limit", bare_with_layer()),
-        ("over loopback, refused", "limitra", refused()),
-        ("over loopback, refused", GOVERNOR, governed(false)),
+        ("allowed", "limitra", allowed()),
+        ("allowed", GOVERNOR, governed(true)),
+        ("allowed", "no limit", bare_with_layer()),
+        ("refused", "limitra", refused()),
+        ("refused", GOVERNOR, governed(false)),
     ];
-    for (case, subject, router) in services {
-        rounds.add(Name::new(case, subject), RATE, move || vec![requests_a_second(router.clone(), seconds)]);
+    for (answer, subject, router) in services {
+        for (load, depth) in [("over loopback", 1), ("over loopback, 16 at once on each connection", 16)] {
+            let (name, router) = (Name::new(format!("{load}, {answer}"), subject), router.clone());
+            rounds.add(name, RATE, move || vec![requests_a_second(router.clone(), seconds, depth)]);
+        }
     }
 }
 
-/// How many requests a second a server with one thread answers to 32 connections.
-fn requests_a_second(router: Router, seconds: u64) -> f64 {
+/// Puts several requests on a connection at once: what `wrk` sends instead of one.
+fn pipeline(depth: usize) -> String {
+    format!(
+        "local requests\n\
+         init = function() local all = {{}} for i = 1, {depth} do all[i] = wrk.format() end requests = table.concat(all) end\n\
+         request = function() return requests end\n"
+    )
+}
+
+/// How many requests a second a server with one thread answers to 32 connections, on each of which so many are under way.
+fn requests_a_second(router: Router, seconds: u64, depth: usize) -> f64 {
+    let folder = TemporaryFolder::new("wrk");
+    let script = folder.path().join("pipeline.lua");
+    std::fs::write(&script, pipeline(depth)).unwrap();
     let (address, bound) = std::sync::mpsc::channel();
     let (end, ended) = oneshot::channel::<()>();
     let server = thread::spawn(move || {
@@ -55,7 +71,9 @@ fn requests_a_second(router: Router, seconds: u64) -> f64 {
     });
     let address = bound.recv().unwrap();
     let wrk = Command::new("wrk")
-        .args(["-t1", "-c32", &format!("-d{seconds}s"), &format!("http://{address}/")])
+        .args(["-t1", "-c32", &format!("-d{seconds}s"), "-s"])
+        .arg(&script)
+        .arg(format!("http://{address}/"))
         .output()
         .unwrap();
     end.send(()).unwrap();
