@@ -10,6 +10,7 @@ mod missing;
 mod obedient;
 mod order;
 mod outage;
+mod ready;
 mod service;
 mod upstream;
 mod wire;
