@@ -322,6 +322,42 @@ impl RateLimiter {
         Some(straight.decide(&self.inner.desk, self.inner.space.key(parts), cost, mode))
     }
 
+    /// Decides a hit of an identifier in parts at once, if the straight way leads there; else `None`, and nothing has happened.
+    #[cfg(feature = "http")]
+    #[inline]
+    pub(crate) fn hit_at_once<T>(
+        &self,
+        parts: &[Identifier<'_>],
+        cost: u64,
+        read: impl FnOnce(Read<'_>) -> T,
+    ) -> Option<Result<T, Error>> {
+        let inner = &*self.inner;
+        let straight = inner.straight.as_ref().filter(|straight| straight.takes(cost))?;
+        if let Some(found) = straight.at_once(parts, cost, Mode::Hit) {
+            return Some(Ok(read(Read::Found(found))));
+        }
+        let answer = straight.decide(&inner.desk, inner.space.key(parts), cost, Mode::Hit);
+        Some(answer.map(|decision| read(Read::Decision(decision))))
+    }
+
+    /// Whether both count an identifier in the same place.
+    #[cfg(feature = "http")]
+    pub(crate) fn shares_counters_with(&self, other: &Self) -> bool {
+        self.inner.space == other.inner.space
+    }
+
+    /// Whether both can take part in one decision.
+    #[cfg(feature = "http")]
+    pub(crate) fn decides_with(&self, other: &Self) -> bool {
+        self.inner.desk.is_same(&other.inner.desk)
+    }
+
+    /// Where it counts.
+    #[cfg(feature = "http")]
+    pub(crate) fn storage(&self) -> &crate::storage::AnyStorage {
+        &self.inner.desk.storage
+    }
+
     /// Asks for a decision the general way: an answer to come, which borrows nothing of the question.
     #[inline(never)]
     pub(crate) fn ask(&self, identifier: &Identifier<'_>, cost: u64, mode: Mode) -> Pending {

@@ -162,15 +162,15 @@ impl HttpLimiterBuilder {
         let fixed = || self.limits.iter().filter_map(HttpLimit::fixed);
         // Said here, not by each request. Limits by request need not all apply at once.
         if let Some(limiter) = fixed().next() {
-            let storage = &limiter.inner.desk.storage;
+            let storage = limiter.storage();
             storage.bounds().allow(storage.name(), fixed().count())?;
         }
         for (place, limiter) in fixed().enumerate() {
-            let (inner, mut before) = (&limiter.inner, fixed().take(place));
-            if let Some(twin) = before.clone().find(|other| other.inner.space == inner.space) {
+            let mut before = fixed().take(place);
+            if let Some(twin) = before.clone().find(|other| other.shares_counters_with(limiter)) {
                 return Err(ConfigurationError::SameCounters { scope: twin.config().scope.clone() });
             }
-            if !before.all(|other| other.inner.desk.is_same(&inner.desk)) {
+            if !before.all(|other| other.decides_with(limiter)) {
                 return Err(ConfigurationError::DifferentStorages);
             }
         }

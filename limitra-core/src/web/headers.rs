@@ -11,7 +11,6 @@ use crate::decision::Decision;
 use crate::exceeded::whole_seconds;
 use crate::limit::Limit;
 use crate::limiter::RateLimiter;
-use crate::rule::Rule;
 use crate::rule_decision::RuleDecision;
 use crate::short_text::ShortText;
 
@@ -147,8 +146,8 @@ impl Names {
     /// Those of all rules of these limiters.
     pub(crate) fn of<'a>(limiters: impl Iterator<Item = &'a RateLimiter>) -> Self {
         let limited = |limiter: &'a RateLimiter| {
-            let rules = limiter.inner.rules.iter().map(Rule::limit).filter(|limit| !limit.is_unlimited());
-            rules.map(move |limit| (Some(limiter), limit))
+            let limits = limiter.config().limits.iter().filter(|limit| !limit.is_unlimited());
+            limits.map(move |&limit| (Some(limiter), limit))
         };
         Self::of_pairs(limiters.flat_map(limited))
     }
@@ -232,8 +231,8 @@ fn name_of(limiter: Option<&RateLimiter>, limit: Limit) -> String {
     let mut text = String::from("\"");
     match limiter {
         Some(limiter) => {
-            string_into(&mut text, &limiter.inner.desk.label);
-            if limiter.inner.rules.len() > 1 {
+            string_into(&mut text, &limiter.config().scope);
+            if limiter.config().limits.len() > 1 {
                 let _ = write!(text, "-{:?}", limit.window());
             }
         }

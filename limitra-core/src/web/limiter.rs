@@ -18,9 +18,9 @@ use super::limit::{Chosen, HttpLimit};
 use super::pass::{Answered, Charged, Judge, Pass};
 use super::refusal::{Refusal, RefusalReason};
 use super::request::Request;
-use crate::attempt::Mode;
 use crate::charge::{Charge, Charges};
 use crate::decide::{Answer, Running};
+use crate::deciding::Read;
 use crate::decision::Decision;
 use crate::identifier::Identifier;
 use crate::measured;
@@ -135,21 +135,16 @@ impl HttpLimiter {
         // The shortest way: one limit on memory.
         match key.extract(request) {
             Extracted::Now(Ok(parts)) => {
-                let straight = limiter.inner.straight.as_ref().filter(|straight| straight.takes(cost));
-                let Some(straight) = straight else {
-                    return self.decide(&[Pick::new(Chosen::Fixed(limiter), parts)], cost);
-                };
-                let answer = match straight.at_once(&parts, cost, Mode::Hit) {
-                    Some(found) if found.is_allowed() && !it.wants_decision() => {
-                        return Asked::Known(Verdict::Passed(None));
-                    }
-                    Some(found) => Ok(found.decision()),
-                    None => {
-                        let inner = &limiter.inner;
-                        straight.decide(&inner.desk, inner.space.key(&parts), cost, Mode::Hit)
-                    }
-                };
-                Asked::Known(self.judged(answer, &[Pick::new(Chosen::Fixed(limiter), parts)], cost))
+                // A decision that nobody looks at is not even worked out.
+                let wanted =
+                    |read: Read<'_>| (it.wants_decision() || !read.is_allowed()).then(|| read.decision());
+                let picks = [Pick::new(Chosen::Fixed(limiter), parts)];
+                match limiter.hit_at_once(&picks[0].parts, cost, wanted) {
+                    Some(Ok(None)) => Asked::Known(Verdict::Passed(None)),
+                    Some(Ok(Some(decision))) => Asked::Known(self.judged(Ok(decision), &picks, cost)),
+                    Some(Err(error)) => Asked::Known(self.judged(Err(error), &picks, cost)),
+                    None => self.decide(&picks, cost),
+                }
             }
             extracted => self.ask_picked(smallvec![(Chosen::Fixed(limiter), extracted)], cost),
         }
