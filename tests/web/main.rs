@@ -5,6 +5,7 @@ mod actix;
 mod grpc;
 mod headers;
 mod layer;
+mod logged;
 mod login;
 mod missing;
 mod obedient;
