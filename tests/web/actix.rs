@@ -126,7 +126,7 @@ async fn what_a_handler_tells_of_limits_of_its_own_is_kept() {
         let handler = async || {
             let mut response = HttpResponse::Ok();
             response.append_header(("ratelimit", "\"a\";r=1")).append_header(("ratelimit", "\"b\";r=2"));
-            response
+            response.finish()
         };
         let app = App::new().wrap(limiter.middleware()).default_service(web::to(handler));
         let response = call_service(&init_service(app).await, get("ada").to_request()).await;
