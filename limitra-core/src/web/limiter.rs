@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -132,21 +133,20 @@ impl HttpLimiter {
         let [HttpLimit::Fixed { limiter, key, .. }] = &*it.limits else {
             return self.ask_all(request, cost);
         };
-        // The shortest way: one limit on memory.
-        match key.extract(request) {
-            Extracted::Now(Ok(parts)) => {
-                // A decision that nobody looks at is not even worked out.
-                let wanted =
-                    |read: Read<'_>| (it.wants_decision() || !read.is_allowed()).then(|| read.decision());
-                let picks = [Pick::new(Chosen::Fixed(limiter), parts)];
-                match limiter.hit_at_once(&picks[0].parts, cost, wanted) {
-                    Some(Ok(None)) => Asked::Known(Verdict::Passed(None)),
-                    Some(Ok(Some(decision))) => Asked::Known(self.judged(Ok(decision), &picks, cost)),
-                    Some(Err(error)) => Asked::Known(self.judged(Err(error), &picks, cost)),
-                    None => self.decide(&picks, cost),
-                }
-            }
-            extracted => self.ask_picked(smallvec![(Chosen::Fixed(limiter), extracted)], cost),
+        // The shortest way: one limit on memory, by what is at hand.
+        let Some(identifier) = key.at_hand(request) else {
+            return self.ask_picked(smallvec![(Chosen::Fixed(limiter), key.extract(request))], cost);
+        };
+        // A decision that nobody looks at is not even worked out.
+        let wanted = |read: Read<'_>| (it.wants_decision() || !read.is_allowed()).then(|| read.decision());
+        let answer = limiter.hit_at_once(slice::from_ref(&identifier), cost, wanted).map(Result::transpose);
+        if let Some(None) = answer {
+            return Asked::Known(Verdict::Passed(None));
+        }
+        let picks = [Pick::new(Chosen::Fixed(limiter), smallvec![identifier])];
+        match answer.flatten() {
+            Some(answer) => Asked::Known(self.judged(answer, &picks, cost)),
+            None => self.decide(&picks, cost),
         }
     }
 

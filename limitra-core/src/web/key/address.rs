@@ -1,6 +1,7 @@
 //! By address.
 
 use super::{Extract, Extracted, Key};
+use crate::identifier::Identifier;
 use crate::web::address::ClientIp;
 use crate::web::request::Request;
 
@@ -39,6 +40,10 @@ struct Address(ClientIp);
 
 impl Extract for Address {
     fn extract<'a>(&'a self, request: &Request<'a>) -> Extracted<'a> {
-        Extracted::one(self.0.identifier(request), "address")
+        Extracted::one(self.at_hand(request), "address")
+    }
+
+    fn at_hand<'a>(&'a self, request: &Request<'a>) -> Option<Identifier<'a>> {
+        self.0.identifier(request)
     }
 }

@@ -30,7 +30,11 @@ pub fn constant(identifier: impl Into<Identifier<'static>>) -> Key {
 struct Constant(Identifier<'static>);
 
 impl Extract for Constant {
-    fn extract<'a>(&'a self, _request: &Request<'a>) -> Extracted<'a> {
-        Extracted::one(Some(&self.0), "")
+    fn extract<'a>(&'a self, request: &Request<'a>) -> Extracted<'a> {
+        Extracted::one(self.at_hand(request), "")
+    }
+
+    fn at_hand<'a>(&'a self, _request: &Request<'a>) -> Option<Identifier<'a>> {
+        Some(Identifier::from(&self.0))
     }
 }

@@ -59,4 +59,9 @@ impl Extracted<'static> {
 /// Finds a request's identifier. Always as many parts as its kind has, so that lists of parts can be joined.
 pub(crate) trait Extract: fmt::Debug + Send + Sync + 'static {
     fn extract<'a>(&'a self, request: &Request<'a>) -> Extracted<'a>;
+
+    /// The same where it is one part and at hand, with less to be moved about. `None` says nothing: then it is extracted.
+    fn at_hand<'a>(&'a self, _request: &Request<'a>) -> Option<Identifier<'a>> {
+        None
+    }
 }

@@ -4,6 +4,7 @@ use http::HeaderName;
 
 use super::{Extract, Extracted, Key};
 use crate::error::ConfigurationError;
+use crate::identifier::Identifier;
 use crate::web::address::header_name;
 use crate::web::request::Request;
 
@@ -31,8 +32,11 @@ struct Header(HeaderName);
 
 impl Extract for Header {
     fn extract<'a>(&'a self, request: &Request<'a>) -> Extracted<'a> {
-        let value = agreed(request.header(&self.0));
-        Extracted::one(value, "such header")
+        Extracted::one(self.at_hand(request), "such header")
+    }
+
+    fn at_hand<'a>(&'a self, request: &Request<'a>) -> Option<Identifier<'a>> {
+        agreed(request.header(&self.0)).map(Identifier::from)
     }
 }
 

@@ -87,6 +87,11 @@ impl Key {
     }
 
     #[inline]
+    pub(crate) fn at_hand<'a>(&'a self, request: &Request<'a>) -> Option<Identifier<'a>> {
+        self.0.at_hand(request)
+    }
+
+    #[inline]
     pub(crate) fn extract<'a>(&'a self, request: &Request<'a>) -> Extracted<'a> {
         self.0.extract(request)
     }

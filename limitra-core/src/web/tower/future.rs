@@ -21,7 +21,7 @@ struct Waiting<S, B> {
     request: Request<B>,
 }
 
-type Deciding = Pin<Box<dyn Future<Output = Verdict> + Send>>;
+pub(super) type Deciding = Pin<Box<dyn Future<Output = Verdict> + Send>>;
 type GivingBack = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 pin_project! {
@@ -61,8 +61,14 @@ where
         Self::of(Stage::Deciding { verdict, waiting })
     }
 
-    /// Calls the service, or does not.
+    /// It may pass, and nothing is left to do.
     #[inline]
+    pub(super) const fn calling(call: S::Future) -> Self {
+        Self::of(Stage::Calling { call })
+    }
+
+    /// Calls the service, or does not.
+    #[inline(never)]
     pub(super) fn known(
         limiter: &HttpLimiter,
         service: &mut S,
@@ -72,6 +78,7 @@ where
         Self::of(Self::follow(limiter, service, request, verdict))
     }
 
+    #[inline]
     const fn of(stage: Stage<S, B, S::Future, Response<R>>) -> Self {
         Self { stage, protocol: PhantomData }
     }

@@ -8,9 +8,9 @@ use std::task::{Context, Poll};
 use http::{Request, Response};
 use tower_service::Service;
 
-use super::future::ResponseFuture;
+use super::future::{Deciding, ResponseFuture};
 use super::protocol::{Http, Protocol};
-use crate::web::limiter::{Asked, HttpLimiter};
+use crate::web::limiter::{Asked, HttpLimiter, Verdict};
 use crate::web::request::Request as View;
 
 /// A service behind an [`HttpLimiter`]: what a [`RateLimitLayer`](super::RateLimitLayer) makes.
@@ -41,18 +41,30 @@ where
         self.service.poll_ready(context)
     }
 
+    #[inline]
     fn call(&mut self, request: Request<B>) -> Self::Future {
         match self.limiter.ask(&View::of(&request)) {
+            // By itself, so that a request is not moved about more than it must be.
+            Asked::Known(Verdict::Passed(None)) => ResponseFuture::calling(self.service.call(request)),
             Asked::Known(verdict) => {
                 ResponseFuture::known(&self.limiter, &mut self.service, request, verdict)
             }
-            Asked::Pending(verdict) => {
-                // The one that is ready is taken; its clone has yet to become so.
-                let fresh = self.service.clone();
-                let service = mem::replace(&mut self.service, fresh);
-                ResponseFuture::deciding(self.limiter.clone(), service, request, verdict)
-            }
+            Asked::Pending(verdict) => self.deciding(request, verdict),
         }
+    }
+}
+
+impl<S: Clone, P> RateLimitService<S, P> {
+    #[inline(never)]
+    fn deciding<B, R>(&mut self, request: Request<B>, verdict: Deciding) -> ResponseFuture<S, B, P>
+    where
+        S: Service<Request<B>, Response = Response<R>>,
+        P: Protocol<R>,
+    {
+        // The one that is ready is taken; its clone has yet to become so.
+        let fresh = self.service.clone();
+        let service = mem::replace(&mut self.service, fresh);
+        ResponseFuture::deciding(self.limiter.clone(), service, request, verdict)
     }
 }
 
