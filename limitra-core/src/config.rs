@@ -15,8 +15,10 @@ use crate::storage::AnyStorage;
 #[cfg(doc)]
 use crate::storage::deny_cache::DenyCache;
 use crate::storage::ladder::Breaker;
+#[cfg(all(doc, feature = "deadline"))]
+use crate::storage::ladder::Deadline;
 #[cfg(doc)]
-use crate::storage::ladder::{CircuitBreaker, Deadline, InFlight};
+use crate::storage::ladder::{CircuitBreaker, InFlight};
 
 /// The settings that attributed functions share, as chained setters.
 ///

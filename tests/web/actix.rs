@@ -100,3 +100,39 @@ async fn the_peer_is_known_and_its_absence_is_a_policy() {
     assert_eq!(call_service(&app, from("192.0.2.2:1")).await.status(), StatusCode::OK);
     assert_eq!(call_service(&app, get("ada").to_request()).await.status(), StatusCode::FORBIDDEN);
 }
+
+#[actix_web::test]
+async fn a_refusal_in_own_words_keeps_every_line_of_a_header() {
+    let limiter = by_user(&per_minute(1))
+        .on_refused(|refusal, _| {
+            let cookies = http::Response::builder().status(refusal.status());
+            let cookies = cookies.header("set-cookie", "a=1").header("set-cookie", "b=2");
+            cookies.body(String::new()).unwrap()
+        })
+        .build()
+        .unwrap();
+    let app = App::new().wrap(limiter.middleware()).default_service(web::to(HttpResponse::Ok));
+    let app = init_service(app).await;
+    call_service(&app, get("ada").to_request()).await;
+    let refused = call_service(&app, get("ada").to_request()).await;
+    assert_eq!(refused.headers().get_all("set-cookie").collect::<Vec<_>>(), ["a=1", "b=2"]);
+}
+
+#[actix_web::test]
+async fn what_a_handler_tells_of_limits_of_its_own_is_kept() {
+    let lines = |tells: Headers| async move {
+        let limiter = on(&ManualClock::default(), Algorithm::FixedWindow, 9, "user", &MemoryStorage::new());
+        let limiter = by_user(&limiter).share_decision().headers(tells).build().unwrap();
+        let handler = async || {
+            let mut response = HttpResponse::Ok();
+            response.append_header(("ratelimit", "\"a\";r=1")).append_header(("ratelimit", "\"b\";r=2"));
+            response.finish()
+        };
+        let app = App::new().wrap(limiter.middleware()).default_service(web::to(handler));
+        let response = call_service(&init_service(app).await, get("ada").to_request()).await;
+        let lines = response.headers().get_all("ratelimit");
+        lines.map(|line| line.to_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(lines(Headers::default()).await, ["\"a\";r=1", "\"b\";r=2"]);
+    assert_eq!(lines(Headers::default().on_allowed(true)).await, ["\"a\";r=1, \"b\";r=2, \"user\";r=8;t=60"]);
+}

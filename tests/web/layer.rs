@@ -7,14 +7,16 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::routing::get;
 use http::{Method, Request, StatusCode};
-use limitra::web::{HttpLimiter, OnMissing, key};
+use limitra::web::{Headers, HttpLimiter, OnMissing, key};
 use limitra::{
     Algorithm, AnyStorage, Attempt, Bounds, ConfigurationError, Decision, ManualClock, MemoryStorage,
     Outcome, RateLimiter, Storage, StorageError,
 };
 use tokio::task::JoinSet;
 
-use crate::service::{ask, behind, body, by_user, for_each_user, on, per_minute, request, send, value};
+use crate::service::{
+    Reached, ask, behind, body, by_user, for_each_user, hello, on, per_minute, request, send, value,
+};
 
 #[tokio::test]
 async fn each_caller_has_its_own_limit_and_a_refused_request_never_reaches_the_handler() {
@@ -262,6 +264,37 @@ fn what_cannot_work_is_said_when_it_is_built() {
     let other = RateLimiter::builder().requests(1).window(60).scope("all").build().unwrap();
     let apart = for_each_user(&limiter).limit(&other, key::everyone()).build().unwrap_err();
     assert_eq!(apart, ConfigurationError::DifferentStorages);
+}
+
+/// Nobody is refused in the shadow, a handler that wants the decision included.
+#[tokio::test]
+async fn in_the_shadow_a_handler_gets_the_decision_by_which_it_would_not_have_been_reached() {
+    let handler = async |decision: Decision| format!("{} {}", decision.is_allowed(), decision.remaining());
+    let shadowed = |limiter: &RateLimiter| {
+        let all = Headers::default().on_allowed(true);
+        let limiter = for_each_user(limiter).shadow().share_decision().headers(all).build().unwrap();
+        Router::new().route("/", get(handler)).layer(limiter.layer())
+    };
+    let router = shadowed(&per_minute(1));
+    for told in ["true 0", "false 0"] {
+        let response = send(&router, request("/", &[("x-user", "ada")])).await;
+        assert_eq!(response.status(), 200);
+        assert_eq!(value(response.headers(), "retry-after"), None);
+        assert_eq!(body(response).await, told);
+    }
+    // Whom no limit could be asked about is under none.
+    assert_eq!(body(send(&router, request("/", &[])).await).await, "true 18446744073709551615");
+}
+
+#[tokio::test]
+async fn in_a_nested_router_too_a_path_is_what_the_client_sent() {
+    let limiter =
+        for_each_user(&per_minute(1)).exempt_path("/api/health").exempt_path("/open").build().unwrap();
+    let reached = Reached::default();
+    let router = Router::new().nest("/api", hello(&reached).layer(limiter.layer()));
+    let ask = async |path: &str| send(&router, request(path, &[("x-user", "ada")])).await.status().as_u16();
+    assert_eq!((ask("/api/health").await, ask("/api/health").await), (200, 200));
+    assert_eq!((ask("/api/open").await, ask("/api/open").await), (200, 429));
 }
 
 #[test]

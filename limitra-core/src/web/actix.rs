@@ -103,13 +103,17 @@ where
                     return Err(error);
                 }
             };
-            let mut told = HeaderMap::new();
-            for name in ["ratelimit", "ratelimit-policy", "x-ratelimit-remaining"] {
-                let value = response.headers().get(name).and_then(|value| value.as_bytes().try_into().ok());
-                told.extend(value.map(|value| (http::HeaderName::from_static(name), value)));
+            if limiter.0.headers.are_on_allowed() {
+                let mut told = HeaderMap::new();
+                for name in ["ratelimit", "ratelimit-policy", "x-ratelimit-remaining"] {
+                    for value in response.headers().get_all(name) {
+                        let value = http::HeaderValue::from_bytes(value.as_bytes()).ok();
+                        value.map(|value| told.append(name, value));
+                    }
+                }
+                limiter.tell(&mut told, &pass);
+                put(response.headers_mut(), &told);
             }
-            limiter.tell(&mut told, &pass);
-            put(response.headers_mut(), &told);
             let answered = Answered::new(status_of(response.status()), None);
             if let Some(giving) = limiter.give_back(pass, answered) {
                 giving.await;
@@ -123,13 +127,15 @@ fn status_of(status: actix_web::http::StatusCode) -> StatusCode {
     StatusCode::from_u16(status.as_u16()).unwrap_or_default()
 }
 
-/// The same headers, in actix-web's own types.
+/// The same headers, in actix-web's own types, in place of those of the same names.
 fn put(headers: &mut actix_web::http::header::HeaderMap, from: &HeaderMap) {
-    for (name, value) in from {
-        let name = HeaderName::from_bytes(name.as_str().as_bytes());
-        let value = HeaderValue::from_bytes(value.as_bytes());
-        if let (Ok(name), Ok(value)) = (name, value) {
-            headers.insert(name, value);
+    for name in from.keys() {
+        let Ok(own) = HeaderName::from_bytes(name.as_str().as_bytes()) else { continue };
+        headers.remove(&own);
+        for value in from.get_all(name) {
+            if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
+                headers.append(own.clone(), value);
+            }
         }
     }
 }

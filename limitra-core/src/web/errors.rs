@@ -71,11 +71,10 @@ pub(super) fn no_decision() -> Response<String> {
 }
 
 /// Tells of what a client is not told.
-#[cfg(any(feature = "axum", feature = "actix"))]
 pub(super) fn log(error: &Error) {
     match error {
         Error::RateLimitExceeded(_) | Error::CostAboveLimit { .. } => {}
-        Error::Storage(_) => tracing::debug!(target: "limitra", %error, "no decision for a handler"),
+        Error::Storage(_) => tracing::debug!(target: "limitra", %error, "no decision for a request"),
         Error::Configuration(_) | Error::Function { .. } => {
             tracing::error!(target: "limitra", %error, "a mistake in the set-up");
         }

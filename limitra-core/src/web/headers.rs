@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
-use http::header::{Entry, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use http::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use smallvec::SmallVec;
 
 use super::pass::Charged;
+use super::told::{Told, numbered};
 use crate::decision::Decision;
 use crate::exceeded::whole_seconds;
 use crate::limit::Limit;
@@ -35,8 +36,9 @@ const MOST: u64 = 999_999_999_999_999;
 /// limiter's scope; of a limiter with several limits with the window behind it (`"user-60s"`). `t` is counted until more is
 /// left than `r`, under every algorithm: a client that spends at most `r` and then waits `t` is never refused, if it is alone.
 ///
-/// They stand on refusals, and on allowed responses if [`Headers::on_allowed`] says so. Where layers are stacked, each adds the limits
-/// that are not told of yet.
+/// They stand on refusals, and on allowed responses if [`Headers::on_allowed`] says so. Where layers are stacked, or a handler or a
+/// proxied service tells of limits of its own, the limits that are not told of yet are added to the same line. A name that another limit
+/// has already gets a number (`"user-2"`); of limits with one name and one quota the one with less left is told.
 ///
 /// ```
 /// use limitra_core::web::Headers;
@@ -156,8 +158,14 @@ impl Names {
     }
 
     fn of_pairs<'a>(pairs: impl Iterator<Item = (Option<&'a RateLimiter>, Limit)>) -> Self {
-        let item = |(limiter, limit)| (name_of(limiter, limit), quota_of(limit));
-        let items: Vec<(String, String)> = pairs.map(item).collect();
+        let mut items: Vec<(String, String)> = Vec::new();
+        for (limiter, limit) in pairs {
+            let is_free = |name: &String| items.iter().all(|(other, _)| other != name);
+            let name = name_of(limiter, limit);
+            let mut others = (2_u64..).map(|nth| numbered(&name, nth));
+            let other = if is_free(&name) { None } else { others.find(is_free) };
+            items.push((other.unwrap_or(name), quota_of(limit)));
+        }
         let policy: Vec<String> = items.iter().map(|(name, quota)| format!("{name}{quota}")).collect();
         Self { items, policy: HeaderValue::try_from(policy.join(", ")).ok() }
     }
@@ -166,31 +174,20 @@ impl Names {
     fn write(&self, headers: &mut HeaderMap, rules: &[RuleDecision]) {
         let Some(policy) = &self.policy else { return };
         let pairs = self.items.iter().zip(rules);
-        match headers.entry(RATELIMIT) {
-            Entry::Vacant(entry) => {
-                let mut text = Text::new();
-                for (place, ((name, _), rule)) in pairs.enumerate() {
-                    text.push(if place == 0 { "" } else { ", " }).push(name).state(rule);
-                }
-                entry.insert(text.value());
-                headers.insert(RATELIMIT_POLICY, policy.clone());
+        if headers.contains_key(RATELIMIT) || headers.contains_key(RATELIMIT_POLICY) {
+            let mut told = Told::by(headers);
+            for ((name, quota), rule) in pairs {
+                told.add(name, quota, Text::new().state(rule).text());
             }
-            // A layer further in has told of its limits: those that it has not are added.
-            Entry::Occupied(mut entry) => {
-                let told = entry.get().as_bytes().to_vec();
-                let is_told = |name: &str| told.windows(name.len()).any(|part| part == name.as_bytes());
-                let (mut states, mut policies) = (Text::of(&told), String::new());
-                for ((name, quota), rule) in pairs.filter(|((name, _), _)| !is_told(name)) {
-                    states.push(", ").push(name).state(rule);
-                    let _ = write!(policies, ", {name}{quota}");
-                }
-                entry.insert(states.value());
-                let told = headers.get(RATELIMIT_POLICY).map_or(&b""[..], HeaderValue::as_bytes);
-                let mut all = Text::of(told);
-                all.push(if told.is_empty() { policies.trim_start_matches(", ") } else { &policies });
-                headers.insert(RATELIMIT_POLICY, all.value());
-            }
+            told.write(headers);
+            return;
         }
+        let mut text = Text::new();
+        for (place, ((name, _), rule)) in pairs.enumerate() {
+            text.push(if place == 0 { "" } else { ", " }).push(name).state(rule);
+        }
+        headers.insert(RATELIMIT, text.value());
+        headers.insert(RATELIMIT_POLICY, policy.clone());
     }
 }
 
@@ -200,10 +197,6 @@ struct Text(SmallVec<[u8; 64]>);
 impl Text {
     fn new() -> Self {
         Self(SmallVec::new())
-    }
-
-    fn of(bytes: &[u8]) -> Self {
-        Self(SmallVec::from_slice(bytes))
     }
 
     fn push(&mut self, text: &str) -> &mut Self {
@@ -218,9 +211,13 @@ impl Text {
     }
 
     /// What is left, and when there is more.
-    fn state(&mut self, rule: &RuleDecision) {
+    fn state(&mut self, rule: &RuleDecision) -> &mut Self {
         self.push(";r=").number(rule.remaining().min(MOST));
-        self.push(";t=").number(seconds_until_more(rule).min(MOST));
+        self.push(";t=").number(seconds_until_more(rule).min(MOST))
+    }
+
+    fn text(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
     }
 
     /// Names hold nothing that a header could not.

@@ -11,6 +11,7 @@ use http::header::HeaderMap;
 use smallvec::{SmallVec, smallvec};
 
 use super::builder::HttpLimiterBuilder;
+use super::errors::log;
 use super::exemptions::Exemptions;
 use super::headers::{Headers, Names};
 use super::key::{Extracted, Found, Parts};
@@ -270,13 +271,14 @@ impl HttpLimiter {
     /// A refusal, unless it is only to be seen what would be refused.
     fn refused(&self, refusal: Box<Refusal>) -> Verdict {
         if let RefusalReason::Undecided(error) = refusal.reason() {
-            tracing::debug!(target: "limitra", %error, "no decision for a request");
+            log(error);
         }
         if self.0.is_shadow {
             measured::shadowed();
             self.0.shadowed.fetch_add(1, Ordering::Relaxed);
             tracing::debug!(target: "limitra", status = %refusal.status(), "a request would have been refused");
-            return Verdict::Passed(None);
+            // A handler that wants the decision is not left without one.
+            return Verdict::Passed(self.0.shares_decision.then(|| Box::new(Pass::uncharged(*refusal))));
         }
         Verdict::Refused(refusal)
     }
@@ -310,7 +312,7 @@ impl HttpLimiter {
 
     /// The headers that tell of a request that has passed.
     pub(crate) fn tell(&self, headers: &mut HeaderMap, pass: &Pass) {
-        if self.0.headers.are_on_allowed() {
+        if self.0.headers.are_on_allowed() && pass.decision.is_allowed() {
             self.write(headers, &pass.decision, &pass.charged);
         }
     }
@@ -331,7 +333,7 @@ impl HttpLimiter {
         pass: Box<Pass>,
         answered: Answered,
     ) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
-        let judge = self.0.give_back.as_ref()?;
+        let judge = self.0.give_back.as_ref().filter(|_| !pass.charged.is_empty())?;
         judge(&answered).then(|| -> Pin<Box<dyn Future<Output = ()> + Send>> { Box::pin(pass.give_back()) })
     }
 }

@@ -22,6 +22,7 @@ mod refusal;
 mod request;
 #[cfg(feature = "axum")]
 mod template;
+mod told;
 #[cfg(feature = "tonic")]
 mod tonic;
 #[cfg(feature = "tower")]

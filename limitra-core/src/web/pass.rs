@@ -6,6 +6,7 @@ use http::StatusCode;
 use smallvec::SmallVec;
 
 use super::key::Parts;
+use super::refusal::{Refusal, RefusalReason};
 use crate::charge::{Charge, give_back_all};
 use crate::decision::Decision;
 use crate::identifier::Identifier;
@@ -67,6 +68,16 @@ pub(crate) type Charged = SmallVec<[(RateLimiter, Parts<'static>); 1]>;
 impl Pass {
     pub(crate) const fn new(decision: Decision, cost: u64, charged: Charged) -> Self {
         Self { decision, cost, charged }
+    }
+
+    /// One that would have been refused, but for the shadow.
+    pub(crate) fn uncharged(refusal: Refusal) -> Self {
+        let decision = match refusal.into_reason() {
+            RefusalReason::Exceeded(decision) => decision,
+            RefusalReason::Unidentified(_) => Decision::unlimited(),
+            RefusalReason::Undecided(_) => Decision::degraded(),
+        };
+        Self::new(decision, 0, SmallVec::new())
     }
 
     /// Gives back what it was charged. Where that fails, the charge stays.

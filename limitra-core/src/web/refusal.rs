@@ -54,6 +54,10 @@ impl Refusal {
         &self.reason
     }
 
+    pub(crate) fn into_reason(self) -> RefusalReason {
+        self.reason
+    }
+
     /// The decision, where there was one.
     pub const fn decision(&self) -> Option<&Decision> {
         match &self.reason {

@@ -76,9 +76,12 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// The path as the client sent it: neither decoded nor normalised, without the query.
+    /// The path as the client sent it: neither decoded nor normalised, without the query; the whole of it in a nested router of axum, too.
     pub fn path(&self) -> &'a str {
         match self.0 {
+            #[cfg(feature = "axum")]
+            Source::Http { uri, extensions, .. } => whole(uri, extensions).path(),
+            #[cfg(not(feature = "axum"))]
             Source::Http { uri, .. } => uri.path(),
             #[cfg(feature = "actix")]
             Source::Actix(request) => request.path(),
@@ -145,8 +148,7 @@ impl<'a> Request<'a> {
             #[cfg(feature = "axum")]
             Source::Http { uri, extensions, .. } => {
                 let template = extensions.get::<axum::extract::MatchedPath>()?;
-                let uri = extensions.get::<axum::extract::OriginalUri>().map_or(uri, |original| &original.0);
-                super::template::parameter(template.as_str(), uri.path(), name)
+                super::template::parameter(template.as_str(), whole(uri, extensions).path(), name)
             }
             #[cfg(not(feature = "axum"))]
             Source::Http { .. } => None,
@@ -166,6 +168,12 @@ impl<'a> Request<'a> {
             Source::Actix(request) => actix_web::HttpMessage::extensions(request).get::<T>().cloned(),
         }
     }
+}
+
+/// What was asked for, where a nested router sees only a part.
+#[cfg(feature = "axum")]
+fn whole<'a>(uri: &'a Uri, extensions: &'a Extensions) -> &'a Uri {
+    extensions.get::<axum::extract::OriginalUri>().map_or(uri, |original| &original.0)
 }
 
 /// The values of one header, from either end.
