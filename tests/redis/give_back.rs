@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use limitra::{Algorithm, ManualClock, StorageErrorKind, check_all, give_back_all};
-use limitra_tests::RedisServer;
+use limitra::{Algorithm, AnyStorage, ManualClock, RedisStorage, StorageErrorKind, check_all, give_back_all};
+use limitra_tests::{Proxy, ProxyMode, RedisServer};
 use tokio::task::JoinSet;
 
 use crate::monitor::Monitor;
@@ -167,5 +167,28 @@ async fn of_200_right_passwords_at_once_none_is_counted_in_the_end() {
         }
         logins.join_all().await;
         assert!(limiter.check_cost("ada", 5).await.unwrap().is_allowed(), "{algorithm}");
+    }
+}
+
+#[tokio::test]
+async fn one_whose_reply_is_lost_is_an_error_and_run_once() {
+    let server = RedisServer::start();
+    let proxy = Proxy::start(server.address());
+    let patience = Duration::from_secs(60);
+    let storage = RedisStorage::builder().url(proxy.redis_url()).response_timeout(patience);
+    let storage = AnyStorage::from(storage.build().unwrap());
+    for algorithm in Algorithm::ALL {
+        let limiter = limiter(&storage, *algorithm, 9);
+        let [first, second] = [(); 2].map(|()| limiter.check_cost("ada", 2));
+        // The first one brings the script.
+        let (first, second) = (first.await.unwrap(), second.await.unwrap());
+        assert!(limiter.give_back("ada", first).await.unwrap());
+        limiter.check_cost("ada", 3).await.unwrap();
+        proxy.set(ProxyMode::DropReply);
+        server.forget_counts();
+        assert_eq!(kind(limiter.give_back("ada", second).await), StorageErrorKind::Unavailable);
+        assert_eq!(server.command_counts()["evalsha"], 1, "{algorithm}");
+        proxy.set(ProxyMode::Pass);
+        assert_eq!(limiter.usage("ada").await.unwrap().remaining, 6, "{algorithm}");
     }
 }
