@@ -184,7 +184,7 @@ async fn one_whose_reply_is_lost_is_an_error_and_run_once() {
         let (first, second) = (first.await.unwrap(), second.await.unwrap());
         assert!(limiter.give_back("ada", first).await.unwrap());
         limiter.check_cost("ada", 3).await.unwrap();
-        proxy.set(ProxyMode::DropReply);
+        proxy.set(ProxyMode::DropReplyTo(b"EVALSHA"));
         server.forget_counts();
         assert_eq!(kind(limiter.give_back("ada", second).await), StorageErrorKind::Unavailable);
         assert_eq!(server.command_counts()["evalsha"], 1, "{algorithm}");
