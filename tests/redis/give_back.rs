@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use limitra::{Algorithm, AnyStorage, ManualClock, RedisStorage, StorageErrorKind, check_all, give_back_all};
+use limitra::{
+    Algorithm, AnyStorage, ManualClock, Micros, RedisStorage, StorageErrorKind, check_all, give_back_all,
+};
 use limitra_tests::{Proxy, ProxyMode, RedisServer};
 use tokio::task::JoinSet;
 
@@ -191,4 +193,25 @@ async fn one_whose_reply_is_lost_is_an_error_and_run_once() {
         proxy.set(ProxyMode::Pass);
         assert_eq!(limiter.usage("ada").await.unwrap().remaining, 6, "{algorithm}");
     }
+}
+
+#[tokio::test]
+async fn what_has_left_a_log_does_not_come_back_when_the_newest_is_given_back() {
+    let server = RedisServer::start();
+    let (storage, mut look) = (storage_at(&server.url()), Look::at(&server));
+    let clock = ManualClock::new();
+    let limiter = fresh(&storage).algorithm(Algorithm::MovingWindow).limit(limit(3, HOUR));
+    let limiter = limiter.clock(clock.clone()).build().unwrap();
+    for _ in 0..2 {
+        clock.advance(Duration::from_millis(1));
+        assert!(limiter.allow_request("ada").await.unwrap());
+    }
+    // Both have left, and the newest takes the place of one.
+    clock.advance(HOUR);
+    let newest = limiter.check_cost("ada", 3).await.unwrap();
+    // The clock steps back into the window of the other.
+    clock.set(Micros::new(clock.now().get() - 1));
+    assert!(limiter.give_back("ada", newest).await.unwrap());
+    assert_eq!(limiter.usage("ada").await.unwrap().remaining, 3);
+    assert!(!look.exists(&limiter.key("ada")));
 }

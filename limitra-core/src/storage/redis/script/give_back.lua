@@ -80,7 +80,8 @@ local function bucket(entry, rule)
   return at + micros, fraction, entry.b, entry.c
 end
 
--- Twin of log.rs: the log is written anew, full and from its start.
+-- Twin of log.rs: the log is written anew, full, from its start and without what has left: the newest goes, perhaps, and a clock
+-- that steps back must not bring that back.
 local function moving_window(record, entry, rule, cost)
   local window, instant, newest = entry.window, rule.till - entry.window, entry.till - entry.window
   if entry.slots == 0 or newest > now + window or rule.till <= math.max(now, newest) then
@@ -89,7 +90,7 @@ local function moving_window(record, entry, rule, cost)
   local bytes, list, place = log_bytes(record, entry), {}, nil
   for index = 0, entry.slots - 1 do
     local at, before = slot(record, entry, index)
-    if at >= 0 then
+    if at >= 0 and at + window > newest then
       table.insert(list, {at = at, before = before})
       if at == instant then
         place = #list
