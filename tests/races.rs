@@ -33,6 +33,7 @@ on_every_storage! {
     racing_tasks_admit_exactly_the_limit
     racing_tasks_with_costs_spend_no_more_than_the_limit
     racing_tasks_charge_every_limit_or_none
+    racing_tasks_that_give_back_lose_and_gain_nothing
     racing_tasks_charge_every_subject_or_none
     a_refused_subject_charges_no_other
     dropped_tasks_leave_all_limits_with_one_count

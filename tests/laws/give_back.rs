@@ -4,10 +4,11 @@ use limitra::{Algorithm, Decision};
 use limitra_tests::{Reference, ReferenceRule, ReferenceSubject};
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::test_runner::TestCaseResult;
 
 use crate::bench::{Bench, Ground};
 use crate::traffic::{self, Advance, Cost, LimiterPlan, Plan};
-use crate::world::World;
+use crate::world::{World, answer};
 
 const WHO: &str = "ada";
 
@@ -144,4 +145,89 @@ pub(crate) fn what_is_kept_is_within_the_bound_of_its_algorithm(bench: &Bench) {
         }
         Ok(())
     });
+}
+
+/// One step of two worlds: a hit by either version of the limits, or one of the charges given back, once or twice.
+#[derive(Clone, Copy, Debug)]
+enum Deed {
+    Hit { cost: Cost, revised: bool },
+    GiveBack { place: usize, twice: bool },
+    Reset,
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    prop_oneof![
+        8 => (traffic::cost(), prop::bool::weighted(0.2)).prop_map(|(cost, revised)| Deed::Hit { cost, revised }),
+        6 => (0..8_usize, prop::bool::weighted(0.2)).prop_map(|(place, twice)| Deed::GiveBack { place, twice }),
+        1 => Just(Deed::Reset),
+    ]
+}
+
+/// Charges and gives back in both worlds, with amounts that change between the two; whatever they find has to be the same.
+async fn are_alike(plan: &Plan, deeds: Vec<(Advance, Deed)>, grounds: [&Ground; 2]) -> TestCaseResult {
+    let mut worlds = grounds.map(|ground| (World::new(plan, ground), Vec::<(bool, Decision)>::new()));
+    for (advance, deed) in deeds {
+        let mut found = Vec::new();
+        for (world, charged) in &mut worlds {
+            world.advance(advance, 0);
+            let seat = world.seat(0);
+            let by = |revised| seat.version(revised);
+            let done = match deed {
+                Deed::Hit { cost, revised } => {
+                    let decided = by(revised).check_cost(WHO, cost.units(seat.capacity(revised))).await;
+                    if let Ok(decision) = &decided
+                        && decision.is_allowed()
+                    {
+                        charged.push((revised, decision.clone()));
+                    }
+                    Ok(answer(decided))
+                }
+                Deed::GiveBack { place, twice } if !charged.is_empty() => {
+                    let place = place % charged.len();
+                    let (revised, decision) = charged[place].clone();
+                    if !twice {
+                        charged.remove(place);
+                    }
+                    Err(by(revised).give_back(WHO, decision).await.unwrap())
+                }
+                Deed::GiveBack { .. } => continue,
+                Deed::Reset => {
+                    seat.limiter.reset(WHO).await.unwrap();
+                    continue;
+                }
+            };
+            if let Ok(answer) = &done {
+                world.remember(Some(answer));
+            }
+            let left = [false, true].map(|revised| world.seat(0).version(revised).test(WHO));
+            let [left, by_revised] = left;
+            found.push((done, answer(left.await), answer(by_revised.await)));
+        }
+        prop_assert_eq!(found.first(), found.last(), "after {:?} at {}", deed, worlds[0].0.now());
+    }
+    Ok(())
+}
+
+fn deeds(advance: impl Strategy<Value = Advance>) -> impl Strategy<Value = (Plan, Vec<(Advance, Deed)>)> {
+    let plan = (traffic::start(), traffic::limiter(3));
+    let plan = plan.prop_map(|(start, limiter)| Plan { start, limiters: vec![limiter], steps: Vec::new() });
+    (plan, vec((advance, deed()), 1..40))
+}
+
+#[test]
+fn memory_and_redis_give_back_alike_wherever_the_clock_goes() {
+    let memory = Bench::memory();
+    Bench::redis().for_all(400, deeds(traffic::any_way()), async |(plan, deeds), redis| {
+        are_alike(&plan, deeds, [&memory.ground(), &redis]).await
+    });
+}
+
+#[test]
+fn memory_gives_back_from_words_as_from_records() {
+    let memory = Bench::memory();
+    Bench::memory_by_its_own_clock().for_all(
+        1000,
+        deeds(traffic::forward()),
+        async |(plan, deeds), words| are_alike(&plan, deeds, [&memory.ground(), &words]).await,
+    );
 }

@@ -45,7 +45,7 @@ impl Seat {
         self.rules(revised).iter().map(ReferenceRule::capacity).min().unwrap()
     }
 
-    fn version(&self, revised: bool) -> &RateLimiter {
+    pub(crate) fn version(&self, revised: bool) -> &RateLimiter {
         if revised { &self.revised } else { &self.limiter }
     }
 }

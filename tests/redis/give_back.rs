@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use limitra::{Algorithm, ManualClock, StorageErrorKind, check_all, give_back_all};
-use limitra_tests::RedisServer;
+use limitra::{
+    Algorithm, AnyStorage, ManualClock, Micros, RedisStorage, StorageErrorKind, check_all, give_back_all,
+};
+use limitra_tests::{Proxy, ProxyMode, RedisServer};
 use tokio::task::JoinSet;
 
 use crate::monitor::Monitor;
@@ -168,4 +170,48 @@ async fn of_200_right_passwords_at_once_none_is_counted_in_the_end() {
         logins.join_all().await;
         assert!(limiter.check_cost("ada", 5).await.unwrap().is_allowed(), "{algorithm}");
     }
+}
+
+#[tokio::test]
+async fn one_whose_reply_is_lost_is_an_error_and_run_once() {
+    let server = RedisServer::start();
+    let proxy = Proxy::start(server.address());
+    let patience = Duration::from_secs(60);
+    let storage = RedisStorage::builder().url(proxy.redis_url()).response_timeout(patience);
+    let storage = AnyStorage::from(storage.build().unwrap());
+    for algorithm in Algorithm::ALL {
+        let limiter = limiter(&storage, *algorithm, 9);
+        let [first, second] = [(); 2].map(|()| limiter.check_cost("ada", 2));
+        // The first one brings the script.
+        let (first, second) = (first.await.unwrap(), second.await.unwrap());
+        assert!(limiter.give_back("ada", first).await.unwrap());
+        limiter.check_cost("ada", 3).await.unwrap();
+        proxy.set(ProxyMode::DropReplyTo(b"EVALSHA"));
+        server.forget_counts();
+        assert_eq!(kind(limiter.give_back("ada", second).await), StorageErrorKind::Unavailable);
+        assert_eq!(server.command_counts()["evalsha"], 1, "{algorithm}");
+        proxy.set(ProxyMode::Pass);
+        assert_eq!(limiter.usage("ada").await.unwrap().remaining, 6, "{algorithm}");
+    }
+}
+
+#[tokio::test]
+async fn what_has_left_a_log_does_not_come_back_when_the_newest_is_given_back() {
+    let server = RedisServer::start();
+    let (storage, mut look) = (storage_at(&server.url()), Look::at(&server));
+    let clock = ManualClock::new();
+    let limiter = fresh(&storage).algorithm(Algorithm::MovingWindow).limit(limit(3, HOUR));
+    let limiter = limiter.clock(clock.clone()).build().unwrap();
+    for _ in 0..2 {
+        clock.advance(Duration::from_millis(1));
+        assert!(limiter.allow_request("ada").await.unwrap());
+    }
+    // Both have left, and the newest takes the place of one.
+    clock.advance(HOUR);
+    let newest = limiter.check_cost("ada", 3).await.unwrap();
+    // The clock steps back into the window of the other.
+    clock.set(Micros::new(clock.now().get() - 1));
+    assert!(limiter.give_back("ada", newest).await.unwrap());
+    assert_eq!(limiter.usage("ada").await.unwrap().remaining, 3);
+    assert!(!look.exists(&limiter.key("ada")));
 }

@@ -63,6 +63,48 @@ async fn a_slot_that_moves_under_load_admits_exactly_the_limit() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_given_back_while_its_slot_moves_is_neither_lost_nor_given_back_twice() {
+    let cluster = Arc::new(RedisCluster::start());
+    let storage = storage_at(&cluster.url());
+    for algorithm in [Algorithm::FixedWindow, Algorithm::SlidingWindow, Algorithm::MovingWindow] {
+        let limiter = limiter(&storage, algorithm, 1_000_000);
+        let (slot, mut from, mut to) = slot_of(&cluster, &limiter, "ada");
+        let over = Arc::new(AtomicBool::new(false));
+        let mut running = JoinSet::new();
+        for task in 0..8 {
+            let (limiter, over) = (limiter.clone(), Arc::clone(&over));
+            running.spawn(async move {
+                let (mut kept, mut round) = (0, 0);
+                while !over.load(Ordering::Relaxed) {
+                    let cost = 1 + task % 3;
+                    let decision = limiter.check_cost("ada", cost).await.unwrap();
+                    round += 1;
+                    if round % 5 == 0 {
+                        kept += cost;
+                    } else {
+                        assert!(limiter.give_back("ada", decision).await.unwrap(), "{algorithm}");
+                    }
+                }
+                kept
+            });
+        }
+        let mover = Arc::clone(&cluster);
+        let work = tokio::task::spawn_blocking(move || {
+            for _ in 0..4 {
+                mover.begin_move(slot, from, to);
+                mover.move_keys(slot, from, to);
+                mover.end_move(slot, from, to);
+                std::mem::swap(&mut from, &mut to);
+            }
+        });
+        work.await.unwrap();
+        over.store(true, Ordering::Relaxed);
+        let kept = running.join_all().await.into_iter().sum::<u64>();
+        assert_eq!(limiter.usage("ada").await.unwrap().count, kept, "{algorithm}");
+    }
+}
+
 #[tokio::test]
 async fn a_slot_that_has_moved_is_followed_and_remembered() {
     let cluster = RedisCluster::start();

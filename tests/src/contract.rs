@@ -74,6 +74,11 @@ pub async fn racing_tasks_admit_exactly_the_limit(place: &Place) {
     race::racing_tasks_charge_every_limit_or_none(place.open()).await;
 }
 
+/// Tasks of which half give back.
+pub async fn racing_tasks_that_give_back_lose_and_gain_nothing(place: &Place) {
+    race::racing_tasks_that_give_back_lose_and_gain_nothing(place.open()).await;
+}
+
 /// Several subjects, where the storage can; else a mistake that says so.
 pub async fn several_subjects_are_charged_all_or_none_or_not_offered(place: &Place) {
     let storage = place.open();
@@ -184,6 +189,7 @@ macro_rules! storage_contract {
                 it_keeps_every_promise
                 it_agrees_with_every_recorded_decision
                 racing_tasks_admit_exactly_the_limit
+                racing_tasks_that_give_back_lose_and_gain_nothing
                 several_subjects_are_charged_all_or_none_or_not_offered
                 dropped_tasks_leave_all_limits_with_one_count
                 racing_storages_do_not_run_out_of_retries

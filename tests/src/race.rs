@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use limitra::{Algorithm, AnyStorage, Limit, ManualClock, RateLimiter, check_all};
@@ -33,7 +35,7 @@ async fn race<F>(tasks: u64, ask: impl Fn(u64) -> F) -> u64
 where
     F: Future<Output = bool> + Send + 'static,
 {
-    let start = std::sync::Arc::new(Barrier::new(usize::try_from(tasks).unwrap()));
+    let start = Arc::new(Barrier::new(usize::try_from(tasks).unwrap()));
     let mut running = JoinSet::new();
     for task in 0..tasks {
         let (start, asked) = (start.clone(), ask(task));
@@ -117,6 +119,34 @@ pub async fn racing_tasks_charge_every_subject_or_none(storage: AnyStorage) {
             spent += usage.count;
         }
         assert_eq!(spent, 90, "{algorithm}: what the tenant refused was charged to a user");
+    }
+}
+
+/// Tasks of which half give back what they were charged: what is kept and what is left is what there was.
+pub async fn racing_tasks_that_give_back_lose_and_gain_nothing(storage: AnyStorage) {
+    for algorithm in Algorithm::ALL {
+        let limits = [limit(100, 3600), limit(100, 7200)];
+        let limiter = limiter(*algorithm, &limits, &storage, &ManualClock::new());
+        let kept = Arc::new(AtomicU64::new(0));
+        let admitted = race(TASKS, |task| {
+            let (limiter, kept, cost) = (limiter.clone(), Arc::clone(&kept), 1 + task % 3);
+            async move {
+                let decision = limiter.check_cost("ada", cost).await.unwrap();
+                let is_allowed = decision.is_allowed();
+                if task % 2 == 0 {
+                    let is_back = limiter.give_back("ada", decision).await.unwrap();
+                    assert_eq!(is_back, is_allowed, "{algorithm}");
+                } else if is_allowed {
+                    kept.fetch_add(cost, Ordering::Relaxed);
+                }
+                is_allowed
+            }
+        });
+        assert!(admitted.await > 0);
+        let kept = kept.load(Ordering::Relaxed);
+        let left = limiter.test("ada").await.unwrap();
+        let left: Vec<u64> = left.rules().iter().map(limitra::RuleDecision::remaining).collect();
+        assert_eq!(left, [100 - kept, 100 - kept], "{algorithm}");
     }
 }
 
@@ -208,7 +238,7 @@ pub async fn racing_storages_do_not_run_out_of_retries(open: impl Fn() -> AnySto
         // Connected before they race.
         limiter.test("ada").await.unwrap();
     }
-    let limiters = std::sync::Arc::new(limiters);
+    let limiters = Arc::new(limiters);
     let admitted = race(64, |task| {
         let limiters = limiters.clone();
         async move { limiters[usize::try_from(task).unwrap()].allow_request("ada").await.unwrap() }

@@ -15,7 +15,8 @@ pub(crate) fn routes(limits: &Limitra, client: &ClientIp) -> Result<Router, Conf
         // only then is a right one given back.
         .give_back_when(|answered| answered.status().is_success())
         .build()?;
-    Ok(Router::new().route("/login/{name}", post(login)).route_layer(attempts.layer()))
+    // Around the method, so that a page that is only looked at (405) is no attempt.
+    Ok(Router::new().route("/login/{name}", post(login).route_layer(attempts.layer())))
 }
 
 async fn login(password: String) -> Result<&'static str, StatusCode> {

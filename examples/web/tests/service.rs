@@ -119,6 +119,15 @@ async fn right_passwords_are_given_back() {
 }
 
 #[tokio::test]
+async fn who_only_looks_at_a_login_locks_nobody_out() {
+    let service = Running::on_memory().await;
+    for _ in 0..10 {
+        assert_eq!(service.ask("GET /login/ada", "", "").await.status, 405);
+    }
+    assert_eq!(service.login("ada", "192.0.2.1", "open sesame").await.status, 200);
+}
+
+#[tokio::test]
 async fn a_client_that_tries_many_names_is_refused_after_twenty_wrong_passwords() {
     let service = Running::on_memory().await;
     for place in 0..20 {

@@ -27,9 +27,9 @@ impl Prefixes {
     }
 
     /// The text of an address's network: `192.0.2.7`, `192.0.2.0/24`, `2001:db8::/64`. An address that counts
-    /// whole stands without its prefix. Allocates nothing.
+    /// whole stands without its prefix. An IPv4 address that a translator shows is one. Allocates nothing.
     pub(crate) fn identifier(self, address: IpAddr) -> Identifier<'static> {
-        ShortText::written(|text| match address {
+        ShortText::written(|text| match translated(address) {
             IpAddr::V4(address) => {
                 let behind = u32::MAX.checked_shr(u32::from(self.v4)).unwrap_or_default();
                 prefix_into(self.v4, 32, text);
@@ -42,6 +42,20 @@ impl Prefixes {
             }
         })
         .into()
+    }
+}
+
+/// The IPv4 address in one of a translator's (`64:ff9b::/96`, RFC 6052), behind which all of them would be one network.
+///
+/// Only for telling callers apart: whose word is believed is said of addresses as they are.
+fn translated(address: IpAddr) -> IpAddr {
+    const PREFIX: u128 = 0x64_ff9b << 96;
+    match address {
+        IpAddr::V6(six) => match u32::try_from(u128::from(six) ^ PREFIX) {
+            Ok(four) => Ipv4Addr::from(four).into(),
+            Err(_) => address,
+        },
+        IpAddr::V4(_) => address,
     }
 }
 
@@ -79,6 +93,10 @@ mod tests {
             ),
             ("ffff::", 32, 1, "8000::/1"),
             ("::1", 32, 64, "::/64"),
+            ("64:ff9b::192.0.2.255", 32, 64, "192.0.2.255"),
+            ("64:ff9b::192.0.2.255", 24, 64, "192.0.2.0/24"),
+            ("64:ff9b::1:0:1", 32, 64, "64:ff9b::/64"),
+            ("64:ff9b:1::192.0.2.255", 32, 64, "64:ff9b:1::/64"),
         ] {
             assert_eq!(text(address.parse()?, Prefixes::new(v4, v6)?), network);
         }

@@ -260,11 +260,11 @@ impl Storage for Inner {
         Ok(removed)
     }
 
-    /// One subject, or any number where the prefix keeps all records in one slot.
     fn suspect(&self, since: Instant) {
         self.nodes.suspect(since);
     }
 
+    /// One subject, or any number where the prefix keeps all records in one slot.
     fn bounds(&self) -> Bounds {
         let in_one_slot = self.key_prefix.text().and_then(hash_tag).is_some();
         Bounds { subjects: if in_one_slot { usize::MAX } else { 1 }, ..Bounds::default() }

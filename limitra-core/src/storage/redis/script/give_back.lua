@@ -80,46 +80,50 @@ local function bucket(entry, rule)
   return at + micros, fraction, entry.b, entry.c
 end
 
--- Twin of log.rs: the log is written anew, full and from its start.
+-- Twin of log.rs: only what came later is looked at. The log is written anew, full, from its start and without what has left: the
+-- newest goes, perhaps, and a clock that steps back must not bring that back.
 local function moving_window(record, entry, rule, cost)
   local window, instant, newest = entry.window, rule.till - entry.window, entry.till - entry.window
   if entry.slots == 0 or newest > now + window or rule.till <= math.max(now, newest) then
     return
   end
-  local bytes, list, place = log_bytes(record, entry), {}, nil
-  for index = 0, entry.slots - 1 do
-    local at, before = slot(record, entry, index)
-    if at >= 0 then
-      table.insert(list, {at = at, before = before})
-      if at == instant then
-        place = #list
-      end
-    end
-  end
-  local run = place and list[place]
-  if not run then
+  local bytes, slots = log_bytes(record, entry), entry.slots
+  local first = first_index(0, slots, function(index)
+    return is_live(slot(record, entry, index), window, newest)
+  end)
+  local after = first_index(first, slots, function(index)
+    return slot(record, entry, index) > instant
+  end)
+  local at, before = slot(record, entry, math.max(after - 1, 0))
+  if after == first or at ~= instant then
     return
   end
-  local following = list[place + 1]
-  local units = difference(following and following.before or entry.a, run.before)
+  local pieces, following, last = {}, entry.a, nil
+  if after < slots then
+    local _
+    _, following = slot(record, entry, after)
+  end
+  local units = difference(following, before)
   local taken = math.min(cost, units)
   if taken == 0 then
     return
   end
-  for index = place + 1, #list do
-    list[index].before = difference(list[index].before, taken)
+  local kept = taken == units and after - 1 or after
+  if after < slots then
+    last = newest
+  elseif kept > first then
+    last = slot(record, entry, kept - 1)
   end
-  local total = difference(entry.a, taken)
-  if taken == units then
-    table.remove(list, place)
+  local cut = entry.next * SLOT
+  local ordered = string.sub(bytes, cut + 1) .. string.sub(bytes, 1, cut)
+  pieces[1] = string.sub(ordered, first * SLOT + 1, kept * SLOT)
+  for index = after, slots - 1 do
+    local later, total = slot(record, entry, index)
+    table.insert(pieces, struct.pack('<I8I8', later + 1, difference(total, taken)))
   end
-  local pieces = {}
-  for index, kept in ipairs(list) do
-    pieces[index] = struct.pack('<I8I8', kept.at + 1, kept.before)
-  end
-  entry.bytes, entry.slots, entry.next = table.concat(pieces), #list, 0
+  entry.bytes, entry.slots, entry.next = table.concat(pieces), kept - first + slots - after, 0
   record.is_reshaped = true
-  return #list > 0 and list[#list].at + window or 0, total, 0, entry.c
+  return last and last + window or 0, difference(entry.a, taken), 0, entry.c
 end
 
 local undo = {
