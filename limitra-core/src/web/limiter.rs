@@ -283,8 +283,11 @@ impl HttpLimiter {
         Verdict::Refused(refusal)
     }
 
-    /// The picks, borrowing nothing.
+    /// The picks, borrowing nothing: none where all limits apply, whose names are at hand, and nothing is given back.
     fn kept(&self, picks: &[Pick<'_>]) -> Charged {
+        if self.0.give_back.is_none() && self.0.names.is_some() && picks.len() == self.0.limits.len() {
+            return Charged::new();
+        }
         let owned = |pick: &Pick<'_>| {
             let parts = if self.0.give_back.is_some() { owned(&pick.parts) } else { Parts::new() };
             (pick.limiter.clone().into_limiter(), parts)
@@ -318,7 +321,8 @@ impl HttpLimiter {
     }
 
     fn write(&self, headers: &mut HeaderMap, decision: &Decision, charged: &Charged) {
-        let names = self.0.names.as_ref().filter(|_| charged.len() == self.0.limits.len());
+        let all = [0, self.0.limits.len()];
+        let names = self.0.names.as_ref().filter(|_| all.contains(&charged.len()));
         self.0.headers.write(headers, decision, charged, names);
     }
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use smallvec::SmallVec;
 
 use super::key::Parts;
 use super::refusal::{Refusal, RefusalReason};
@@ -62,8 +61,8 @@ pub(crate) struct Pass {
     pub(crate) charged: Charged,
 }
 
-/// Limiters and whom they have counted, in the order of the limits.
-pub(crate) type Charged = SmallVec<[(RateLimiter, Parts<'static>); 1]>;
+/// Limiters and whom they have counted, in the order of the limits; none where nobody asks.
+pub(crate) type Charged = Vec<(RateLimiter, Parts<'static>)>;
 
 impl Pass {
     pub(crate) const fn new(decision: Decision, cost: u64, charged: Charged) -> Self {
@@ -77,7 +76,7 @@ impl Pass {
             RefusalReason::Unidentified(_) => Decision::unlimited(),
             RefusalReason::Undecided(_) => Decision::degraded(),
         };
-        Self::new(decision, 0, SmallVec::new())
+        Self::new(decision, 0, Charged::new())
     }
 
     /// Gives back what it was charged. Where that fails, the charge stays.

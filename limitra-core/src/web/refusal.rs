@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use http::{HeaderValue, Response, StatusCode, header};
-use smallvec::SmallVec;
 
 use super::key::KeyError;
 use super::pass::Charged;
@@ -41,7 +40,7 @@ pub enum RefusalReason {
 
 impl Refusal {
     pub(crate) fn new(reason: RefusalReason) -> Box<Self> {
-        Box::new(Self { reason, charged: SmallVec::new() })
+        Box::new(Self { reason, charged: Charged::new() })
     }
 
     pub(crate) fn of(mut self: Box<Self>, charged: Charged) -> Box<Self> {
