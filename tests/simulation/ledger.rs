@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use limitra::{Algorithm, Attempt, Decision, Error};
-use limitra_tests::{Reference, ReferenceDecision, ReferenceRule, ReferenceSubject};
+use limitra::{Attempt, Decision, Error};
+use limitra_tests::{ReferenceDecision, ReferenceRule, ReferenceSubject};
 
-use crate::bounds::{Hit, holds};
+use crate::book::{Book, Entry, EntryKind};
 use crate::judge::{Judge, numbers};
 use crate::plan::{Act, Ask, Plan};
 use crate::times::Times;
@@ -33,29 +33,6 @@ struct Books {
     said: BTreeMap<u64, Vec<(bool, Option<ReferenceDecision>)>>,
     /// Acts that know what a key has left, and charge it next.
     looked: BTreeSet<u64>,
-}
-
-/// What happened to the records of one storage, in its order.
-#[derive(Default)]
-struct Book {
-    entries: Vec<Entry>,
-    reference: Reference,
-    /// Keys of which the reference knows no more exactly what counts.
-    blurred: BTreeSet<String>,
-    /// Keys of which something was given back that the storage had forgotten: it took what it found.
-    robbed: BTreeSet<String>,
-}
-
-struct Entry {
-    /// Whose own hit it is.
-    act: Option<u64>,
-    at: u64,
-    kind: EntryKind,
-}
-
-enum EntryKind {
-    Hit { subject: ReferenceSubject, now: u64, is_allowed: bool, returned: Option<u64> },
-    Clear(String),
 }
 
 /// What a server was asked, of one subject.
@@ -250,106 +227,6 @@ impl Ledger {
             self.judge.accuse(0, format_args!("{whose}: {fault}"));
         }
     }
-}
-
-impl Book {
-    fn clear(&mut self, at: u64, key: &str) {
-        self.entries.push(Entry { act: None, at, kind: EntryKind::Clear(key.to_owned()) });
-        self.reference.clear(key);
-        self.blurred.remove(key);
-        self.robbed.remove(key);
-    }
-
-    fn give_back(&mut self, of: u64, key: &str, at: u64) {
-        let since_clear = self.entries.iter_mut().rev().map_while(|entry| match &mut entry.kind {
-            EntryKind::Clear(cleared) if cleared == key => None,
-            EntryKind::Hit { subject, is_allowed: true, returned, .. } => {
-                Some((entry.act == Some(of) && subject.key == key).then_some(returned))
-            }
-            _ => Some(None),
-        });
-        match since_clear.flatten().next() {
-            Some(returned) => *returned = Some(at),
-            None => drop(self.robbed.insert(key.to_owned())),
-        }
-        self.recount();
-    }
-
-    fn lose(&mut self, after: u64) {
-        self.entries.retain(|entry| entry.at <= after);
-        for entry in &mut self.entries {
-            if let EntryKind::Hit { returned, .. } = &mut entry.kind {
-                *returned = returned.filter(|at| *at <= after);
-            }
-        }
-        self.recount();
-    }
-
-    /// What stands, as if nothing but the kept hits had been asked; of some algorithms that is not the whole truth.
-    fn recount(&mut self) {
-        (self.reference, self.blurred) = (Reference::default(), BTreeSet::new());
-        for entry in &self.entries {
-            match &entry.kind {
-                EntryKind::Hit { subject, returned: Some(_), .. } => {
-                    if !is_undone_exactly(subject) {
-                        self.blurred.insert(subject.key.clone());
-                    }
-                }
-                // It would be allowed now, and had no effect then.
-                EntryKind::Hit { subject, is_allowed: false, .. } if is_undone_exactly(subject) => {}
-                // No cost is above the limit here: it was decided on.
-                EntryKind::Hit { subject, now, .. } => {
-                    drop(self.reference.hit(std::slice::from_ref(subject), *now));
-                }
-                EntryKind::Clear(key) => {
-                    self.reference.clear(key);
-                    self.blurred.remove(key);
-                }
-            }
-        }
-        self.blurred.extend(self.robbed.iter().cloned());
-    }
-
-    fn is_within_bounds(&self) -> Result<(), String> {
-        // By key, and by window: all rules of a key have one algorithm.
-        let mut hits: BTreeMap<&str, BTreeMap<u64, (ReferenceRule, Vec<Hit>)>> = BTreeMap::new();
-        for entry in &self.entries {
-            match &entry.kind {
-                EntryKind::Hit { subject, now, is_allowed, returned } => {
-                    for rule in &subject.rules {
-                        let of_rule = hits.entry(&subject.key).or_default().entry(rule.window);
-                        let (most, hits) = of_rule.or_insert((*rule, Vec::new()));
-                        // Of two versions the larger one.
-                        *most = ReferenceRule {
-                            amount: most.amount.max(rule.amount),
-                            burst: Some(most.capacity().max(rule.capacity())),
-                            ..*most
-                        };
-                        let allowed = *is_allowed && returned.is_none();
-                        hits.push(Hit { at: *now, cost: subject.cost, allowed, returned: *returned });
-                    }
-                }
-                EntryKind::Clear(key) => {
-                    self.hold(key, hits.remove(key.as_str()).unwrap_or_default())?;
-                }
-            }
-        }
-        hits.into_iter().try_for_each(|(key, of_key)| self.hold(key, of_key))
-    }
-
-    fn hold(&self, key: &str, of_key: BTreeMap<u64, (ReferenceRule, Vec<Hit>)>) -> Result<(), String> {
-        if self.robbed.contains(key) {
-            return Ok(());
-        }
-        of_key.into_values().try_for_each(|(rule, hits)| holds(key, &[rule], hits, (0, 0)))
-    }
-}
-
-/// Whether a give-back leaves everything as if the charge had never been made.
-fn is_undone_exactly(subject: &ReferenceSubject) -> bool {
-    use Algorithm::{FixedWindowAligned, MovingWindow, SlidingWindow};
-    let is_exact = |algorithm| matches!(algorithm, FixedWindowAligned | SlidingWindow | MovingWindow);
-    subject.rules.iter().all(|rule| is_exact(rule.algorithm))
 }
 
 fn share_of(subject: &ReferenceSubject, replicas: u32) -> ReferenceSubject {

@@ -7,6 +7,7 @@
 //! * `LIMITRA_SIMULATION_RUNS=100000` draws so many for each test.
 #![allow(clippy::unwrap_used)]
 
+mod book;
 mod bounds;
 mod crowd;
 mod deciding;
