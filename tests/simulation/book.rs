@@ -38,19 +38,23 @@ impl Book {
         self.robbed.remove(key);
     }
 
-    pub(crate) fn give_back(&mut self, of: u64, key: &str, at: u64) {
+    /// Takes back what this act charged, at `now` by the storage's clock; whether nothing of it counted any more.
+    pub(crate) fn give_back(&mut self, of: u64, key: &str, at: u64, now: u64) -> bool {
         let since_clear = self.entries.iter_mut().rev().map_while(|entry| match &mut entry.kind {
             EntryKind::Clear(cleared) if cleared == key => None,
-            EntryKind::Hit { subject, is_allowed: true, returned, .. } => {
-                Some((entry.act == Some(of) && subject.key == key).then_some(returned))
+            EntryKind::Hit { subject, now, is_allowed: true, returned } => {
+                let until = *now + subject.rules.iter().map(counts_for).max().unwrap_or_default();
+                Some((entry.act == Some(of) && subject.key == key).then_some((returned, until)))
             }
             _ => Some(None),
         });
+        let mut is_over = false;
         match since_clear.flatten().next() {
-            Some(returned) => *returned = Some(at),
+            Some((returned, until)) => (*returned, is_over) = (Some(at), now >= until),
             None => drop(self.robbed.insert(key.to_owned())),
         }
         self.recount();
+        is_over
     }
 
     pub(crate) fn lose(&mut self, after: u64) {
@@ -120,6 +124,15 @@ impl Book {
             return Ok(());
         }
         of_key.into_values().try_for_each(|(rule, hits)| holds(key, &[rule], hits, (0, 0)))
+    }
+}
+
+/// For how many microseconds a hit counts at most.
+fn counts_for(rule: &ReferenceRule) -> u64 {
+    match rule.algorithm {
+        Algorithm::SlidingWindow => 2 * rule.window,
+        algorithm if algorithm.is_bucket() => (rule.capacity() * rule.window).div_ceil(rule.amount),
+        _ => rule.window,
     }
 }
 

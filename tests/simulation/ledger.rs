@@ -128,7 +128,10 @@ impl Ledger {
         let mut books = self.books.lock().unwrap();
         self.judge.hear(act, || format!("gave back what {of} charged: {is_changed}"));
         if is_changed {
-            books.server.give_back(of, key, self.times.now());
+            let is_over = books.server.give_back(of, key, self.times.now(), self.times.server.now().get());
+            if is_over {
+                self.judge.accuse(act, "it gave back a charge of which nothing counted any more");
+            }
         }
     }
 

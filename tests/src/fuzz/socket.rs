@@ -25,6 +25,7 @@ type Shared = Arc<Mutex<Speech>>;
 /// A server at a unix socket and at a port of this machine, and a runtime for its client.
 pub(super) struct Socket {
     folder: TemporaryFolder,
+    #[cfg_attr(not(any(feature = "redis-cluster", feature = "redis-sentinel")), allow(dead_code))]
     port: u16,
     speech: Shared,
     runtime: Runtime,
@@ -60,6 +61,7 @@ impl Socket {
         self.folder.path().join("s")
     }
 
+    #[cfg_attr(not(any(feature = "redis-cluster", feature = "redis-sentinel")), allow(dead_code))]
     pub(super) fn port(&self) -> u16 {
         self.port
     }
