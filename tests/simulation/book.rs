@@ -35,7 +35,6 @@ impl Book {
         self.entries.push(Entry { act: None, at, kind: EntryKind::Clear(key.to_owned()) });
         self.reference.clear(key);
         self.blurred.remove(key);
-        self.robbed.remove(key);
     }
 
     /// Takes back what this act charged, at `now` by the storage's clock; whether nothing of it counted any more.
