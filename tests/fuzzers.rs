@@ -86,6 +86,24 @@ fn a_server_that_is_no_memcached_may_say_anything() {
     fuzz("memcached_reply");
 }
 
+#[cfg(all(unix, feature = "memcached"))]
+#[test]
+fn whatever_a_memcached_lists_only_records_of_ours_are_asked_for_and_removed() {
+    fuzz("memcached_list");
+}
+
+#[cfg(all(unix, feature = "redis-cluster"))]
+#[test]
+fn wherever_nodes_of_a_cluster_send_a_command_it_is_sent_so_often_at_most_and_run_once() {
+    fuzz("redis_cluster");
+}
+
+#[cfg(all(unix, feature = "redis-sentinel"))]
+#[test]
+fn whoever_sentinels_name_is_asked_only_if_it_says_that_it_is_a_master() {
+    fuzz("redis_sentinel");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_server_that_is_no_redis_may_say_anything() {

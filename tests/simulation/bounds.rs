@@ -8,10 +8,13 @@ use limitra_tests::ReferenceRule;
 use crate::judge::{Event, EventKind};
 
 /// One hit of one key, allowed or not.
-struct Hit {
-    at: u64,
-    cost: u64,
-    allowed: bool,
+pub(crate) struct Hit {
+    pub(crate) at: u64,
+    pub(crate) cost: u64,
+    /// And not given back.
+    pub(crate) allowed: bool,
+    /// When it was given back.
+    pub(crate) returned: Option<u64>,
 }
 
 /// Whether every interval keeps the bound, where clocks may take an interval for longer by `slack` microseconds. Only
@@ -22,7 +25,7 @@ pub(crate) fn hold(events: &[Event], slack: u64, least: u64) -> Result<(), Strin
         match &event.kind {
             EventKind::Hit { decided, subjects, allowed, .. } => {
                 for subject in subjects.iter().filter(|subject| subject.cost > 0) {
-                    let hit = Hit { at: *decided, cost: subject.cost, allowed: *allowed };
+                    let hit = Hit { at: *decided, cost: subject.cost, allowed: *allowed, returned: None };
                     hits.entry(&subject.key).or_insert((&subject.rules, Vec::new())).1.push(hit);
                 }
             }
@@ -36,7 +39,8 @@ pub(crate) fn hold(events: &[Event], slack: u64, least: u64) -> Result<(), Strin
     hits.into_iter().try_for_each(|(key, (rules, hits))| holds(key, rules, hits, (slack, least)))
 }
 
-fn holds(
+/// The same of one key.
+pub(crate) fn holds(
     key: &str,
     rules: &[ReferenceRule],
     mut hits: Vec<Hit>,
@@ -50,12 +54,18 @@ fn holds(
 }
 
 fn in_every_interval(key: &str, rule: &ReferenceRule, hits: &[Hit], slack: u64) -> Result<(), String> {
+    let gives_back = hits.iter().any(|hit| hit.returned.is_some());
     for (place, first) in hits.iter().enumerate() {
+        // A bucket's bound is that of intervals that begin where none is out that is given back.
+        let is_out = |hit: &Hit| hit.returned.is_some_and(|returned| returned >= first.at);
+        if rule.algorithm.is_bucket() && hits[..=place].iter().any(is_out) {
+            continue;
+        }
         let mut units = 0;
         for hit in hits[place..].iter().filter(|hit| hit.allowed) {
             units += hit.cost;
             let length = hit.at - first.at;
-            let most = most(rule, length + slack);
+            let most = most(rule, length + slack, gives_back);
             if units > most {
                 return Err(format!(
                     "{key}: {units} units in {length} us from {} on, at most {most} by {rule:?}",
@@ -68,14 +78,14 @@ fn in_every_interval(key: &str, rule: &ReferenceRule, hits: &[Hit], slack: u64) 
 }
 
 /// The most units in an interval of this length, both of its ends included.
-fn most(rule: &ReferenceRule, length: u64) -> u64 {
+fn most(rule: &ReferenceRule, length: u64, gives_back: bool) -> u64 {
     let ReferenceRule { amount, window, .. } = *rule;
     // What lies across windows that follow one another.
     let across = (length / window + 2) * amount;
     match rule.algorithm {
         Algorithm::MovingWindow => (length / window + 1) * amount,
-        // The hit that opened the first of two windows lies before the interval.
-        Algorithm::FixedWindow if length < window => across - 1,
+        // The hit that opened the first of two windows lies before the interval, unless it was given back.
+        Algorithm::FixedWindow if length < window && !gives_back => across - 1,
         Algorithm::FixedWindow | Algorithm::SlidingWindow | Algorithm::FixedWindowAligned => across,
         Algorithm::TokenBucket | Algorithm::LeakyBucket | Algorithm::Gcra => {
             rule.capacity() + length * amount / window

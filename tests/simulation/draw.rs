@@ -18,6 +18,8 @@ pub(crate) enum Weather {
     Storm,
     /// The same, and clocks that differ and are set.
     WrongClocks,
+    /// A storm over local shares, several hits at once, two versions of a limit, and give-backs.
+    Mixed,
 }
 
 /// The plan of this seed.
@@ -41,7 +43,60 @@ pub(crate) fn plan(seed: u64, world: World, weather: Weather) -> Plan {
     if weather == Weather::WrongClocks {
         faults.extend((0..random.between(0, 2)).map(|_| clock_set(random, &nodes, span, (world, clocks))));
     }
-    Plan { seed, world, clocks, deadline: random.between(20, 200), limiters, nodes, acts, faults }
+    let plan = Plan {
+        seed,
+        world,
+        is_mixed: false,
+        clocks,
+        deadline: random.between(20, 200),
+        limiters,
+        nodes,
+        acts,
+        faults,
+    };
+    if weather == Weather::Mixed { mixed(plan) } else { plan }
+}
+
+/// The same plan with what only the ledger understands.
+fn mixed(mut plan: Plan) -> Plan {
+    // Numbers of its own, so that nothing else is drawn otherwise.
+    let random = &mut Random::of(&[plan.seed, 1]);
+    let has_two_versions = random.chance(400);
+    for limiter in &mut plan.limiters {
+        let other = |limit: &Limit| {
+            let newer = Limit::new(random.between(1, 8), limit.window()).unwrap();
+            limit.burst().map_or(newer, |_| newer.with_burst(random.between(1, 8)).unwrap())
+        };
+        limiter.newer = limiter.limits.iter().map(other).collect();
+    }
+    let replicas = u32::try_from(plan.nodes.len()).unwrap();
+    let are_local = random.chance(700);
+    for node in &mut plan.nodes {
+        node.is_newer = has_two_versions && random.chance(500);
+        if are_local && random.chance(800) {
+            // A list has to arrive as a whole, or it could be taken for a charge of what is owed.
+            (node.deny_cache, node.max_in_flight) = (false, None);
+            (node.local, node.on_outage) = (Some(replicas), OnOutage::Error);
+        }
+    }
+    for place in 0..plan.acts.len() {
+        let act = plan.acts[place];
+        let ask = match (act.ask, random.between(0, 9)) {
+            // Somebody comes twice, so that this cannot be taken for a charge of what is owed.
+            (Ask::Hit { limiter, who, .. }, 0 | 1) => Ask::Many { limiter, who: [who, 1 - who, who] },
+            (Ask::Hit { limiter, who, cost }, _) | (Ask::Test { limiter, who, cost }, 0..=5) => {
+                let capacity = plan.limiters[limiter].capacity(&plan.nodes[act.node]);
+                Ask::Hit { limiter, who, cost: cost.min(capacity) }
+            }
+            (Ask::Test { limiter, who, .. }, _) => Ask::Test { limiter, who, cost: 1 },
+            (Ask::All { .. }, _) => Ask::GiveBack { of: random.between(1, act.id) },
+            (other, _) => other,
+        };
+        let ask = if random.chance(200) { Ask::GiveBack { of: random.between(1, act.id) } } else { ask };
+        plan.acts[place].ask = ask;
+    }
+    plan.is_mixed = true;
+    plan
 }
 
 fn limiter(random: &mut Random) -> LimiterPlan {
@@ -59,7 +114,7 @@ fn limiter(random: &mut Random) -> LimiterPlan {
             limits.push(limit);
         }
     }
-    LimiterPlan { algorithm, limits }
+    LimiterPlan { algorithm, newer: limits.clone(), limits }
 }
 
 fn node(random: &mut Random, clocks: Clocks, span: u64) -> NodePlan {
@@ -74,6 +129,8 @@ fn node(random: &mut Random, clocks: Clocks, span: u64) -> NodePlan {
     let max_in_flight = usize::try_from(random.between(1, 6)).unwrap();
     NodePlan {
         skew,
+        local: None,
+        is_newer: false,
         on_outage: random.pick(&[OnOutage::Error, OnOutage::Error, OnOutage::FailOpen, CLOSED]),
         deny_cache: random.chance(400),
         deadline: random.chance(300).then_some(deadline),
@@ -106,24 +163,24 @@ fn acts(
             (_, 17 | 18) => Patience::Polls(u32::try_from(random.between(0, 4)).unwrap()),
             _ => Patience::Stalls(u32::try_from(random.between(0, 3)).unwrap(), random.between(1, 8_000)),
         };
-        let ask = ask(random, limiters);
+        let ask = ask(random, limiters, &nodes[0]);
         acts.push(Act { id, at, node: random.place(nodes.len()), ask, patience });
     }
     acts
 }
 
-fn ask(random: &mut Random, limiters: &[LimiterPlan]) -> Ask {
+fn ask(random: &mut Random, limiters: &[LimiterPlan], node: &NodePlan) -> Ask {
     let limiter = random.place(limiters.len());
     let who = usize::from(random.chance(300));
     let cost = |random: &mut Random, limiter: usize| match random.between(0, 9) {
         0..=6 => 1,
-        _ => random.between(1, limiters[limiter].capacity()),
+        _ => random.between(1, limiters[limiter].capacity(node)),
     };
     match random.between(0, 19) {
         0..=12 => Ask::Hit { limiter, who, cost: cost(random, limiter) },
         13..=15 => Ask::Test { limiter, who, cost: cost(random, limiter) },
         16..=18 if limiters.len() == 2 => Ask::All { who, costs: [cost(random, 0), cost(random, 1)] },
-        16..=18 => Ask::Hit { limiter, who, cost: limiters[limiter].capacity() },
+        16..=18 => Ask::Hit { limiter, who, cost: limiters[limiter].capacity(node) },
         _ => Ask::Clear { limiter, who },
     }
 }

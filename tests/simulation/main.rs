@@ -7,11 +7,13 @@
 //! * `LIMITRA_SIMULATION_RUNS=100000` draws so many for each test.
 #![allow(clippy::unwrap_used)]
 
+mod book;
 mod bounds;
 mod crowd;
 mod deciding;
 mod draw;
 mod judge;
+mod ledger;
 mod network;
 mod node;
 mod plan;
@@ -89,8 +91,15 @@ fn wrong_clocks_at_a_register_grant_no_more_than_they_are_wrong() {
 }
 
 #[test]
+fn no_fault_breaks_a_promise_of_shares_lists_new_versions_and_give_backs() {
+    every_plan_goes_well(World::Deciding, Weather::Mixed);
+}
+
+#[test]
 fn a_seed_replays_its_run() {
     for seed in 0..50 {
+        let mixed = draw::plan(seed, World::Deciding, Weather::Mixed);
+        assert_eq!(run(&mixed), run(&mixed), "seed {seed}");
         for world in [World::Deciding, World::Register] {
             let plan = draw::plan(seed, world, Weather::WrongClocks);
             assert_eq!(run(&plan), run(&plan), "seed {seed}, {world:?}");

@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use crate::crowd::Crowd;
 use crate::judge::Judge;
+use crate::ledger::Ledger;
 use crate::plan::{FaultKind, Plan};
 use crate::random::Random;
 use crate::times::{Times, wait};
@@ -21,6 +22,8 @@ pub(crate) struct Network {
     pub(crate) crowd: Crowd,
     pub(crate) times: Arc<Times>,
     pub(crate) judge: Arc<Judge>,
+    /// Where a plan is mixed.
+    pub(crate) ledger: Option<Arc<Ledger>>,
 }
 
 impl Network {

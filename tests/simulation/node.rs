@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use limitra::{
-    AnyStorage, CircuitBreaker, Deadline, Decision, DenyCache, Error, InFlight, RateLimiter, RegisterStorage,
-    check_all,
+    AnyStorage, CircuitBreaker, Deadline, Decision, DenyCache, Error, InFlight, LocalShare, MemoryStorage,
+    RateLimiter, RegisterStorage, check_all,
 };
 use limitra_tests::ReferenceSubject;
 
@@ -18,6 +18,8 @@ const CALLERS: [&str; 2] = ["ada", "bob"];
 pub(crate) struct Node {
     limiters: Vec<RateLimiter>,
     plan: Arc<Plan>,
+    number: usize,
+    pub(crate) share: Option<LocalShare>,
 }
 
 /// What all nodes share.
@@ -75,11 +77,19 @@ impl Node {
     pub(crate) fn new(number: usize, network: &Arc<Network>, server: &Server) -> Self {
         let plan = Arc::clone(&network.plan);
         let of_node = &plan.nodes[number];
-        let storage = layers(of_node, network, server.reached_by(number, network));
+        let mut storage = layers(of_node, network, server.reached_by(number, network));
+        let clock = network.times.nodes[number].clone();
+        let share = of_node.local.map(|replicas| {
+            let fallback = MemoryStorage::builder().clock(clock).build().unwrap();
+            LocalShare::over(&storage, fallback, replicas).unwrap()
+        });
+        if let Some(share) = &share {
+            storage = share.into();
+        }
         let limiters = plan.limiters.iter().enumerate().map(|(index, limiter)| {
             let builder = RateLimiter::builder()
                 .algorithm(limiter.algorithm)
-                .limits(limiter.limits.iter().copied())
+                .limits(limiter.limits(of_node).iter().copied())
                 .storage(&storage)
                 .on_outage(of_node.on_outage)
                 .scope(format!("limiter{index}"));
@@ -89,14 +99,14 @@ impl Node {
             };
             builder.build().unwrap()
         });
-        Self { limiters: limiters.collect(), plan: Arc::clone(&plan) }
+        Self { limiters: limiters.collect(), plan: Arc::clone(&plan), number, share }
     }
 
     /// What is asked, in the reference's words.
     pub(crate) fn subjects(&self, ask: Ask) -> Vec<ReferenceSubject> {
         let subject = |limiter: usize, who: usize, cost| ReferenceSubject {
             key: self.limiters[limiter].key(CALLERS[who]),
-            rules: self.plan.limiters[limiter].rules(),
+            rules: self.plan.limiters[limiter].rules(&self.plan.nodes[self.number]),
             cost,
         };
         match ask {
@@ -104,6 +114,8 @@ impl Node {
                 vec![subject(limiter, who, cost)]
             }
             Ask::Clear { limiter, who } => vec![subject(limiter, who, 1)],
+            Ask::Many { limiter, who } => who.into_iter().map(|who| subject(limiter, who, 1)).collect(),
+            Ask::GiveBack { .. } => Vec::new(),
             Ask::All { who, costs } => {
                 let limiters = costs.iter().enumerate().take(self.limiters.len());
                 limiters.map(|(limiter, cost)| subject(limiter, who, *cost)).collect()
@@ -127,6 +139,20 @@ impl Node {
                 check_all(charges).await.map(Some)
             }
             Ask::Clear { limiter, who } => self.limiters[limiter].reset(CALLERS[who]).await.map(|()| None),
+            Ask::Many { .. } | Ask::GiveBack { .. } => Ok(None),
+        }
+    }
+
+    /// Each for itself, in one call.
+    pub(crate) async fn ask_many(&self, limiter: usize, who: [usize; 3]) -> Vec<Result<Decision, Error>> {
+        self.limiters[limiter].check_many(who.map(|who| CALLERS[who])).await
+    }
+
+    /// Gives back what this asked and was told.
+    pub(crate) async fn give_back(&self, ask: Ask, decision: Decision) -> Result<bool, Error> {
+        match ask {
+            Ask::Hit { limiter, who, .. } => self.limiters[limiter].give_back(CALLERS[who], decision).await,
+            _ => Ok(false),
         }
     }
 }

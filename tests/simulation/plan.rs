@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use limitra::{Algorithm, Breaker, Limit, OnOutage};
+use limitra::{Algorithm, Breaker, Decision, Limit, OnOutage};
 use limitra_tests::ReferenceRule;
 
 /// One run. Times are in milliseconds since it began.
@@ -11,6 +11,8 @@ pub(crate) struct Plan {
     /// What each message's delay and each choice among those who are ready comes from.
     pub(crate) seed: u64,
     pub(crate) world: World,
+    /// Local shares, several hits at once, two versions of a limit, and give-backs: the ledger's cases.
+    pub(crate) is_mixed: bool,
     pub(crate) clocks: Clocks,
     /// How long a node waits for an answer.
     pub(crate) deadline: u64,
@@ -40,16 +42,23 @@ pub(crate) enum Clocks {
 pub(crate) struct LimiterPlan {
     pub(crate) algorithm: Algorithm,
     pub(crate) limits: Vec<Limit>,
+    /// The same windows with other amounts, where a new version is being deployed.
+    pub(crate) newer: Vec<Limit>,
 }
 
 impl LimiterPlan {
-    pub(crate) fn rules(&self) -> Vec<ReferenceRule> {
-        self.limits.iter().map(|limit| ReferenceRule::of(self.algorithm, *limit)).collect()
+    /// What this node knows as the limits.
+    pub(crate) fn limits(&self, node: &NodePlan) -> &[Limit] {
+        if node.is_newer { &self.newer } else { &self.limits }
     }
 
-    /// The most that one hit can ask for.
-    pub(crate) fn capacity(&self) -> u64 {
-        self.rules().iter().map(ReferenceRule::capacity).min().unwrap()
+    pub(crate) fn rules(&self, node: &NodePlan) -> Vec<ReferenceRule> {
+        self.limits(node).iter().map(|limit| ReferenceRule::of(self.algorithm, *limit)).collect()
+    }
+
+    /// The most that one hit can ask for at this node.
+    pub(crate) fn capacity(&self, node: &NodePlan) -> u64 {
+        self.rules(node).iter().map(ReferenceRule::capacity).min().unwrap()
     }
 }
 
@@ -59,6 +68,10 @@ pub(crate) struct NodePlan {
     /// Milliseconds by which its clock is wrong.
     pub(crate) skew: i64,
     pub(crate) on_outage: OnOutage,
+    /// In an outage it decides by its part of the limits, one of so many.
+    pub(crate) local: Option<u32>,
+    /// It runs the newer version.
+    pub(crate) is_newer: bool,
     pub(crate) deny_cache: bool,
     pub(crate) deadline: Option<Duration>,
     pub(crate) breaker: Option<Breaker>,
@@ -97,6 +110,15 @@ pub(crate) enum Ask {
     Clear {
         limiter: usize,
         who: usize,
+    },
+    /// Each for itself, in one call.
+    Many {
+        limiter: usize,
+        who: [usize; 3],
+    },
+    /// What this act charged, if it has its answer.
+    GiveBack {
+        of: u64,
     },
 }
 
@@ -140,6 +162,19 @@ pub(crate) enum FaultKind {
     ServerClock(i64),
     /// A node's clock is set forward or back by so much, for good.
     NodeClock(usize, i64),
+}
+
+impl NodePlan {
+    /// Whether this is what its callers are told in an outage.
+    pub(crate) fn is_policy(&self, decision: &Decision) -> bool {
+        match self.on_outage {
+            OnOutage::FailOpen => decision.is_allowed(),
+            OnOutage::Closed { retry_after } => {
+                !decision.is_allowed() && decision.retry_after() == retry_after
+            }
+            _ => false,
+        }
+    }
 }
 
 impl Fault {

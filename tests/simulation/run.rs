@@ -1,19 +1,21 @@
 //! One run of a plan.
 
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
-use limitra::Decision;
+use limitra::{Decision, Error};
 use tokio::runtime::Builder;
 use tokio::time::timeout;
 
 use crate::crowd::Crowd;
 use crate::deciding::DecidingServer;
 use crate::judge::{Judge, micros};
+use crate::ledger::Ledger;
 use crate::network::Network;
 use crate::node::{Node, Server};
 use crate::plan::{Act, Ask, Clocks, FaultKind, Patience, Plan, World};
@@ -62,6 +64,7 @@ fn perform(plan: &Plan, tells: bool) -> (Result<Course, String>, String) {
 async fn course(plan: Plan, tells: bool) -> (Result<Course, String>, String) {
     let times = Arc::new(Times::of(&plan));
     let judge = Arc::new(Judge::new(&plan, Arc::clone(&times), tells));
+    let ledger = plan.is_mixed.then(|| Arc::new(Ledger::new(&plan, &times, &judge)));
     let crowd = Crowd::new(plan.seed);
     let plan = Arc::new(plan);
     let network = Arc::new(Network {
@@ -69,18 +72,21 @@ async fn course(plan: Plan, tells: bool) -> (Result<Course, String>, String) {
         crowd: crowd.clone(),
         times: Arc::clone(&times),
         judge: Arc::clone(&judge),
+        ledger: ledger.clone(),
     });
     let server = match plan.world {
-        World::Deciding => {
-            Server::Deciding(Arc::new(DecidingServer::new(times.server.clone(), Arc::clone(&judge))))
-        }
+        World::Deciding => Server::Deciding(Arc::new(DecidingServer::new(
+            times.server.clone(),
+            Arc::clone(&judge),
+            ledger.clone(),
+        ))),
         World::Register => {
             Server::Register(Arc::new(RegisterServer::new(times.server.clone(), Arc::clone(&judge))))
         }
     };
     let nodes = (0..plan.nodes.len()).map(|number| Arc::new(Node::new(number, &network, &server)));
     let nodes = nodes.collect();
-    let stage = Stage { network, nodes };
+    let stage = Stage { network, nodes, charged: Arc::default() };
     stage.let_faults_happen(&server);
     for act in &plan.acts {
         let (stage, act) = (stage.clone(), *act);
@@ -100,6 +106,9 @@ async fn course(plan: Plan, tells: bool) -> (Result<Course, String>, String) {
     if timeout(Duration::from_secs(FOR_EVER), everybody).await.is_err() {
         return (Err("somebody never gets an answer".to_owned()), judge.story());
     }
+    if let Some(ledger) = ledger {
+        ledger.close();
+    }
     (judge.verdict().map(|(answers, trace)| Course { answers, trace }), judge.story())
 }
 
@@ -107,6 +116,8 @@ async fn course(plan: Plan, tells: bool) -> (Result<Course, String>, String) {
 struct Stage {
     network: Arc<Network>,
     nodes: Vec<Arc<Node>>,
+    /// Decisions that may be given back, by their acts.
+    charged: Arc<Mutex<BTreeMap<u64, (Act, Decision)>>>,
 }
 
 impl Stage {
@@ -143,21 +154,53 @@ impl Stage {
             Clocks::OfTheServer => None,
             Clocks::OfEachNode => Some(times.nodes[act.node].now().get()),
         };
-        judge.begin(&act, node.subjects(act.ask), clock);
+        let subjects = node.subjects(act.ask);
+        if let Some(ledger) = &self.network.ledger {
+            ledger.begin(&act, subjects.clone());
+        }
+        judge.begin(&act, subjects, clock);
     }
 
     /// Has the judge see the answer, and passes it on.
     async fn decide(&self, act: Act, node: &Node) -> Option<Decision> {
+        match act.ask {
+            Ask::Many { limiter, who } => {
+                let answers = node.ask_many(limiter, who).await;
+                self.answered(act, &answers);
+                return None;
+            }
+            Ask::GiveBack { of } => {
+                let charged = self.charged.lock().unwrap().remove(&of);
+                if let Some((charge, decision)) = charged {
+                    // A lost one is an error, and keeps the charge.
+                    let _ = self.nodes[charge.node].give_back(charge.ask, decision).await;
+                }
+                return None;
+            }
+            _ => {}
+        }
         match node.ask(act.ask).await {
             Ok(Some(decision)) => {
-                self.network.judge.answered(act.id, Ok(&decision));
+                self.answered(act, &[Ok(decision.clone())]);
+                if self.network.plan.is_mixed {
+                    self.charged.lock().unwrap().insert(act.id, (act, decision.clone()));
+                }
                 Some(decision)
             }
             Ok(None) => None,
             Err(error) => {
-                self.network.judge.answered(act.id, Err(&error));
+                self.answered(act, &[Err(error)]);
                 None
             }
+        }
+    }
+
+    /// Has the answers seen by who understands them.
+    fn answered(&self, act: Act, answers: &[Result<Decision, Error>]) {
+        let Network { judge, ledger, .. } = &*self.network;
+        match ledger {
+            Some(ledger) => ledger.answered(&act, answers),
+            None => answers.iter().for_each(|answer| judge.answered(act.id, answer.as_ref())),
         }
     }
 
@@ -169,7 +212,7 @@ impl Stage {
         let places =
             (0..plan.nodes.len()).flat_map(|node| (0..plan.limiters.len()).map(move |one| (node, one)));
         for (node, limiter) in places {
-            let ask = Ask::Hit { limiter, who: 0, cost: plan.limiters[limiter].capacity() };
+            let ask = Ask::Hit { limiter, who: 0, cost: plan.limiters[limiter].capacity(&plan.nodes[node]) };
             for is_first in [true, false] {
                 let act = Act { id, at: 0, node, ask, patience: Patience::Endless };
                 self.network.crowd.set_act(id);
@@ -192,6 +235,11 @@ impl Stage {
                             .accuse(act.id, "there is no decision, though nothing is wrong any more");
                     }
                 }
+            }
+        }
+        for share in self.nodes.iter().filter_map(|node| node.share.as_ref()) {
+            if share.owing() > 0 {
+                judge.accuse(0, "somebody still owes, though nothing is wrong any more");
             }
         }
     }

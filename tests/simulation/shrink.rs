@@ -68,6 +68,8 @@ impl Smallest {
             self.without(|plan| plan.nodes[node].breaker = None);
             self.without(|plan| plan.nodes[node].max_in_flight = None);
             self.without(|plan| plan.nodes[node].skew = 0);
+            self.without(|plan| plan.nodes[node].local = None);
+            self.without(|plan| plan.nodes[node].is_newer = false);
         }
         for act in 0..self.plan.acts.len() {
             self.without(|plan| plan.acts[act].patience = Patience::Endless);

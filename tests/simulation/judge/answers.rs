@@ -32,14 +32,7 @@ impl Judge {
         let is_removal = matches!(question.ask, Ask::Clear { .. });
         match answer {
             Ok(decision) if decision.is_degraded() => {
-                let is_by_policy = match node.on_outage {
-                    OnOutage::FailOpen => decision.is_allowed(),
-                    OnOutage::Closed { retry_after } => {
-                        !decision.is_allowed() && decision.retry_after() == retry_after
-                    }
-                    _ => false,
-                };
-                if !is_by_policy || !has_reason {
+                if !node.is_policy(decision) || !has_reason {
                     seen.accuse(act, format_args!("degraded without a reason: {decision:?}"));
                 }
             }
@@ -112,7 +105,7 @@ impl Judge {
     }
 }
 
-fn numbers(decision: &Decision) -> ReferenceDecision {
+pub(crate) fn numbers(decision: &Decision) -> ReferenceDecision {
     let rules = decision.rules().iter().map(|rule| ReferenceAnswer {
         allowed: rule.is_allowed(),
         remaining: rule.remaining(),

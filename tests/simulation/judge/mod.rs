@@ -7,8 +7,10 @@ use std::fmt::Display;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use limitra::{Decision, Error};
 use limitra_tests::{Reference, ReferenceSubject};
 
+pub(crate) use answers::numbers;
 pub(crate) use seen::{Event, EventKind};
 
 use seen::{Found, Question, Seen};
@@ -86,7 +88,10 @@ impl Judge {
         seen.note(act);
         let question = seen.questions.get_mut(&act).unwrap();
         question.messages += 1;
-        let (messages, is_repeated) = (question.messages, question.is_unknown && is_write);
+        // What a share admitted is charged by acts that are told nothing of it.
+        let may_charge =
+            self.nodes[question.node].local.is_some() && !matches!(question.ask, Ask::GiveBack { .. });
+        let (messages, is_repeated) = (question.messages, question.is_unknown && is_write && !may_charge);
         if is_repeated {
             seen.accuse(act, "what got no answer was sent again");
         }
@@ -109,7 +114,7 @@ impl Judge {
         let mut after = seen.reference.clone();
         let decision = match ask {
             Ask::Hit { .. } | Ask::All { .. } => after.hit(&subjects, now),
-            Ask::Test { .. } | Ask::Clear { .. } => after.test(&subjects, now),
+            _ => after.test(&subjects, now),
         };
         let Ok(decision) = decision else { return };
         self.tell(&mut seen, act, || format!("read at {now}: {decision:?}"));
@@ -167,6 +172,27 @@ impl Judge {
         for event in std::mem::take(&mut seen.events).into_iter().filter(|event| event.at <= after) {
             seen.happens(event.at, event.kind);
         }
+    }
+
+    /// A caller has an answer that the ledger holds against its books.
+    pub(crate) fn told(&self, act: u64, answer: Result<&Decision, &Error>) {
+        let mut seen = self.seen.lock().unwrap();
+        self.tell(&mut seen, act, || format!("answered: {answer:?}"));
+        seen.answers += 1;
+        seen.note(act ^ (self.times.now() << 24));
+    }
+
+    /// Which act's charge this one gives back.
+    pub(crate) fn gives_back(&self, act: u64) -> u64 {
+        match self.seen.lock().unwrap().questions[&act].ask {
+            Ask::GiveBack { of } => of,
+            _ => 0,
+        }
+    }
+
+    /// Something happens that the ledger knows of.
+    pub(crate) fn hear(&self, act: u64, what: impl FnOnce() -> String) {
+        self.tell(&mut self.seen.lock().unwrap(), act, what);
     }
 
     /// Something is wrong that others saw.

@@ -6,12 +6,18 @@
 mod client_ip;
 mod key;
 #[cfg(all(unix, feature = "memcached"))]
+mod memcached_list;
+#[cfg(all(unix, feature = "memcached"))]
 mod memcached_reply;
 mod mutator;
 mod notation;
 mod record;
+#[cfg(all(unix, feature = "redis-cluster"))]
+mod redis_cluster;
 #[cfg(unix)]
 mod redis_reply;
+#[cfg(all(unix, feature = "redis-sentinel"))]
+mod redis_sentinel;
 mod register;
 #[cfg(unix)]
 mod socket;
@@ -41,6 +47,12 @@ pub const TARGETS: &[Target] = &[
     Target { name: "client_ip", run: client_ip::run, words: client_ip::WORDS },
     #[cfg(all(unix, feature = "memcached"))]
     Target { name: "memcached_reply", run: memcached_reply::run, words: memcached_reply::WORDS },
+    #[cfg(all(unix, feature = "memcached"))]
+    Target { name: "memcached_list", run: memcached_list::run, words: memcached_list::WORDS },
+    #[cfg(all(unix, feature = "redis-cluster"))]
+    Target { name: "redis_cluster", run: redis_cluster::run, words: redis_cluster::WORDS },
+    #[cfg(all(unix, feature = "redis-sentinel"))]
+    Target { name: "redis_sentinel", run: redis_sentinel::run, words: redis_sentinel::WORDS },
     #[cfg(unix)]
     Target { name: "redis_reply", run: redis_reply::run, words: redis_reply::WORDS },
 ];

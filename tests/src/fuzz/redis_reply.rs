@@ -50,11 +50,7 @@ pub(super) fn run(bytes: &[u8]) {
                 return None;
             }
             is_over = heard.windows(4).any(|word| word == b"EVAL");
-            // It greets with as many commands as there are stars.
-            let greeted = || {
-                b"+OK\r\n".repeat(heard.windows(3).filter(|word| word[0] == b'*' && word[2] == b'\r').count())
-            };
-            Some(if is_over { said.clone() } else { greeted() })
+            Some(if is_over { said.clone() } else { greeting(heard) })
         },
         async |path| {
             let url = format!("redis+unix://{}?response_timeout=50ms", path.display());
@@ -73,4 +69,9 @@ pub(super) fn run(bytes: &[u8]) {
             }
         },
     );
+}
+
+/// The answer to what a client greets with: as many commands as there are stars.
+pub(super) fn greeting(heard: &[u8]) -> Vec<u8> {
+    b"+OK\r\n".repeat(heard.windows(3).filter(|word| word[0] == b'*' && word[2] == b'\r').count())
 }

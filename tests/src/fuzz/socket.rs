@@ -1,12 +1,12 @@
 //! A server that says whatever it is told to say.
 
 use std::cell::{Cell, RefCell};
-use std::io::{Read as _, Write as _};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
 use std::panic;
 use std::path::PathBuf;
-use std::sync::Once;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
@@ -19,10 +19,15 @@ type Speech = Box<dyn FnMut(&[u8]) -> Option<Vec<u8>> + Send>;
 /// After so long without a request a connection is closed.
 const PATIENCE: Duration = Duration::from_millis(1);
 
-/// A server at a unix socket, for one connection at a time, and a runtime for its client.
+/// What all connections answer by.
+type Shared = Arc<Mutex<Speech>>;
+
+/// A server at a unix socket and at a port of this machine, and a runtime for its client.
 pub(super) struct Socket {
     folder: TemporaryFolder,
-    speeches: Sender<Speech>,
+    #[cfg_attr(not(any(feature = "redis-cluster", feature = "redis-sentinel")), allow(dead_code))]
+    port: u16,
+    speech: Shared,
     runtime: Runtime,
 }
 
@@ -30,13 +35,35 @@ impl Socket {
     fn start() -> Self {
         let folder = TemporaryFolder::in_memory("socket");
         let listener = UnixListener::bind(folder.path().join("s")).unwrap();
-        let (speeches, said) = channel();
-        std::thread::spawn(move || serve(&listener, &said));
-        Self { folder, speeches, runtime: Builder::new_current_thread().enable_all().build().unwrap() }
+        let ports = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = ports.local_addr().unwrap().port();
+        let speech: Shared = Arc::new(Mutex::new(Box::new(|_| None)));
+        let (by_path, by_port) = (Arc::clone(&speech), Arc::clone(&speech));
+        std::thread::spawn(move || {
+            while let Ok((stream, _)) = listener.accept() {
+                // Who asks nothing more waits for the end of an answer that has none.
+                stream.set_read_timeout(Some(PATIENCE)).unwrap();
+                serve(stream, &by_path);
+            }
+        });
+        std::thread::spawn(move || {
+            while let Ok((stream, _)) = ports.accept() {
+                stream.set_read_timeout(Some(PATIENCE)).unwrap();
+                stream.set_nodelay(true).unwrap();
+                serve(stream, &by_port);
+            }
+        });
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        Self { folder, port, speech, runtime }
     }
 
     pub(super) fn path(&self) -> PathBuf {
         self.folder.path().join("s")
+    }
+
+    #[cfg_attr(not(any(feature = "redis-cluster", feature = "redis-sentinel")), allow(dead_code))]
+    pub(super) fn port(&self) -> u16 {
+        self.port
     }
 }
 
@@ -61,38 +88,38 @@ pub(super) fn with_server<T>(
     speech: impl FnMut(&[u8]) -> Option<Vec<u8>> + Send + 'static,
     client: impl AsyncFnOnce(PathBuf) -> T,
 ) -> T {
+    with_socket(|_| speech, async |socket| client(socket.path()).await)
+}
+
+/// Runs a client whose server, at a socket that both know, answers by this function.
+pub(super) fn with_socket<T, S: FnMut(&[u8]) -> Option<Vec<u8>> + Send + 'static>(
+    speech: impl FnOnce(&Socket) -> S,
+    client: impl AsyncFnOnce(&Socket) -> T,
+) -> T {
     thread_local! {
         static SOCKET: RefCell<Socket> = RefCell::new(Socket::start());
     }
     count_panics();
     let before = PANICS.get();
     let found = SOCKET.with_borrow(|socket| {
-        socket.speeches.send(Box::new(speech)).unwrap();
-        socket.runtime.block_on(client(socket.path()))
+        *socket.speech.lock().unwrap_or_else(PoisonError::into_inner) = Box::new(speech(socket));
+        socket.runtime.block_on(client(socket))
     });
     assert_eq!(PANICS.get(), before, "a task of the client has panicked");
     found
 }
 
-/// Each connection has the newest speech from its start on.
-fn serve(listener: &UnixListener, speeches: &Receiver<Speech>) {
-    let mut speech = speeches.recv().unwrap();
-    while let Ok((stream, _)) = listener.accept() {
-        if let Some(newest) = speeches.try_iter().last() {
-            speech = newest;
+/// Each connection by itself: a client may have several.
+fn serve(mut stream: impl Read + Write + Send + 'static, speech: &Shared) {
+    let speech = Arc::clone(speech);
+    std::thread::spawn(move || {
+        let mut heard = [0; 16_384];
+        while let Ok(length @ 1..) = stream.read(&mut heard) {
+            let said = speech.lock().unwrap_or_else(PoisonError::into_inner)(&heard[..length]);
+            match said {
+                Some(said) if stream.write_all(&said).is_ok() => {}
+                _ => return,
+            }
         }
-        speak(stream, &mut speech);
-    }
-}
-
-fn speak(mut stream: UnixStream, speech: &mut Speech) {
-    // Who asks nothing more waits for the end of an answer that has none.
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let mut heard = [0; 16_384];
-    while let Ok(length @ 1..) = stream.read(&mut heard) {
-        match speech(&heard[..length]) {
-            Some(said) if stream.write_all(&said).is_ok() => {}
-            _ => return,
-        }
-    }
+    });
 }

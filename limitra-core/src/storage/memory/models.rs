@@ -134,6 +134,22 @@ fn hits_that_race_for_a_word_admit_exactly_the_limit() {
 }
 
 #[test]
+fn a_hit_whose_clock_was_read_before_another_was_charged_is_not_refused_for_that() {
+    model(|| {
+        let stage = Stage::new(2, 10);
+        assert!(stage.hit("ada"));
+        // The bucket is empty again, and its word is still there.
+        stage.clock.advance(WINDOW);
+        let racing = Arc::clone(&stage);
+        let racing = spawn(move || racing.hit("ada"));
+        stage.clock.advance(Duration::from_micros(1));
+        assert!(stage.hit("ada"));
+        assert!(racing.join().unwrap(), "there is room for two");
+        assert_eq!(stage.left("ada"), 0);
+    });
+}
+
+#[test]
 fn a_hit_that_races_a_removal_never_charges_who_takes_the_slot() {
     let (one, other) = pair();
     model(move || {
