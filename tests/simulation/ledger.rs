@@ -102,7 +102,9 @@ impl Ledger {
         if is_charge && is_hit {
             self.is_owed(&mut books, act, node, &subject);
         }
-        if own.is_some() {
+        // What a share looks at for itself is no answer to the act.
+        let is_test = |asked: &&Act| asked.id == act && matches!(asked.ask, Ask::Test { .. });
+        if own.is_some() && (is_hit || self.plan.acts.iter().any(|asked| is_test(&asked))) {
             books.said.entry(act).or_default().push((is_allowed, (!is_blurred).then_some(found)));
         }
         if is_hit {
