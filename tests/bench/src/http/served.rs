@@ -5,6 +5,7 @@ use std::process::Command;
 use std::thread;
 
 use axum::Router;
+use axum::serve::ListenerExt as _;
 use limitra::web::{Headers, key};
 use limitra_tests::TemporaryFolder;
 use tokio::net::TcpListener;
@@ -62,6 +63,8 @@ fn requests_a_second(router: Router, seconds: u64, depth: usize) -> f64 {
         runtime.block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             address.send(listener.local_addr().unwrap()).unwrap();
+            // Else answers to several requests at once wait for each other's acknowledgement.
+            let listener = listener.tap_io(|stream| stream.set_nodelay(true).unwrap());
             let service = router.into_make_service_with_connect_info::<SocketAddr>();
             tokio::select! {
                 served = async { axum::serve(listener, service).await } => served.unwrap(),
