@@ -123,7 +123,7 @@ impl RuleDecision {
         self.state
     }
 
-    /// The first instant at which more remains; that of a test, which has charged nothing.
+    /// The first instant at which more remains than now.
     pub(crate) fn frees_at(&self) -> Micros {
         self.algorithm.frees_at(&self.limit, &self.state, self.now)
     }

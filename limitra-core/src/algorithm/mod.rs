@@ -136,8 +136,7 @@ impl Algorithm {
         matches!(self, Self::TokenBucket | Self::LeakyBucket | Self::Gcra)
     }
 
-    /// The first instant at which more is left than at `now` if nothing else is asked; `now` if nothing is used. Of a
-    /// state that no hit has charged since it was read.
+    /// The first instant at which more is left than at `now` if nothing else is asked; `now` if nothing is used.
     pub(crate) fn frees_at(self, limit: &Limit, state: &State, now: Micros) -> Micros {
         let left = self.remaining(limit, state, now);
         if left >= limit.capacity() {
