@@ -144,10 +144,10 @@ impl From<ShortText> for Identifier<'_> {
 
 impl From<IpAddr> for Identifier<'_> {
     fn from(address: IpAddr) -> Self {
-        Self(Form::Short(ShortText::written(|text| match address.to_canonical() {
-            IpAddr::V4(address) => text.v4(address),
-            IpAddr::V6(address) => text.v6(address),
-        })))
+        Self(Form::Short(match address.to_canonical() {
+            IpAddr::V4(address) => ShortText::of_v4(address),
+            IpAddr::V6(address) => ShortText::written(|text| text.v6(address)),
+        }))
     }
 }
 
@@ -257,6 +257,12 @@ mod tests {
     #[test]
     fn an_address_is_written_as_the_standard_library_does() {
         let (mut v4, mut v6) = (vec![0, 1, u32::MAX], vec![0, 1, u128::MAX]);
+        // Each octet at each place, between short and long ones.
+        for octet in 0..=255 {
+            for place in [0, 8, 16, 24] {
+                v4.extend([octet << place, octet << place | !(255 << place)]);
+            }
+        }
         // Every pattern of groups that are zero, and numbers without a pattern.
         for pattern in 0_u128..256 {
             v6.push((0..8).map(|group| (((pattern >> group) & 1) * 0xa0) << (16 * group)).sum());

@@ -322,22 +322,23 @@ impl RateLimiter {
         Some(straight.decide(&self.inner.desk, self.inner.space.key(parts), cost, mode))
     }
 
-    /// Decides a hit of an identifier in parts at once, if the straight way leads there; else `None`, and nothing has happened.
+    /// Decides a hit of an identifier in parts at once and reads the answer, if the straight way leads there; else `None`, and
+    /// nothing has happened.
     #[cfg(feature = "http")]
     #[inline]
     pub(crate) fn hit_at_once<T>(
         &self,
         parts: &[Identifier<'_>],
         cost: u64,
-        read: impl FnOnce(Read<'_>) -> T,
-    ) -> Option<Result<T, Error>> {
+        read: impl FnOnce(Result<Read<'_>, Error>) -> T,
+    ) -> Option<T> {
         let inner = &*self.inner;
         let straight = inner.straight.as_ref().filter(|straight| straight.takes(cost))?;
         if let Some(found) = straight.at_once(parts, cost, Mode::Hit) {
-            return Some(Ok(read(Read::Found(found))));
+            return Some(read(Ok(Read::Found(found))));
         }
         let answer = straight.decide(&inner.desk, inner.space.key(parts), cost, Mode::Hit);
-        Some(answer.map(|decision| read(Read::Decision(decision))))
+        Some(read(answer.map(Read::Decision)))
     }
 
     /// Whether both count an identifier in the same place.

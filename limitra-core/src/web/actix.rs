@@ -13,9 +13,10 @@ use actix_web::{FromRequest, HttpMessage as _, HttpRequest, HttpResponse, Respon
 use http::{HeaderMap, StatusCode};
 
 use super::errors::{log, no_decision};
-use super::limiter::{Asked, HttpLimiter, Verdict};
-use super::pass::Answered;
+use super::limiter::{HttpLimiter, Verdict, verdict_of};
+use super::pass::{Answered, Left};
 use super::request::Request;
+use super::telling::TELLING;
 use crate::decision::Decision;
 use crate::error::Error;
 use crate::exceeded::RateLimitExceeded;
@@ -74,21 +75,20 @@ where
         let (service, limiter) = (Rc::clone(&self.service), self.limiter.clone());
         Box::pin(async move {
             let asked = limiter.ask(&Request::of_actix(request.request()));
-            let verdict = match asked {
-                Asked::Known(verdict) => verdict,
-                Asked::Pending(verdict) => verdict.await,
-            };
-            let pass = match verdict {
-                Verdict::Passed(pass) => pass,
+            let left = match verdict_of(asked).await {
+                Verdict::Passed(left) => left,
                 Verdict::Refused(refusal) => {
                     let response = limiter.respond(&refusal, &Request::of_actix(request.request()));
                     return Ok(request.into_response(response_of(response)).map_into_right_body());
                 }
             };
-            let Some(pass) = pass else {
+            let Some(left) = left else {
                 return Ok(service.call(request).await?.map_into_left_body());
             };
-            if limiter.shares_decision() {
+            let Left { telling, pass } = left;
+            if let Some(pass) = &pass
+                && limiter.shares_decision()
+            {
                 request.extensions_mut().insert(pass.decision.clone());
             }
             let answered = service.call(request).await;
@@ -97,25 +97,25 @@ where
                 Err(error) => {
                     // An error becomes a response further out, and is judged as that.
                     let status = status_of(error.as_response_error().status_code());
-                    if let Some(giving) = limiter.give_back(pass, Answered::new(status, None)) {
+                    if let Some(giving) = pass.and_then(|pass| pass.answered(&Answered::new(status, None))) {
                         giving.await;
                     }
                     return Err(error);
                 }
             };
-            if limiter.0.headers.are_on_allowed() {
+            if !telling.is_nothing() {
                 let mut told = HeaderMap::new();
-                for name in ["ratelimit", "ratelimit-policy", "x-ratelimit-remaining"] {
-                    for value in response.headers().get_all(name) {
+                for name in TELLING {
+                    for value in response.headers().get_all(name.as_str()) {
                         let value = http::HeaderValue::from_bytes(value.as_bytes()).ok();
-                        value.map(|value| told.append(name, value));
+                        value.map(|value| told.append(&name, value));
                     }
                 }
-                limiter.tell(&mut told, &pass);
+                telling.put(&mut told);
                 put(response.headers_mut(), &told);
             }
             let answered = Answered::new(status_of(response.status()), None);
-            if let Some(giving) = limiter.give_back(pass, answered) {
+            if let Some(giving) = pass.and_then(|pass| pass.answered(&answered)) {
                 giving.await;
             }
             Ok(response.map_into_left_body())

@@ -2,8 +2,9 @@
 
 use http::{HeaderValue, Response, StatusCode, header};
 
-use super::headers::{RATELIMIT, RATELIMIT_POLICY, quota_of, string_into};
+use super::headers::{quota_of, string_into};
 use super::refusal::{message_of, status_of, text};
+use super::telling::{RATELIMIT, RATELIMIT_POLICY};
 use crate::error::Error;
 use crate::exceeded::RateLimitExceeded;
 use crate::limit::Limit;

@@ -2,23 +2,17 @@
 
 use std::fmt::Write as _;
 
-use http::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use http::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use smallvec::SmallVec;
 
 use super::pass::Charged;
-use super::told::{Told, numbered};
+use super::telling::{RateLimit, Telling, XRateLimit};
+use super::told::numbered;
 use crate::decision::Decision;
 use crate::exceeded::whole_seconds;
 use crate::limit::Limit;
 use crate::limiter::RateLimiter;
 use crate::rule_decision::RuleDecision;
-use crate::short_text::ShortText;
-
-pub(crate) const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
-pub(crate) const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
-const X_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
-const X_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
-const X_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
 /// The greatest integer of a structured field (RFC 9651, 3.3.1).
 const MOST: u64 = 999_999_999_999_999;
@@ -95,40 +89,28 @@ impl Headers {
         self.on_allowed && (self.rate_limit || self.x_rate_limit)
     }
 
-    /// Tells of a decision of these limiters, whose names may be at hand.
-    pub(crate) fn write(
-        self,
-        headers: &mut HeaderMap,
-        decision: &Decision,
-        charged: &Charged,
-        names: Option<&Names>,
-    ) {
-        if self.retry_after && !decision.is_allowed() {
+    /// What is told of a decision of these limiters, whose names may be at hand.
+    pub(crate) fn told(self, decision: &Decision, charged: &Charged, names: Option<&Names>) -> Telling {
+        // What an outage policy refuses is told by no limit.
+        let Some(binding) = decision.binding().filter(|rule| rule.limit().amount() > 0) else {
+            return Telling::NOTHING;
+        };
+        let rules = decision.rules();
+        let rate_limit = || match names.filter(|names| names.items.len() == rules.len()) {
+            Some(names) => names.told(rules),
+            None => Names::of_rules(rules, charged).told(rules),
+        };
+        Telling {
+            rate_limit: if self.rate_limit { rate_limit() } else { None },
+            x_rate_limit: self.x_rate_limit.then(|| XRateLimit::of(binding)),
+        }
+    }
+
+    /// Tells when a refused request may come again.
+    pub(crate) fn retry_after_into(self, headers: &mut HeaderMap, decision: &Decision) {
+        if self.retry_after {
             let wait = whole_seconds(decision.retry_after());
             headers.entry(RETRY_AFTER).or_insert_with(|| wait.into());
-        }
-        // What an outage policy refuses is told by no limit.
-        let Some(binding) = decision.binding().filter(|rule| rule.limit().amount() > 0) else { return };
-        if self.rate_limit {
-            let built;
-            let rules = decision.rules();
-            let names = if let Some(names) = names.filter(|names| names.items.len() == rules.len()) {
-                names
-            } else {
-                built = Names::of_rules(rules, charged);
-                &built
-            };
-            names.write(headers, rules);
-        }
-        if self.x_rate_limit {
-            let left = binding.remaining();
-            let told = headers.get(X_REMAINING).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-            // Of two layers the one that binds tells.
-            if told.is_none_or(|told| left < told) {
-                headers.insert(X_LIMIT, binding.limit().amount().into());
-                headers.insert(X_REMAINING, left.into());
-                headers.insert(X_RESET, seconds_until_more(binding).into());
-            }
         }
     }
 }
@@ -170,24 +152,13 @@ impl Names {
         Self { items, policy: HeaderValue::try_from(policy.join(", ")).ok() }
     }
 
-    /// Tells what these rules came to.
-    fn write(&self, headers: &mut HeaderMap, rules: &[RuleDecision]) {
-        let Some(policy) = &self.policy else { return };
-        let pairs = self.items.iter().zip(rules);
-        if headers.contains_key(RATELIMIT) || headers.contains_key(RATELIMIT_POLICY) {
-            let mut told = Told::by(headers);
-            for ((name, quota), rule) in pairs {
-                told.add(name, quota, Text::new().state(rule).text());
-            }
-            told.write(headers);
-            return;
-        }
+    /// What these rules came to.
+    fn told(&self, rules: &[RuleDecision]) -> Option<RateLimit> {
         let mut text = Text::new();
-        for (place, ((name, _), rule)) in pairs.enumerate() {
+        for (place, ((name, _), rule)) in self.items.iter().zip(rules).enumerate() {
             text.push(if place == 0 { "" } else { ", " }).push(name).state(rule);
         }
-        headers.insert(RATELIMIT, text.value());
-        headers.insert(RATELIMIT_POLICY, policy.clone());
+        Some(RateLimit { policies: self.policy.clone()?, states: text.value()? })
     }
 }
 
@@ -205,9 +176,7 @@ impl Text {
     }
 
     fn number(&mut self, number: u64) -> &mut Self {
-        let digits = ShortText::written(|text| text.number(number));
-        self.0.extend_from_slice(digits.as_bytes());
-        self
+        self.push(itoa::Buffer::new().format(number))
     }
 
     /// What is left, and when there is more.
@@ -216,13 +185,9 @@ impl Text {
         self.push(";t=").number(seconds_until_more(rule).min(MOST))
     }
 
-    fn text(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or_default()
-    }
-
     /// Names hold nothing that a header could not.
-    fn value(&self) -> HeaderValue {
-        HeaderValue::from_bytes(&self.0).unwrap_or_else(|_| HeaderValue::from_static(""))
+    fn value(&self) -> Option<HeaderValue> {
+        HeaderValue::from_bytes(&self.0).ok()
     }
 }
 
@@ -264,7 +229,7 @@ pub(crate) fn quota_of(limit: Limit) -> String {
 }
 
 /// Whole seconds, rounded up, until more is left than now; 0 where all is.
-fn seconds_until_more(rule: &RuleDecision) -> u64 {
+pub(super) fn seconds_until_more(rule: &RuleDecision) -> u64 {
     let wait = rule.frees_after().max(rule.retry_after());
     if wait.is_zero() { 0 } else { whole_seconds(wait) }
 }

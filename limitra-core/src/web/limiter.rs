@@ -16,14 +16,17 @@ use super::exemptions::Exemptions;
 use super::headers::{Headers, Names};
 use super::key::{Extracted, Found, Parts};
 use super::limit::{Chosen, HttpLimit};
-use super::pass::{Answered, Charged, Judge, Pass};
+use super::pass::{Charged, Judge, Left, Pass};
 use super::refusal::{Refusal, RefusalReason};
 use super::request::Request;
+use super::telling::Telling;
 use crate::charge::{Charge, Charges};
 use crate::decide::{Answer, Running};
 use crate::deciding::Read;
 use crate::decision::Decision;
+use crate::error::Error;
 use crate::identifier::Identifier;
+use crate::limiter::RateLimiter;
 use crate::measured;
 
 /// Limits in front of a web service: who is counted by what, what a request costs, and what a refused one is told.
@@ -85,17 +88,44 @@ pub enum OnMissing {
     Share,
 }
 
-/// The answer to a request, or what brings it.
+/// The answer to a request that has more to it than that it may pass.
 pub(crate) enum Asked {
-    Known(Verdict),
-    Pending(Pin<Box<dyn Future<Output = Verdict> + Send>>),
+    Passed(Left),
+    Refused(Refusal),
+    Pending(Deciding),
 }
+
+/// An answer to come.
+pub(crate) type Deciding = Pin<Box<dyn Future<Output = Verdict> + Send>>;
 
 /// Whether a request may pass.
 pub(crate) enum Verdict {
-    /// With what is left to do when it is answered, if anything is.
-    Passed(Option<Box<Pass>>),
-    Refused(Box<Refusal>),
+    /// With what is left to do, if anything is.
+    Passed(Option<Left>),
+    Refused(Refusal),
+}
+
+impl Asked {
+    fn pending(verdict: Deciding) -> Option<Box<Self>> {
+        Some(Box::new(Self::Pending(verdict)))
+    }
+
+    fn known(verdict: Verdict) -> Option<Box<Self>> {
+        match verdict {
+            Verdict::Passed(left) => left.map(|left| Box::new(Self::Passed(left))),
+            Verdict::Refused(refusal) => Some(Box::new(Self::Refused(refusal))),
+        }
+    }
+}
+
+/// Waits for the answer, if it is not there.
+pub(crate) async fn verdict_of(asked: Option<Box<Asked>>) -> Verdict {
+    match asked.map(|asked| *asked) {
+        None => Verdict::Passed(None),
+        Some(Asked::Passed(left)) => Verdict::Passed(Some(left)),
+        Some(Asked::Refused(refusal)) => Verdict::Refused(refusal),
+        Some(Asked::Pending(verdict)) => verdict.await,
+    }
 }
 
 /// A limit that applies to a request: by which limiter, and for whom.
@@ -123,55 +153,81 @@ impl HttpLimiter {
         self.0.shadowed.load(Ordering::Relaxed)
     }
 
-    /// Decides a request, at once where that can be.
-    pub(crate) fn ask(&self, request: &Request<'_>) -> Asked {
+    /// Decides a request, at once where that can be. `None` where it may pass and nothing is left to do, as nearly always: a
+    /// caller that moves nothing about for that case loses the least time.
+    pub(crate) fn ask(&self, request: &Request<'_>) -> Option<Box<Asked>> {
         let it = &*self.0;
         if it.exemptions.hold(request) {
-            return Asked::Known(Verdict::Passed(None));
+            return None;
         }
         let cost = it.cost.as_ref().map_or(1, |cost| cost(request));
         let [HttpLimit::Fixed { limiter, key, .. }] = &*it.limits else {
             return self.ask_all(request, cost);
         };
-        // The shortest way: one limit on memory, by what is at hand.
-        let Some(identifier) = key.at_hand(request) else {
+        // The shortest way: one limit on memory, by what is at hand. Nothing large is moved on it.
+        let at_hand = key.at_hand(request);
+        let Some(identifier) = &at_hand else {
             return self.ask_picked(smallvec![(Chosen::Fixed(limiter), key.extract(request))], cost);
         };
-        // A decision that nobody looks at is not even worked out.
-        let wanted = |read: Read<'_>| (it.wants_decision() || !read.is_allowed()).then(|| read.decision());
-        let answer = limiter.hit_at_once(slice::from_ref(&identifier), cost, wanted).map(Result::transpose);
-        if let Some(None) = answer {
-            return Asked::Known(Verdict::Passed(None));
-        }
-        let picks = [Pick::new(Chosen::Fixed(limiter), smallvec![identifier])];
-        match answer.flatten() {
-            Some(answer) => Asked::Known(self.judged(answer, &picks, cost)),
+        let further = |answer| self.ask_further(limiter, identifier, cost, answer);
+        let read = |answer: Result<Read<'_>, Error>| match answer {
+            Ok(read) if read.is_allowed() && !it.keeps_decision() => self.told_at_once(read),
+            answer => further(Some(answer.map(Read::decision))),
+        };
+        limiter.hit_at_once(slice::from_ref(identifier), cost, read).unwrap_or_else(|| further(None))
+    }
+
+    /// What is told of an allowed hit of the only limit. What nobody looks at is not even worked out.
+    #[inline]
+    fn told_at_once(&self, read: Read<'_>) -> Option<Box<Asked>> {
+        self.0.headers.are_on_allowed().then(|| {
+            let left = self.to_tell(&read.decision(), &Charged::new());
+            Box::new(Asked::Passed(left))
+        })
+    }
+
+    /// Goes on with an answer, or without one.
+    #[inline(never)]
+    fn ask_further(
+        &self,
+        limiter: &RateLimiter,
+        identifier: &Identifier<'_>,
+        cost: u64,
+        answer: Option<Answer>,
+    ) -> Option<Box<Asked>> {
+        let picks = [Pick::new(Chosen::Fixed(limiter), smallvec![identifier.into()])];
+        match answer {
+            Some(answer) => Asked::known(self.judged(answer, &picks, cost)),
             None => self.decide(&picks, cost),
         }
     }
 
-    fn ask_all(&self, request: &Request<'_>, cost: u64) -> Asked {
+    fn ask_all(&self, request: &Request<'_>, cost: u64) -> Option<Box<Asked>> {
         let extracted =
             |limit| HttpLimit::choose(limit, request).map(|(limiter, key)| (limiter, key.extract(request)));
         self.ask_picked(self.0.limits.iter().filter_map(extracted).collect(), cost)
     }
 
     /// Goes on when all keys are known.
-    fn ask_picked<'a>(&self, picked: SmallVec<[(Chosen<'a>, Extracted<'a>); 2]>, cost: u64) -> Asked {
+    fn ask_picked<'a>(
+        &self,
+        picked: SmallVec<[(Chosen<'a>, Extracted<'a>); 2]>,
+        cost: u64,
+    ) -> Option<Box<Asked>> {
         if picked.iter().all(|(_, extracted)| matches!(extracted, Extracted::Now(_))) {
             let mut picks = Picks::new();
             for (limiter, extracted) in picked {
                 let Extracted::Now(found) = extracted else { continue };
                 match self.identified(found) {
                     Ok(parts) => picks.extend(parts.map(|parts| Pick::new(limiter, parts))),
-                    Err(refusal) => return Asked::Known(self.refused(refusal)),
+                    Err(refusal) => return Asked::known(self.refused(refusal)),
                 }
             }
             return self.decide(&picks, cost);
         }
         let owned = picked.into_iter().map(|(limiter, extracted)| (limiter.into_owned(), extracted.owned()));
         let (owned, this): (Vec<_>, _) = (owned.collect(), self.clone());
-        Asked::Pending(Box::pin(async move {
+        Asked::pending(Box::pin(async move {
             let mut picks = Picks::new();
             for (limiter, extracted) in owned {
                 let found = match extracted {
@@ -183,10 +239,7 @@ impl HttpLimiter {
                     Err(refusal) => return this.refused(refusal),
                 }
             }
-            match this.decide(&picks, cost) {
-                Asked::Known(verdict) => verdict,
-                Asked::Pending(verdict) => verdict.await,
-            }
+            verdict_of(this.decide(&picks, cost)).await
         }))
     }
 
@@ -211,7 +264,7 @@ impl HttpLimiter {
     }
 
     /// The parts by which a caller is counted; none if the limit does not apply.
-    fn identified<'a>(&self, found: Found<'a>) -> Result<Option<Parts<'a>>, Box<Refusal>> {
+    fn identified<'a>(&self, found: Found<'a>) -> Result<Option<Parts<'a>>, Refusal> {
         let error = match found {
             Ok(parts) => return Ok(Some(parts)),
             Err(error) => error,
@@ -230,25 +283,25 @@ impl HttpLimiter {
     }
 
     /// Decides all limits at once.
-    fn decide(&self, picks: &[Pick<'_>], cost: u64) -> Asked {
+    fn decide(&self, picks: &[Pick<'_>], cost: u64) -> Option<Box<Asked>> {
         if picks.is_empty() {
-            return Asked::Known(Verdict::Passed(None));
+            return None;
         }
         let charges: Charges<'_> = picks.iter().map(|pick| pick.charge(cost)).collect();
         let pending = match charges.ask() {
             Ok((_, pending)) => pending,
-            Err(error) => return Asked::Known(self.judged(Err(error), picks, cost)),
+            Err(error) => return Asked::known(self.judged(Err(error), picks, cost)),
         };
         let running: Running<Answer> = match pending.now() {
             Ok(answer) => {
                 let answer = answer.map(|decision| decision.of_scopes(charges.scopes()));
-                return Asked::Known(self.judged(answer, picks, cost));
+                return Asked::known(self.judged(answer, picks, cost));
             }
             Err(running) => running,
         };
         let scopes: SmallVec<[Arc<str>; 2]> = charges.scopes().collect();
         let (this, picks) = (self.clone(), self.kept(picks));
-        Asked::Pending(Box::pin(async move {
+        Asked::pending(Box::pin(async move {
             let answer = running.await.map(|decision| decision.of_scopes(scopes));
             this.judged_of(answer, picks, cost)
         }))
@@ -260,16 +313,29 @@ impl HttpLimiter {
 
     fn judged_of(&self, answer: Answer, picks: Charged, cost: u64) -> Verdict {
         match answer {
-            Ok(decision) if decision.is_allowed() => {
-                Verdict::Passed(self.0.wants_decision().then(|| Box::new(Pass::new(decision, cost, picks))))
-            }
+            Ok(decision) if decision.is_allowed() => Verdict::Passed(self.left(decision, cost, picks)),
             Ok(decision) => self.refused(Refusal::new(RefusalReason::Exceeded(decision)).of(picks)),
             Err(error) => self.refused(Refusal::new(RefusalReason::Undecided(error))),
         }
     }
 
+    fn left(&self, decision: Decision, cost: u64, picks: Charged) -> Option<Left> {
+        let it = &*self.0;
+        let tells = it.headers.are_on_allowed();
+        if !it.keeps_decision() {
+            return tells.then(|| self.to_tell(&decision, &picks));
+        }
+        let telling = if tells { self.told(&decision, &picks) } else { Telling::NOTHING };
+        let pass = Box::new(Pass::new(decision, cost, picks, it.give_back.clone()));
+        Some(Left { telling, pass: Some(pass) })
+    }
+
+    fn to_tell(&self, decision: &Decision, charged: &Charged) -> Left {
+        Left { telling: self.told(decision, charged), pass: None }
+    }
+
     /// A refusal, unless it is only to be seen what would be refused.
-    fn refused(&self, refusal: Box<Refusal>) -> Verdict {
+    fn refused(&self, refusal: Refusal) -> Verdict {
         if let RefusalReason::Undecided(error) = refusal.reason() {
             log(error);
         }
@@ -278,7 +344,9 @@ impl HttpLimiter {
             self.0.shadowed.fetch_add(1, Ordering::Relaxed);
             tracing::debug!(target: "limitra", status = %refusal.status(), "a request would have been refused");
             // A handler that wants the decision is not left without one.
-            return Verdict::Passed(self.0.shares_decision.then(|| Box::new(Pass::uncharged(*refusal))));
+            let pass = || Some(Box::new(Pass::uncharged(refusal)));
+            let left = || Left { telling: Telling::NOTHING, pass: pass() };
+            return Verdict::Passed(self.0.shares_decision.then(left));
         }
         Verdict::Refused(refusal)
     }
@@ -309,36 +377,21 @@ impl HttpLimiter {
     /// The headers that tell of a refusal.
     pub(crate) fn headers_into(&self, headers: &mut HeaderMap, refusal: &Refusal) {
         if let Some(decision) = refusal.decision() {
-            self.write(headers, decision, refusal.charged());
+            self.0.headers.retry_after_into(headers, decision);
+            self.told(decision, refusal.charged()).put(headers);
         }
     }
 
-    /// The headers that tell of a request that has passed.
-    pub(crate) fn tell(&self, headers: &mut HeaderMap, pass: &Pass) {
-        if self.0.headers.are_on_allowed() && pass.decision.is_allowed() {
-            self.write(headers, &pass.decision, &pass.charged);
-        }
-    }
-
-    fn write(&self, headers: &mut HeaderMap, decision: &Decision, charged: &Charged) {
+    /// What is told of a decision of these.
+    fn told(&self, decision: &Decision, charged: &Charged) -> Telling {
         let all = [0, self.0.limits.len()];
         let names = self.0.names.as_ref().filter(|_| all.contains(&charged.len()));
-        self.0.headers.write(headers, decision, charged, names);
+        self.0.headers.told(decision, charged, names)
     }
 
     #[cfg(any(feature = "tower", feature = "actix"))]
     pub(crate) fn shares_decision(&self) -> bool {
         self.0.shares_decision
-    }
-
-    /// Gives a charge back if its answer says so.
-    pub(crate) fn give_back(
-        &self,
-        pass: Box<Pass>,
-        answered: Answered,
-    ) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
-        let judge = self.0.give_back.as_ref().filter(|_| !pass.charged.is_empty())?;
-        judge(&answered).then(|| -> Pin<Box<dyn Future<Output = ()> + Send>> { Box::pin(pass.give_back()) })
     }
 }
 
@@ -348,9 +401,9 @@ pub(crate) fn owned(parts: &Parts<'_>) -> Parts<'static> {
 }
 
 impl Inner {
-    /// Whether an allowed request's decision is looked at.
-    fn wants_decision(&self) -> bool {
-        self.headers.are_on_allowed() || self.shares_decision || self.give_back.is_some()
+    /// Whether an allowed request's decision is looked at later.
+    fn keeps_decision(&self) -> bool {
+        self.shares_decision || self.give_back.is_some()
     }
 }
 

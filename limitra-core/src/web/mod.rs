@@ -20,6 +20,7 @@ mod passed;
 mod percent;
 mod refusal;
 mod request;
+mod telling;
 #[cfg(feature = "axum")]
 mod template;
 mod told;

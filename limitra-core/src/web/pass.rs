@@ -1,16 +1,22 @@
 //! A request that may pass, and what is left to do when it is answered.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use http::StatusCode;
 
 use super::key::Parts;
 use super::refusal::{Refusal, RefusalReason};
+use super::telling::Telling;
 use crate::charge::{Charge, give_back_all};
 use crate::decision::Decision;
 use crate::identifier::Identifier;
 use crate::limiter::RateLimiter;
 use crate::measured;
+
+/// A charge on its way back.
+pub(crate) type GivingBack = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Whether an answered request is given back what it was charged.
 pub(crate) type Judge = Arc<dyn Fn(&Answered) -> bool + Send + Sync>;
@@ -52,21 +58,29 @@ impl Answered {
     }
 }
 
-/// A request that may pass.
-#[derive(Debug)]
+/// What is left to do for a request that may pass.
+pub(crate) struct Left {
+    /// What its response is to tell.
+    pub(crate) telling: Telling,
+    /// By which decision, where a handler wants it or it may be given back.
+    pub(crate) pass: Option<Box<Pass>>,
+}
+
+/// By which decision a request may pass.
 pub(crate) struct Pass {
     pub(crate) decision: Decision,
     cost: u64,
     /// By whom it was counted and for whom; without the parts where nothing is ever given back.
-    pub(crate) charged: Charged,
+    charged: Charged,
+    judge: Option<Judge>,
 }
 
 /// Limiters and whom they have counted, in the order of the limits; none where nobody asks.
 pub(crate) type Charged = Vec<(RateLimiter, Parts<'static>)>;
 
 impl Pass {
-    pub(crate) const fn new(decision: Decision, cost: u64, charged: Charged) -> Self {
-        Self { decision, cost, charged }
+    pub(crate) const fn new(decision: Decision, cost: u64, charged: Charged, judge: Option<Judge>) -> Self {
+        Self { decision, cost, charged, judge }
     }
 
     /// One that would have been refused, but for the shadow.
@@ -76,11 +90,17 @@ impl Pass {
             RefusalReason::Unidentified(_) => Decision::unlimited(),
             RefusalReason::Undecided(_) => Decision::degraded(),
         };
-        Self::new(decision, 0, Charged::new())
+        Self::new(decision, 0, Charged::new(), None)
     }
 
-    /// Gives back what it was charged. Where that fails, the charge stays.
-    pub(crate) async fn give_back(self: Box<Self>) {
+    /// Gives back what it was charged, if its answer says so.
+    pub(crate) fn answered(self: Box<Self>, answered: &Answered) -> Option<GivingBack> {
+        let judge = self.judge.as_ref().filter(|_| !self.charged.is_empty())?;
+        judge(answered).then(|| -> GivingBack { Box::pin(self.give_back()) })
+    }
+
+    /// Where that fails, the charge stays.
+    async fn give_back(self: Box<Self>) {
         let charges = self.charged.iter().map(|(limiter, parts)| {
             Charge::of_parts(limiter, parts.iter().map(Identifier::from)).cost(self.cost)
         });

@@ -1,19 +1,17 @@
 //! A request that may pass, for frameworks without a layer of their own.
 
+use std::fmt;
+
 use http::header::HeaderMap;
 
-use super::limiter::{Asked, HttpLimiter, Verdict};
-use super::pass::{Answered, Pass};
+use super::limiter::{HttpLimiter, Verdict, verdict_of};
+use super::pass::{Answered, Left};
 use super::refusal::Refusal;
 use super::request::Request;
 use crate::decision::Decision;
 
 /// A request that may pass, and what is left to do with its response.
-#[derive(Debug)]
-pub struct Passed {
-    limiter: HttpLimiter,
-    pass: Option<Box<Pass>>,
-}
+pub struct Passed(Option<Left>);
 
 impl HttpLimiter {
     /// Whether a request may pass: for frameworks that are neither tower services nor actix-web. The layers do the same.
@@ -45,15 +43,11 @@ impl HttpLimiter {
         request: &http::Request<B>,
     ) -> impl Future<Output = Result<Passed, Box<Refusal>>> + Send + use<B> {
         // Asked before anything is awaited: what is returned borrows nothing of the request.
-        let (asked, limiter) = (self.ask(&Request::of(request)), self.clone());
+        let asked = self.ask(&Request::of(request));
         async move {
-            let verdict = match asked {
-                Asked::Known(verdict) => verdict,
-                Asked::Pending(verdict) => verdict.await,
-            };
-            match verdict {
-                Verdict::Passed(pass) => Ok(Passed { limiter, pass }),
-                Verdict::Refused(refusal) => Err(refusal),
+            match verdict_of(asked).await {
+                Verdict::Passed(left) => Ok(Passed(left)),
+                Verdict::Refused(refusal) => Err(Box::new(refusal)),
             }
         }
     }
@@ -65,23 +59,31 @@ impl HttpLimiter {
 }
 
 impl Passed {
-    /// The decision, where something is set that needs it: headers on allowed responses, a shared decision, or giving back.
+    /// The decision, where something is set that keeps it:
+    /// [`share_decision`](super::HttpLimiterBuilder::share_decision) or
+    /// [`give_back_when`](super::HttpLimiterBuilder::give_back_when).
     pub fn decision(&self) -> Option<&Decision> {
-        self.pass.as_ref().map(|pass| &pass.decision)
+        self.0.as_ref()?.pass.as_ref().map(|pass| &pass.decision)
     }
 
     /// Puts the headers on limits into a response, where they are to stand on allowed ones.
     pub fn tell(&self, headers: &mut HeaderMap) {
-        if let Some(pass) = &self.pass {
-            self.limiter.tell(headers, pass);
+        if let Some(left) = &self.0 {
+            left.telling.clone().put(headers);
         }
     }
 
     /// The request is answered: gives its charge back where
     /// [`give_back_when`](super::HttpLimiterBuilder::give_back_when) says so of the answer.
     pub async fn answered(self, answered: Answered) {
-        if let Some(giving) = self.pass.and_then(|pass| self.limiter.give_back(pass, answered)) {
+        if let Some(giving) = self.0.and_then(|left| left.pass?.answered(&answered)) {
             giving.await;
         }
+    }
+}
+
+impl fmt::Debug for Passed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Passed").field("decision", &self.decision()).finish_non_exhaustive()
     }
 }

@@ -108,6 +108,7 @@ impl<'a> Request<'a> {
 
     /// The other end of the connection: with axum if it was served with connect info, with tonic and actix-web always (but
     /// on unix sockets), elsewhere where a [`Peer`] is among the extensions.
+    #[inline]
     pub fn peer(&self) -> Option<SocketAddr> {
         match self.0 {
             Source::Http { extensions, .. } => {

@@ -1,8 +1,8 @@
 //! What a response tells of limits already: of a layer, a handler or a service further in.
 
-use http::header::{GetAll, HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 
-use super::headers::{RATELIMIT, RATELIMIT_POLICY};
+use super::telling::{RATELIMIT, RATELIMIT_POLICY};
 
 /// The limits that a response tells of.
 pub(super) struct Told {
@@ -19,13 +19,21 @@ struct Item {
 impl Told {
     /// What these headers tell. What is no list of strings tells nobody anything (RFC 9651, 4.2), and would spoil what is added.
     pub(super) fn by(headers: &HeaderMap) -> Self {
-        let of = |name| items(&headers.get_all(name)).unwrap_or_default();
+        let of = |name| items(headers.get_all(name)).unwrap_or_default();
         Self { policies: of(RATELIMIT_POLICY), states: of(RATELIMIT) }
+    }
+
+    /// Tells of these limits too: their quotas and their states, in one order.
+    pub(super) fn add_all(&mut self, policies: &HeaderValue, states: &HeaderValue) {
+        let of = |value| items([value]).unwrap_or_default();
+        for (policy, state) in of(policies).iter().zip(&of(states)) {
+            self.add(&policy.name, &policy.said, &state.said);
+        }
     }
 
     /// Tells of a limit too. Of limits with the same name and quota, which are one to a client, what is left of the scarcer one is
     /// told; another limit of the same name gets a number.
-    pub(super) fn add(&mut self, name: &str, quota: &str, state: &str) {
+    fn add(&mut self, name: &str, quota: &str, state: &str) {
         let of = |said: &str, name: &str| Item { name: name.to_owned(), said: said.to_owned() };
         let mut own = name.to_owned();
         for nth in 2_u64.. {
@@ -73,8 +81,8 @@ fn left(state: &str) -> u64 {
 }
 
 /// The items of a list of strings; `None` if the lines are none.
-fn items(lines: &GetAll<'_, HeaderValue>) -> Option<Vec<Item>> {
-    let lines: Result<Vec<&str>, _> = lines.iter().map(HeaderValue::to_str).collect();
+fn items<'a>(lines: impl IntoIterator<Item = &'a HeaderValue>) -> Option<Vec<Item>> {
+    let lines: Result<Vec<&str>, _> = lines.into_iter().map(HeaderValue::to_str).collect();
     let (text, mut items) = (lines.ok()?.join(", "), Vec::new());
     let mut rest = text.trim_matches(' ');
     while !rest.is_empty() {

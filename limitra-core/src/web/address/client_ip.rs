@@ -1,6 +1,6 @@
 //! Whose address a request is from.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use http::HeaderName;
 
@@ -10,6 +10,7 @@ use super::trusted_proxies::TrustedProxies;
 use super::{forwarded, hop};
 use crate::error::ConfigurationError;
 use crate::identifier::Identifier;
+use crate::short_text::ShortText;
 use crate::web::request::{Request, Values};
 
 /// So many addresses of a header are looked at.
@@ -98,9 +99,11 @@ impl ClientIp {
     /// The whole address; `None` if the connection has none and no trusted proxy says one.
     pub fn of(&self, request: &Request<'_>) -> Option<IpAddr> {
         let peer = request.peer().map(|peer| peer.ip().to_canonical());
-        if !self.proxies.trust(peer, 0) {
-            return peer;
-        }
+        if self.proxies.trust(peer, 0) { self.told(request, peer) } else { peer }
+    }
+
+    /// What a peer that is believed says.
+    fn told(&self, request: &Request<'_>, peer: Option<IpAddr>) -> Option<IpAddr> {
         match &self.header {
             Header::XForwardedFor(name) => {
                 self.walk(peer, Elements::of(request.header(name), false), hop::address)
@@ -138,7 +141,20 @@ impl ClientIp {
     }
 
     /// The network of the address, as an identifier.
+    #[inline]
     pub(crate) fn identifier(&self, request: &Request<'_>) -> Option<Identifier<'static>> {
+        // Nearly always, and so by itself: the other end counts, and all of its address.
+        if let Some(SocketAddr::V4(peer)) = request.peer()
+            && self.prefixes.are_whole_v4()
+            && !self.proxies.trust(Some(IpAddr::V4(*peer.ip())), 0)
+        {
+            return Some(ShortText::of_v4(*peer.ip()).into());
+        }
+        self.network(request)
+    }
+
+    #[inline(never)]
+    fn network(&self, request: &Request<'_>) -> Option<Identifier<'static>> {
         self.of(request).map(|address| self.prefixes.identifier(address))
     }
 }

@@ -43,6 +43,12 @@ impl Prefixes {
         })
         .into()
     }
+
+    /// Whether an IPv4 address counts whole.
+    #[inline]
+    pub(crate) const fn are_whole_v4(self) -> bool {
+        self.v4 == 32
+    }
 }
 
 /// The IPv4 address in one of a translator's (`64:ff9b::/96`, RFC 6052), behind which all of them would be one network.

@@ -77,6 +77,7 @@ impl TrustedProxies {
     }
 
     /// Whether this one is believed, so many hops from here.
+    #[inline]
     pub(super) fn trust(&self, address: Option<IpAddr>, hop: usize) -> bool {
         match &self.0 {
             Trust::Networks(networks) => {

@@ -8,9 +8,9 @@ use std::task::{Context, Poll};
 use http::{Request, Response};
 use tower_service::Service;
 
-use super::future::{Deciding, ResponseFuture};
+use super::future::{ResponseFuture, Waiting};
 use super::protocol::{Http, Protocol};
-use crate::web::limiter::{Asked, HttpLimiter, Verdict};
+use crate::web::limiter::{Asked, HttpLimiter};
 use crate::web::request::Request as View;
 
 /// A service behind an [`HttpLimiter`]: what a [`RateLimitLayer`](super::RateLimitLayer) makes.
@@ -44,27 +44,31 @@ where
     #[inline]
     fn call(&mut self, request: Request<B>) -> Self::Future {
         match self.limiter.ask(&View::of(&request)) {
-            // By itself, so that a request is not moved about more than it must be.
-            Asked::Known(Verdict::Passed(None)) => ResponseFuture::calling(self.service.call(request)),
-            Asked::Known(verdict) => {
-                ResponseFuture::known(&self.limiter, &mut self.service, request, verdict)
-            }
-            Asked::Pending(verdict) => self.deciding(request, verdict),
+            None => ResponseFuture::calling(self.service.call(request)),
+            Some(asked) => self.further(request, asked),
         }
     }
 }
 
 impl<S: Clone, P> RateLimitService<S, P> {
+    /// What is rare goes by itself: so a call is put where it stays, not copied there.
+    #[cold]
     #[inline(never)]
-    fn deciding<B, R>(&mut self, request: Request<B>, verdict: Deciding) -> ResponseFuture<S, B, P>
+    fn further<B, R>(&mut self, request: Request<B>, asked: Box<Asked>) -> ResponseFuture<S, B, P>
     where
         S: Service<Request<B>, Response = Response<R>>,
         P: Protocol<R>,
     {
-        // The one that is ready is taken; its clone has yet to become so.
-        let fresh = self.service.clone();
-        let service = mem::replace(&mut self.service, fresh);
-        ResponseFuture::deciding(self.limiter.clone(), service, request, verdict)
+        match *asked {
+            Asked::Passed(left) => ResponseFuture::passing(&self.limiter, &mut self.service, request, left),
+            Asked::Refused(refusal) => ResponseFuture::refused(&self.limiter, &request, &refusal),
+            Asked::Pending(verdict) => {
+                // The one that is ready is taken; its clone has yet to become so.
+                let fresh = self.service.clone();
+                let service = mem::replace(&mut self.service, fresh);
+                ResponseFuture::deciding(Waiting { limiter: self.limiter.clone(), service, request }, verdict)
+            }
+        }
     }
 }
 

@@ -1,0 +1,102 @@
+//! What a response is to tell of the limits, made when its request was decided.
+
+use http::header::{Entry, HeaderMap, HeaderName, HeaderValue};
+
+use super::headers::seconds_until_more;
+use super::told::Told;
+use crate::rule_decision::RuleDecision;
+
+pub(super) const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
+pub(super) const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const X_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+const X_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
+const X_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+
+/// The names of all headers by which a response may tell of limits already.
+#[cfg(feature = "actix")]
+pub(super) const TELLING: [HeaderName; 3] = [RATELIMIT, RATELIMIT_POLICY, X_REMAINING];
+
+/// What a response is to tell of the limits.
+#[derive(Clone, Debug)]
+pub(crate) struct Telling {
+    pub(super) rate_limit: Option<RateLimit>,
+    pub(super) x_rate_limit: Option<XRateLimit>,
+}
+
+/// The values of `RateLimit-Policy` and `RateLimit`: lists with an item for each limit, in one order.
+#[derive(Clone, Debug)]
+pub(super) struct RateLimit {
+    pub(super) policies: HeaderValue,
+    pub(super) states: HeaderValue,
+}
+
+/// The values of the `X-RateLimit` headers.
+#[derive(Clone, Debug)]
+pub(super) struct XRateLimit {
+    limit: u64,
+    remaining: u64,
+    reset: u64,
+}
+
+impl Telling {
+    pub(crate) const NOTHING: Self = Self { rate_limit: None, x_rate_limit: None };
+
+    #[cfg(feature = "actix")]
+    pub(super) const fn is_nothing(&self) -> bool {
+        self.rate_limit.is_none() && self.x_rate_limit.is_none()
+    }
+
+    /// Puts it into these headers, beside what they tell already.
+    pub(crate) fn put(self, headers: &mut HeaderMap) {
+        if let Some(rate_limit) = self.rate_limit {
+            rate_limit.put(headers);
+        }
+        if let Some(x_rate_limit) = self.x_rate_limit {
+            x_rate_limit.put(headers);
+        }
+    }
+}
+
+impl RateLimit {
+    fn put(self, headers: &mut HeaderMap) {
+        let Self { policies, states } = self;
+        // Nearly always nobody has told anything: then each name is looked up once.
+        let Entry::Vacant(place) = headers.entry(RATELIMIT) else {
+            return merge(headers, &policies, &states);
+        };
+        place.insert(states);
+        if let Entry::Vacant(place) = headers.entry(RATELIMIT_POLICY) {
+            place.insert(policies);
+        } else if let Some(states) = headers.remove(RATELIMIT) {
+            merge(headers, &policies, &states);
+        }
+    }
+}
+
+#[cold]
+fn merge(headers: &mut HeaderMap, policies: &HeaderValue, states: &HeaderValue) {
+    let mut told = Told::by(headers);
+    told.add_all(policies, states);
+    told.write(headers);
+}
+
+impl XRateLimit {
+    /// What the limit that binds came to.
+    pub(super) fn of(binding: &RuleDecision) -> Self {
+        Self {
+            limit: binding.limit().amount(),
+            remaining: binding.remaining(),
+            reset: seconds_until_more(binding),
+        }
+    }
+
+    fn put(self, headers: &mut HeaderMap) {
+        let told = headers.get(X_REMAINING).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        // Of two layers the one that binds tells.
+        if told.is_none_or(|told| self.remaining < told) {
+            headers.insert(X_LIMIT, self.limit.into());
+            headers.insert(X_REMAINING, self.remaining.into());
+            headers.insert(X_RESET, self.reset.into());
+        }
+    }
+}
