@@ -47,6 +47,7 @@ mod measured;
 mod notation;
 mod number;
 mod outage;
+mod quotient;
 mod rate_limit;
 mod receipt;
 mod record;

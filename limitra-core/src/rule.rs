@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 use crate::algorithm::Algorithm;
 use crate::error::ConfigurationError;
 use crate::limit::Limit;
+use crate::quotient;
 use crate::time::Micros;
 
 /// The most rules that one record holds.
@@ -133,11 +134,9 @@ impl Rule {
         if self.amount() == 0 {
             return Span::default();
         }
-        let amount = u128::from(self.amount());
-        let product = u128::from(units) * u128::from(self.window().get());
         // A cost is at most the capacity, whose span is at most 100 years: it always fits.
-        let micros = u64::try_from(product / amount).unwrap_or(u64::MAX);
-        let fraction = u64::try_from(product % amount).unwrap_or(u64::MAX);
+        let product = u128::from(units) * u128::from(self.window().get());
+        let (micros, fraction) = quotient::with_rest(product, self.amount());
         Span { micros, fraction }
     }
 }

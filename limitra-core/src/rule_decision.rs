@@ -91,14 +91,19 @@ impl RuleDecision {
 
     /// How long until this rule allows the same cost; zero if it does.
     pub fn retry_after(&self) -> Duration {
+        self.wait().to_duration()
+    }
+
+    /// The same.
+    pub(crate) fn wait(&self) -> Micros {
         if self.allowed {
-            return Duration::ZERO;
+            return Micros::ZERO;
         }
         if self.limit.amount() == 0 {
-            return self.limit.window();
+            return self.limit.window_micros();
         }
         let allowed_at = self.algorithm.allowed_at(&self.limit, &self.state, self.now, self.cost);
-        allowed_at.minus(self.now).max(Micros::new(1)).to_duration()
+        allowed_at.minus(self.now).max(Micros::new(1))
     }
 
     /// How long until the whole limit is there again.
@@ -107,10 +112,10 @@ impl RuleDecision {
         reset_at.minus(self.now).to_duration()
     }
 
-    /// How long until more remains than now; zero if all of it does.
+    /// How long until more remains than this, which does now; zero if all of it does.
     #[cfg(feature = "http")]
-    pub(crate) fn frees_after(&self) -> Duration {
-        self.frees_at().minus(self.now).to_duration()
+    pub(crate) fn frees_after(&self, remaining: u64) -> Micros {
+        self.algorithm.frees_at(&self.limit, &self.state, self.now, remaining).minus(self.now)
     }
 
     /// What it asked for.
@@ -125,7 +130,7 @@ impl RuleDecision {
 
     /// The first instant at which more remains than now.
     pub(crate) fn frees_at(&self) -> Micros {
-        self.algorithm.frees_at(&self.limit, &self.state, self.now)
+        self.algorithm.frees_at(&self.limit, &self.state, self.now, self.remaining())
     }
 
     /// What the algorithm's own words for this are.

@@ -10,6 +10,7 @@
 //! the old rate until the next allowed hit restates it.
 
 use crate::limit::Limit;
+use crate::quotient;
 use crate::rule::{Rule, Span};
 use crate::state::{State, Step};
 use crate::time::Micros;
@@ -76,15 +77,14 @@ pub(super) fn remaining(limit: &Limit, state: &State, now: Micros) -> u64 {
 }
 
 pub(super) fn allowed_at(limit: &Limit, state: &State, now: Micros, cost: u64) -> Micros {
-    if Excess::of(state, instant(state, now)).is_none() {
-        return now;
-    }
+    let at = instant(state, now);
+    let Some(ahead) = Excess::of(state, at) else { return now };
     // ceil(TAT - (capacity - cost) * window / amount)
-    let amount = u128::from(state.b.max(1));
-    let arrival = u128::from(state.until.get()) * amount + u128::from(state.a);
     let room = u128::from(limit.capacity().saturating_sub(cost)) * u128::from(limit.window_micros().get());
-    let instant = arrival.saturating_sub(room).div_ceil(amount);
-    now.max(Micros::new(u64::try_from(instant).unwrap_or(u64::MAX)))
+    match ahead.numerator().checked_sub(room) {
+        Some(missing) => at.plus(Micros::new(quotient::up(missing, ahead.amount))),
+        None => now,
+    }
 }
 
 pub(super) fn reset_at(_limit: &Limit, state: &State, now: Micros) -> Micros {
@@ -150,15 +150,12 @@ impl Excess {
 
     /// `ceil(excess / T)`: the units that are in use, a part of one counted as one.
     fn units_rounded_up(&self, window: Micros) -> u64 {
-        let units = self.numerator().div_ceil(u128::from(window.get().max(1)));
-        u64::try_from(units).unwrap_or(u64::MAX)
+        quotient::up(self.numerator(), window.get())
     }
 
     /// The same units with another amount as the rate.
     fn counted_with(&self, amount: u64) -> Span {
-        let amount = u128::from(amount.max(1));
-        let micros = u64::try_from(self.numerator() / amount).unwrap_or(u64::MAX);
-        let fraction = u64::try_from(self.numerator() % amount).unwrap_or(u64::MAX);
+        let (micros, fraction) = quotient::with_rest(self.numerator(), amount);
         Span { micros, fraction }
     }
 

@@ -136,9 +136,9 @@ impl Algorithm {
         matches!(self, Self::TokenBucket | Self::LeakyBucket | Self::Gcra)
     }
 
-    /// The first instant at which more is left than at `now` if nothing else is asked; `now` if nothing is used.
-    pub(crate) fn frees_at(self, limit: &Limit, state: &State, now: Micros) -> Micros {
-        let left = self.remaining(limit, state, now);
+    /// The first instant at which more is left than at `now`, when this much is, if nothing else is asked; `now` if nothing is
+    /// used.
+    pub(crate) fn frees_at(self, limit: &Limit, state: &State, now: Micros, left: u64) -> Micros {
         if left >= limit.capacity() {
             now
         } else if self.keeps_log() {

@@ -8,6 +8,7 @@
 //! late in one slot, and all of it again a little less late in the next, when the first weighs less than one unit.
 
 use crate::limit::Limit;
+use crate::quotient;
 use crate::rule::Rule;
 use crate::state::{State, Step};
 use crate::time::Micros;
@@ -122,8 +123,7 @@ impl Slot {
     /// `floor(previous * (window - elapsed) / window)`.
     fn weight(&self, elapsed: u64) -> u64 {
         let left = u128::from(self.window.get().saturating_sub(elapsed));
-        let weight = u128::from(self.previous) * left / u128::from(self.window.get().max(1));
-        u64::try_from(weight).unwrap_or(u64::MAX)
+        quotient::down(u128::from(self.previous) * left, self.window.get())
     }
 
     /// Whether the previous count weighs at most `room`: without a division, which is what Lua can do exactly.
@@ -139,9 +139,9 @@ impl Slot {
             return Some(Micros::ZERO);
         }
         let window = u128::from(self.window.get());
-        let left = ((u128::from(room) + 1) * window).div_ceil(u128::from(self.previous));
+        let left = quotient::up((u128::from(room) + 1) * window, self.previous);
         // `previous > room`, so `left` is at most the window.
-        let elapsed = self.window.get().saturating_sub(u64::try_from(left).unwrap_or(u64::MAX)) + 1;
+        let elapsed = self.window.get().saturating_sub(left) + 1;
         (elapsed < self.window.get()).then_some(Micros::new(elapsed))
     }
 

@@ -96,7 +96,7 @@ impl Headers {
             return Telling::NOTHING;
         };
         let rules = decision.rules();
-        let rate_limit = || match names.filter(|names| names.items.len() == rules.len()) {
+        let rate_limit = || match names.filter(|names| names.states.len() == rules.len()) {
             Some(names) => names.told(rules),
             None => Names::of_rules(rules, charged).told(rules),
         };
@@ -118,8 +118,8 @@ impl Headers {
 /// What limits are called, and what is always said of them.
 #[derive(Debug)]
 pub(crate) struct Names {
-    /// For each rule its name and its quota, as items of structured fields.
-    items: Vec<(String, String)>,
+    /// For each rule what its state begins with, as `RateLimit` says it: what divides it from the one before, its name, and so on.
+    states: Vec<String>,
     /// All the quotas: what `RateLimit-Policy` says.
     policy: Option<HeaderValue>,
 }
@@ -149,46 +149,57 @@ impl Names {
             items.push((other.unwrap_or(name), quota_of(limit)));
         }
         let policy: Vec<String> = items.iter().map(|(name, quota)| format!("{name}{quota}")).collect();
-        Self { items, policy: HeaderValue::try_from(policy.join(", ")).ok() }
+        let states = items.iter().enumerate().map(|(place, (name, _))| {
+            let divider = if place == 0 { "" } else { ", " };
+            format!("{divider}{name};r=")
+        });
+        Self { states: states.collect(), policy: HeaderValue::try_from(policy.join(", ")).ok() }
     }
 
     /// What these rules came to.
     fn told(&self, rules: &[RuleDecision]) -> Option<RateLimit> {
-        let mut text = Text::new();
-        for (place, ((name, _), rule)) in self.items.iter().zip(rules).enumerate() {
-            text.push(if place == 0 { "" } else { ", " }).push(name).state(rule);
+        let left: SmallVec<[Left; 2]> = rules.iter().map(Left::of).collect();
+        let pairs = || self.states.iter().zip(&left);
+        // Of just the length that it comes to, which spares its bytes a move.
+        let mut text = String::with_capacity(pairs().map(|(state, left)| state.len() + left.length()).sum());
+        for (state, left) in pairs() {
+            text.push_str(state);
+            left.push_to(&mut text);
         }
-        Some(RateLimit { policies: self.policy.clone()?, states: text.value()? })
+        Some(RateLimit { policies: self.policy.clone()?, states: HeaderValue::try_from(text).ok()? })
     }
 }
 
-/// A header's value in the making: on the stack, as long as it is short.
-struct Text(SmallVec<[u8; 64]>);
+/// What is left of a limit, and in how many seconds there is more.
+#[derive(Clone, Copy)]
+struct Left {
+    remaining: u64,
+    seconds: u64,
+}
 
-impl Text {
-    fn new() -> Self {
-        Self(SmallVec::new())
+impl Left {
+    fn of(rule: &RuleDecision) -> Self {
+        let remaining = rule.remaining();
+        let seconds = seconds_until_more(rule, remaining);
+        Self { remaining: remaining.min(MOST), seconds: seconds.min(MOST) }
     }
 
-    fn push(&mut self, text: &str) -> &mut Self {
-        self.0.extend_from_slice(text.as_bytes());
-        self
+    fn length(self) -> usize {
+        digits(self.remaining) + ";t=".len() + digits(self.seconds)
     }
 
-    fn number(&mut self, number: u64) -> &mut Self {
-        self.push(itoa::Buffer::new().format(number))
+    fn push_to(self, text: &mut String) {
+        let mut buffer = itoa::Buffer::new();
+        text.push_str(buffer.format(self.remaining));
+        text.push_str(";t=");
+        text.push_str(buffer.format(self.seconds));
     }
+}
 
-    /// What is left, and when there is more.
-    fn state(&mut self, rule: &RuleDecision) -> &mut Self {
-        self.push(";r=").number(rule.remaining().min(MOST));
-        self.push(";t=").number(seconds_until_more(rule).min(MOST))
-    }
-
-    /// Names hold nothing that a header could not.
-    fn value(&self) -> Option<HeaderValue> {
-        HeaderValue::from_bytes(&self.0).ok()
-    }
+/// How many digits a number has.
+fn digits(number: u64) -> usize {
+    let behind_the_first = number.checked_ilog10().unwrap_or_default();
+    usize::try_from(behind_the_first).unwrap_or_default() + 1
 }
 
 /// A limit's name, as a string of structured fields.
@@ -228,8 +239,7 @@ pub(crate) fn quota_of(limit: Limit) -> String {
     }
 }
 
-/// Whole seconds, rounded up, until more is left than now; 0 where all is.
-pub(super) fn seconds_until_more(rule: &RuleDecision) -> u64 {
-    let wait = rule.frees_after().max(rule.retry_after());
-    if wait.is_zero() { 0 } else { whole_seconds(wait) }
+/// Whole seconds, rounded up, until more is left than this, which is left now; 0 where all is.
+pub(super) fn seconds_until_more(rule: &RuleDecision, remaining: u64) -> u64 {
+    rule.frees_after(remaining).max(rule.wait()).get().div_ceil(1_000_000)
 }

@@ -83,11 +83,9 @@ fn merge(headers: &mut HeaderMap, policies: &HeaderValue, states: &HeaderValue) 
 impl XRateLimit {
     /// What the limit that binds came to.
     pub(super) fn of(binding: &RuleDecision) -> Self {
-        Self {
-            limit: binding.limit().amount(),
-            remaining: binding.remaining(),
-            reset: seconds_until_more(binding),
-        }
+        let remaining = binding.remaining();
+        let reset = seconds_until_more(binding, remaining);
+        Self { limit: binding.limit().amount(), remaining, reset }
     }
 
     fn put(self, headers: &mut HeaderMap) {
