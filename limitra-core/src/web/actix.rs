@@ -13,7 +13,7 @@ use actix_web::{FromRequest, HttpMessage as _, HttpRequest, HttpResponse, Respon
 use http::{HeaderMap, StatusCode};
 
 use super::errors::{log, no_decision};
-use super::limiter::{HttpLimiter, Verdict, verdict_of};
+use super::limiter::{HttpLimiter, Verdict};
 use super::pass::{Answered, Left};
 use super::request::Request;
 use super::telling::TELLING;
@@ -75,7 +75,7 @@ where
         let (service, limiter) = (Rc::clone(&self.service), self.limiter.clone());
         Box::pin(async move {
             let asked = limiter.ask(&Request::of_actix(request.request()));
-            let left = match verdict_of(asked).await {
+            let left = match asked.verdict().await {
                 Verdict::Passed(left) => left,
                 Verdict::Refused(refusal) => {
                     let response = limiter.respond(&refusal, &Request::of_actix(request.request()));
@@ -85,7 +85,7 @@ where
             let Some(left) = left else {
                 return Ok(service.call(request).await?.map_into_left_body());
             };
-            let Left { telling, pass } = left;
+            let Left { telling, pass } = *left;
             if let Some(pass) = &pass
                 && limiter.shares_decision()
             {

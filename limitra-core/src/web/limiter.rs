@@ -88,43 +88,31 @@ pub enum OnMissing {
     Share,
 }
 
-/// The answer to a request that has more to it than that it may pass.
+/// The answer to a request, or what brings it.
 pub(crate) enum Asked {
-    Passed(Left),
-    Refused(Refusal),
+    Known(Verdict),
     Pending(Deciding),
 }
 
 /// An answer to come.
 pub(crate) type Deciding = Pin<Box<dyn Future<Output = Verdict> + Send>>;
 
-/// Whether a request may pass.
+/// Whether a request may pass. What is large stands apart, so that nearly always next to nothing is moved.
 pub(crate) enum Verdict {
     /// With what is left to do, if anything is.
-    Passed(Option<Left>),
-    Refused(Refusal),
+    Passed(Option<Box<Left>>),
+    Refused(Box<Refusal>),
 }
 
 impl Asked {
-    fn pending(verdict: Deciding) -> Option<Box<Self>> {
-        Some(Box::new(Self::Pending(verdict)))
-    }
+    /// It may pass, and nothing is left to do.
+    const PASSED: Self = Self::Known(Verdict::Passed(None));
 
-    fn known(verdict: Verdict) -> Option<Box<Self>> {
-        match verdict {
-            Verdict::Passed(left) => left.map(|left| Box::new(Self::Passed(left))),
-            Verdict::Refused(refusal) => Some(Box::new(Self::Refused(refusal))),
+    pub(crate) async fn verdict(self) -> Verdict {
+        match self {
+            Self::Known(verdict) => verdict,
+            Self::Pending(verdict) => verdict.await,
         }
-    }
-}
-
-/// Waits for the answer, if it is not there.
-pub(crate) async fn verdict_of(asked: Option<Box<Asked>>) -> Verdict {
-    match asked.map(|asked| *asked) {
-        None => Verdict::Passed(None),
-        Some(Asked::Passed(left)) => Verdict::Passed(Some(left)),
-        Some(Asked::Refused(refusal)) => Verdict::Refused(refusal),
-        Some(Asked::Pending(verdict)) => verdict.await,
     }
 }
 
@@ -153,12 +141,11 @@ impl HttpLimiter {
         self.0.shadowed.load(Ordering::Relaxed)
     }
 
-    /// Decides a request, at once where that can be. `None` where it may pass and nothing is left to do, as nearly always: a
-    /// caller that moves nothing about for that case loses the least time.
-    pub(crate) fn ask(&self, request: &Request<'_>) -> Option<Box<Asked>> {
+    /// Decides a request, at once where that can be.
+    pub(crate) fn ask(&self, request: &Request<'_>) -> Asked {
         let it = &*self.0;
         if it.exemptions.hold(request) {
-            return None;
+            return Asked::PASSED;
         }
         let cost = it.cost.as_ref().map_or(1, |cost| cost(request));
         let [HttpLimit::Fixed { limiter, key, .. }] = &*it.limits else {
@@ -171,19 +158,19 @@ impl HttpLimiter {
         };
         let further = |answer| self.ask_further(limiter, identifier, cost, answer);
         let read = |answer: Result<Read<'_>, Error>| match answer {
-            Ok(read) if read.is_allowed() && !it.keeps_decision() => self.told_at_once(read),
+            Ok(read) if read.is_allowed() && !it.keeps_decision() => {
+                Asked::Known(Verdict::Passed(self.left_at_once(read)))
+            }
             answer => further(Some(answer.map(Read::decision))),
         };
         limiter.hit_at_once(slice::from_ref(identifier), cost, read).unwrap_or_else(|| further(None))
     }
 
-    /// What is told of an allowed hit of the only limit. What nobody looks at is not even worked out.
+    /// What is left to do for an allowed hit of the only limit. What nobody looks at is not even worked out.
     #[inline]
-    fn told_at_once(&self, read: Read<'_>) -> Option<Box<Asked>> {
-        self.0.headers.are_on_allowed().then(|| {
-            let left = self.to_tell(&read.decision(), &Charged::new());
-            Box::new(Asked::Passed(left))
-        })
+    fn left_at_once(&self, read: Read<'_>) -> Option<Box<Left>> {
+        let tells = self.0.headers.are_on_allowed();
+        tells.then(|| Left::to_tell(self.told(&read.decision(), &Charged::new())))
     }
 
     /// Goes on with an answer, or without one.
@@ -194,40 +181,36 @@ impl HttpLimiter {
         identifier: &Identifier<'_>,
         cost: u64,
         answer: Option<Answer>,
-    ) -> Option<Box<Asked>> {
+    ) -> Asked {
         let picks = [Pick::new(Chosen::Fixed(limiter), smallvec![identifier.into()])];
         match answer {
-            Some(answer) => Asked::known(self.judged(answer, &picks, cost)),
+            Some(answer) => Asked::Known(self.judged(answer, &picks, cost)),
             None => self.decide(&picks, cost),
         }
     }
 
-    fn ask_all(&self, request: &Request<'_>, cost: u64) -> Option<Box<Asked>> {
+    fn ask_all(&self, request: &Request<'_>, cost: u64) -> Asked {
         let extracted =
             |limit| HttpLimit::choose(limit, request).map(|(limiter, key)| (limiter, key.extract(request)));
         self.ask_picked(self.0.limits.iter().filter_map(extracted).collect(), cost)
     }
 
     /// Goes on when all keys are known.
-    fn ask_picked<'a>(
-        &self,
-        picked: SmallVec<[(Chosen<'a>, Extracted<'a>); 2]>,
-        cost: u64,
-    ) -> Option<Box<Asked>> {
+    fn ask_picked<'a>(&self, picked: SmallVec<[(Chosen<'a>, Extracted<'a>); 2]>, cost: u64) -> Asked {
         if picked.iter().all(|(_, extracted)| matches!(extracted, Extracted::Now(_))) {
             let mut picks = Picks::new();
             for (limiter, extracted) in picked {
                 let Extracted::Now(found) = extracted else { continue };
                 match self.identified(found) {
                     Ok(parts) => picks.extend(parts.map(|parts| Pick::new(limiter, parts))),
-                    Err(refusal) => return Asked::known(self.refused(refusal)),
+                    Err(refusal) => return Asked::Known(self.refused(refusal)),
                 }
             }
             return self.decide(&picks, cost);
         }
         let owned = picked.into_iter().map(|(limiter, extracted)| (limiter.into_owned(), extracted.owned()));
         let (owned, this): (Vec<_>, _) = (owned.collect(), self.clone());
-        Asked::pending(Box::pin(async move {
+        Asked::Pending(Box::pin(async move {
             let mut picks = Picks::new();
             for (limiter, extracted) in owned {
                 let found = match extracted {
@@ -239,7 +222,7 @@ impl HttpLimiter {
                     Err(refusal) => return this.refused(refusal),
                 }
             }
-            verdict_of(this.decide(&picks, cost)).await
+            this.decide(&picks, cost).verdict().await
         }))
     }
 
@@ -264,7 +247,7 @@ impl HttpLimiter {
     }
 
     /// The parts by which a caller is counted; none if the limit does not apply.
-    fn identified<'a>(&self, found: Found<'a>) -> Result<Option<Parts<'a>>, Refusal> {
+    fn identified<'a>(&self, found: Found<'a>) -> Result<Option<Parts<'a>>, Box<Refusal>> {
         let error = match found {
             Ok(parts) => return Ok(Some(parts)),
             Err(error) => error,
@@ -283,25 +266,25 @@ impl HttpLimiter {
     }
 
     /// Decides all limits at once.
-    fn decide(&self, picks: &[Pick<'_>], cost: u64) -> Option<Box<Asked>> {
+    fn decide(&self, picks: &[Pick<'_>], cost: u64) -> Asked {
         if picks.is_empty() {
-            return None;
+            return Asked::PASSED;
         }
         let charges: Charges<'_> = picks.iter().map(|pick| pick.charge(cost)).collect();
         let pending = match charges.ask() {
             Ok((_, pending)) => pending,
-            Err(error) => return Asked::known(self.judged(Err(error), picks, cost)),
+            Err(error) => return Asked::Known(self.judged(Err(error), picks, cost)),
         };
         let running: Running<Answer> = match pending.now() {
             Ok(answer) => {
                 let answer = answer.map(|decision| decision.of_scopes(charges.scopes()));
-                return Asked::known(self.judged(answer, picks, cost));
+                return Asked::Known(self.judged(answer, picks, cost));
             }
             Err(running) => running,
         };
         let scopes: SmallVec<[Arc<str>; 2]> = charges.scopes().collect();
         let (this, picks) = (self.clone(), self.kept(picks));
-        Asked::pending(Box::pin(async move {
+        Asked::Pending(Box::pin(async move {
             let answer = running.await.map(|decision| decision.of_scopes(scopes));
             this.judged_of(answer, picks, cost)
         }))
@@ -319,23 +302,19 @@ impl HttpLimiter {
         }
     }
 
-    fn left(&self, decision: Decision, cost: u64, picks: Charged) -> Option<Left> {
+    fn left(&self, decision: Decision, cost: u64, picks: Charged) -> Option<Box<Left>> {
         let it = &*self.0;
         let tells = it.headers.are_on_allowed();
         if !it.keeps_decision() {
-            return tells.then(|| self.to_tell(&decision, &picks));
+            return tells.then(|| Left::to_tell(self.told(&decision, &picks)));
         }
         let telling = if tells { self.told(&decision, &picks) } else { Telling::NOTHING };
         let pass = Box::new(Pass::new(decision, cost, picks, it.give_back.clone()));
-        Some(Left { telling, pass: Some(pass) })
-    }
-
-    fn to_tell(&self, decision: &Decision, charged: &Charged) -> Left {
-        Left { telling: self.told(decision, charged), pass: None }
+        Some(Box::new(Left { telling, pass: Some(pass) }))
     }
 
     /// A refusal, unless it is only to be seen what would be refused.
-    fn refused(&self, refusal: Refusal) -> Verdict {
+    fn refused(&self, refusal: Box<Refusal>) -> Verdict {
         if let RefusalReason::Undecided(error) = refusal.reason() {
             log(error);
         }
@@ -344,8 +323,8 @@ impl HttpLimiter {
             self.0.shadowed.fetch_add(1, Ordering::Relaxed);
             tracing::debug!(target: "limitra", status = %refusal.status(), "a request would have been refused");
             // A handler that wants the decision is not left without one.
-            let pass = || Some(Box::new(Pass::uncharged(refusal)));
-            let left = || Left { telling: Telling::NOTHING, pass: pass() };
+            let pass = || Some(Box::new(Pass::uncharged(*refusal)));
+            let left = || Box::new(Left { telling: Telling::NOTHING, pass: pass() });
             return Verdict::Passed(self.0.shares_decision.then(left));
         }
         Verdict::Refused(refusal)

@@ -66,6 +66,12 @@ pub(crate) struct Left {
     pub(crate) pass: Option<Box<Pass>>,
 }
 
+impl Left {
+    pub(crate) fn to_tell(telling: Telling) -> Box<Self> {
+        Box::new(Self { telling, pass: None })
+    }
+}
+
 /// By which decision a request may pass.
 pub(crate) struct Pass {
     pub(crate) decision: Decision,

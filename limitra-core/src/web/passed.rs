@@ -4,14 +4,14 @@ use std::fmt;
 
 use http::header::HeaderMap;
 
-use super::limiter::{HttpLimiter, Verdict, verdict_of};
+use super::limiter::{HttpLimiter, Verdict};
 use super::pass::{Answered, Left};
 use super::refusal::Refusal;
 use super::request::Request;
 use crate::decision::Decision;
 
 /// A request that may pass, and what is left to do with its response.
-pub struct Passed(Option<Left>);
+pub struct Passed(Option<Box<Left>>);
 
 impl HttpLimiter {
     /// Whether a request may pass: for frameworks that are neither tower services nor actix-web. The layers do the same.
@@ -45,9 +45,9 @@ impl HttpLimiter {
         // Asked before anything is awaited: what is returned borrows nothing of the request.
         let asked = self.ask(&Request::of(request));
         async move {
-            match verdict_of(asked).await {
+            match asked.verdict().await {
                 Verdict::Passed(left) => Ok(Passed(left)),
-                Verdict::Refused(refusal) => Err(Box::new(refusal)),
+                Verdict::Refused(refusal) => Err(refusal),
             }
         }
     }

@@ -39,11 +39,11 @@ pub enum RefusalReason {
 }
 
 impl Refusal {
-    pub(crate) const fn new(reason: RefusalReason) -> Self {
-        Self { reason, charged: Charged::new() }
+    pub(crate) fn new(reason: RefusalReason) -> Box<Self> {
+        Box::new(Self { reason, charged: Charged::new() })
     }
 
-    pub(crate) fn of(mut self, charged: Charged) -> Self {
+    pub(crate) fn of(mut self: Box<Self>, charged: Charged) -> Box<Self> {
         self.charged = charged;
         self
     }

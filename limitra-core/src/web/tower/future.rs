@@ -12,7 +12,6 @@ use tower_service::Service;
 use super::protocol::Protocol;
 use crate::web::limiter::{Deciding, HttpLimiter, Verdict};
 use crate::web::pass::{Answered, GivingBack, Left};
-use crate::web::refusal::Refusal;
 use crate::web::request::Request as View;
 
 pin_project! {
@@ -28,24 +27,19 @@ pin_project! {
 }
 
 pin_project! {
+    // A call that nothing is left to do for is moved as if it were alone: whatever else there is stands apart, so that
+    // most compilers find a place for it within the call, and the call needs no mark.
     #[project = StageProjection]
     enum Stage<S, B, F, R> {
-        // It may pass, and nothing is left to do: not a byte is beside the call, so that it is moved as if it were alone.
+        // It may pass, and nothing is left to do.
         Calling { #[pin] call: F },
-        Apart { apart: Pin<Box<Apart<S, B, F, R>>> },
-    }
-}
-
-pin_project! {
-    #[project = ApartProjection]
-    enum Apart<S, B, F, R> {
-        // It may pass or not: a storage is asked.
-        Deciding { verdict: Deciding, waiting: Option<Waiting<S, B>> },
         // It may pass; when it is answered, something is left to do.
-        Passing { #[pin] call: F, left: Option<Left> },
+        Passing { call: Pin<Box<F>>, left: Option<Box<Left>> },
+        // It may pass or not: a storage is asked.
+        Deciding { verdict: Deciding, waiting: Option<Box<Waiting<S, B>>> },
         // It is answered; its charge is given back.
-        GivingBack { giving: GivingBack, response: Option<R> },
-        Refused { response: Option<R> },
+        GivingBack { giving: GivingBack, response: Option<Box<R>> },
+        Refused { response: Option<Box<R>> },
     }
 }
 
@@ -69,50 +63,42 @@ where
 
     /// It may pass or not.
     pub(super) fn deciding(waiting: Waiting<S, B>, verdict: Deciding) -> Self {
-        Self::apart(Apart::Deciding { verdict, waiting: Some(waiting) })
+        let stage = Stage::Deciding { verdict, waiting: Some(Box::new(waiting)) };
+        Self { stage, protocol: PhantomData }
     }
 
-    /// It may pass; when it is answered, something is left to do.
-    pub(super) fn passing(limiter: &HttpLimiter, service: &mut S, request: Request<B>, left: Left) -> Self {
-        Self::apart(passing(limiter, service, request, Some(left)))
+    /// It is known whether it may pass.
+    pub(super) fn known(
+        limiter: &HttpLimiter,
+        service: &mut S,
+        request: Request<B>,
+        verdict: Verdict,
+    ) -> Self {
+        Self { stage: Self::follow(limiter, service, request, verdict), protocol: PhantomData }
     }
 
-    pub(super) fn refused(limiter: &HttpLimiter, request: &Request<B>, refusal: &Refusal) -> Self {
-        Self::apart(refused::<S, B, P, R>(limiter, request, refusal))
+    /// Calls the service, or does not.
+    fn follow(
+        limiter: &HttpLimiter,
+        service: &mut S,
+        mut request: Request<B>,
+        verdict: Verdict,
+    ) -> Stage<S, B, S::Future, Response<R>> {
+        match verdict {
+            Verdict::Passed(left) => {
+                if let Some(pass) = left.as_ref().and_then(|left| left.pass.as_ref())
+                    && limiter.shares_decision()
+                {
+                    request.extensions_mut().insert(pass.decision.clone());
+                }
+                Stage::Passing { call: Box::pin(service.call(request)), left }
+            }
+            Verdict::Refused(refusal) => {
+                let response = P::response(limiter, &refusal, &View::of(&request));
+                Stage::Refused { response: Some(Box::new(response)) }
+            }
+        }
     }
-
-    fn apart(apart: Apart<S, B, S::Future, Response<R>>) -> Self {
-        Self { stage: Stage::Apart { apart: Box::pin(apart) }, protocol: PhantomData }
-    }
-}
-
-fn passing<S, B, R>(
-    limiter: &HttpLimiter,
-    service: &mut S,
-    mut request: Request<B>,
-    left: Option<Left>,
-) -> Apart<S, B, S::Future, Response<R>>
-where
-    S: Service<Request<B>, Response = Response<R>>,
-{
-    if let Some(Left { pass: Some(pass), .. }) = &left
-        && limiter.shares_decision()
-    {
-        request.extensions_mut().insert(pass.decision.clone());
-    }
-    Apart::Passing { call: service.call(request), left }
-}
-
-fn refused<S, B, P, R>(
-    limiter: &HttpLimiter,
-    request: &Request<B>,
-    refusal: &Refusal,
-) -> Apart<S, B, S::Future, Response<R>>
-where
-    S: Service<Request<B>, Response = Response<R>>,
-    P: Protocol<R>,
-{
-    Apart::Refused { response: Some(P::response(limiter, refusal, &View::of(request))) }
 }
 
 impl<S, B, P, R> Future for ResponseFuture<S, B, P>
@@ -123,51 +109,35 @@ where
     type Output = Result<Response<R>, S::Error>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project().stage.project() {
-            StageProjection::Calling { call } => call.poll(context),
-            StageProjection::Apart { apart } => poll_apart::<S, B, P, R>(apart.as_mut(), context),
-        }
-    }
-}
-
-fn poll_apart<S, B, P, R>(
-    mut apart: Pin<&mut Apart<S, B, S::Future, Response<R>>>,
-    context: &mut Context<'_>,
-) -> Poll<Result<Response<R>, S::Error>>
-where
-    S: Service<Request<B>, Response = Response<R>>,
-    P: Protocol<R>,
-{
-    loop {
-        let next = match apart.as_mut().project() {
-            ApartProjection::Deciding { verdict, waiting } => {
-                let verdict = ready!(verdict.as_mut().poll(context));
-                // Taken once: the stage changes with it.
-                let Some(waiting) = waiting.take() else { return Poll::Pending };
-                let Waiting { limiter, mut service, request } = waiting;
-                match verdict {
-                    Verdict::Passed(left) => passing(&limiter, &mut service, request, left),
-                    Verdict::Refused(refusal) => refused::<S, B, P, R>(&limiter, &request, &refusal),
+        let mut this = self.project();
+        loop {
+            let next = match this.stage.as_mut().project() {
+                StageProjection::Calling { call } => return call.poll(context),
+                StageProjection::Passing { call, left } => {
+                    let mut response = ready!(call.as_mut().poll(context))?;
+                    let Some(left) = left.take() else { return Poll::Ready(Ok(response)) };
+                    left.telling.put(response.headers_mut());
+                    let giving = left.pass.and_then(|pass| pass.answered(&answered(&response)));
+                    let Some(giving) = giving else { return Poll::Ready(Ok(response)) };
+                    Stage::GivingBack { giving, response: Some(Box::new(response)) }
                 }
-            }
-            ApartProjection::Passing { call, left } => {
-                let mut response = ready!(call.poll(context))?;
-                let Some(Left { telling, pass }) = left.take() else { return Poll::Ready(Ok(response)) };
-                telling.put(response.headers_mut());
-                let Some(giving) = pass.and_then(|pass| pass.answered(&answered(&response))) else {
-                    return Poll::Ready(Ok(response));
-                };
-                Apart::GivingBack { giving, response: Some(response) }
-            }
-            ApartProjection::GivingBack { giving, response } => {
-                ready!(giving.as_mut().poll(context));
-                return response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(response)));
-            }
-            ApartProjection::Refused { response } => {
-                return response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(response)));
-            }
-        };
-        apart.set(next);
+                StageProjection::Deciding { verdict, waiting } => {
+                    let verdict = ready!(verdict.as_mut().poll(context));
+                    // Taken once: the stage changes with it.
+                    let Some(waiting) = waiting.take() else { return Poll::Pending };
+                    let Waiting { limiter, mut service, request } = *waiting;
+                    Self::follow(&limiter, &mut service, request, verdict)
+                }
+                StageProjection::GivingBack { giving, response } => {
+                    ready!(giving.as_mut().poll(context));
+                    return response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(*response)));
+                }
+                StageProjection::Refused { response } => {
+                    return response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(*response)));
+                }
+            };
+            this.stage.set(next);
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use tower_service::Service;
 
 use super::future::{ResponseFuture, Waiting};
 use super::protocol::{Http, Protocol};
-use crate::web::limiter::{Asked, HttpLimiter};
+use crate::web::limiter::{Asked, HttpLimiter, Verdict};
 use crate::web::request::Request as View;
 
 /// A service behind an [`HttpLimiter`]: what a [`RateLimitLayer`](super::RateLimitLayer) makes.
@@ -44,8 +44,8 @@ where
     #[inline]
     fn call(&mut self, request: Request<B>) -> Self::Future {
         match self.limiter.ask(&View::of(&request)) {
-            None => ResponseFuture::calling(self.service.call(request)),
-            Some(asked) => self.further(request, asked),
+            Asked::Known(Verdict::Passed(None)) => ResponseFuture::calling(self.service.call(request)),
+            asked => self.further(request, asked),
         }
     }
 }
@@ -54,14 +54,15 @@ impl<S: Clone, P> RateLimitService<S, P> {
     /// What is rare goes by itself: so a call is put where it stays, not copied there.
     #[cold]
     #[inline(never)]
-    fn further<B, R>(&mut self, request: Request<B>, asked: Box<Asked>) -> ResponseFuture<S, B, P>
+    fn further<B, R>(&mut self, request: Request<B>, asked: Asked) -> ResponseFuture<S, B, P>
     where
         S: Service<Request<B>, Response = Response<R>>,
         P: Protocol<R>,
     {
-        match *asked {
-            Asked::Passed(left) => ResponseFuture::passing(&self.limiter, &mut self.service, request, left),
-            Asked::Refused(refusal) => ResponseFuture::refused(&self.limiter, &request, &refusal),
+        match asked {
+            Asked::Known(verdict) => {
+                ResponseFuture::known(&self.limiter, &mut self.service, request, verdict)
+            }
             Asked::Pending(verdict) => {
                 // The one that is ready is taken; its clone has yet to become so.
                 let fresh = self.service.clone();
