@@ -91,18 +91,19 @@ impl Headers {
 
     /// What is told of a decision of these limiters, whose names may be at hand.
     pub(crate) fn told(self, decision: &Decision, charged: &Charged, names: Option<&Names>) -> Telling {
-        // What an outage policy refuses is told by no limit.
-        let Some(binding) = decision.binding().filter(|rule| rule.limit().amount() > 0) else {
-            return Telling::NOTHING;
-        };
         let rules = decision.rules();
+        // What an outage policy refuses is told by no limit.
+        if rules.iter().any(|rule| rule.limit().amount() == 0) {
+            return Telling::NOTHING;
+        }
         let rate_limit = || match names.filter(|names| names.states.len() == rules.len()) {
             Some(names) => names.told(rules),
             None => Names::of_rules(rules, charged).told(rules),
         };
+        let x_rate_limit = || decision.binding().map(XRateLimit::of);
         Telling {
-            rate_limit: if self.rate_limit { rate_limit() } else { None },
-            x_rate_limit: self.x_rate_limit.then(|| XRateLimit::of(binding)),
+            rate_limit: if self.rate_limit && !rules.is_empty() { rate_limit() } else { None },
+            x_rate_limit: if self.x_rate_limit { x_rate_limit() } else { None },
         }
     }
 

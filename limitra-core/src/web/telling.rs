@@ -1,6 +1,6 @@
 //! What a response is to tell of the limits, made when its request was decided.
 
-use http::header::{Entry, HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::headers::seconds_until_more;
 use super::told::Told;
@@ -60,16 +60,13 @@ impl Telling {
 impl RateLimit {
     fn put(self, headers: &mut HeaderMap) {
         let Self { policies, states } = self;
-        // Nearly always nobody has told anything: then each name is looked up once.
-        let Entry::Vacant(place) = headers.entry(RATELIMIT) else {
+        // Nearly always nobody has told anything. Names are compared here, because looking one up costs more than to compare it
+        // with all that a response usually has.
+        if headers.keys().any(|name| *name == RATELIMIT || *name == RATELIMIT_POLICY) {
             return merge(headers, &policies, &states);
-        };
-        place.insert(states);
-        if let Entry::Vacant(place) = headers.entry(RATELIMIT_POLICY) {
-            place.insert(policies);
-        } else if let Some(states) = headers.remove(RATELIMIT) {
-            merge(headers, &policies, &states);
         }
+        headers.insert(RATELIMIT_POLICY, policies);
+        headers.insert(RATELIMIT, states);
     }
 }
 

@@ -114,11 +114,13 @@ where
             let next = match this.stage.as_mut().project() {
                 StageProjection::Calling { call } => return call.poll(context),
                 StageProjection::Passing { call, left } => {
-                    let mut response = ready!(call.as_mut().poll(context))?;
-                    let Some(left) = left.take() else { return Poll::Ready(Ok(response)) };
+                    let mut answer = call.as_mut().poll(context);
+                    let Poll::Ready(Ok(response)) = &mut answer else { return answer };
+                    let Some(left) = left.take() else { return answer };
                     left.telling.put(response.headers_mut());
-                    let giving = left.pass.and_then(|pass| pass.answered(&answered(&response)));
-                    let Some(giving) = giving else { return Poll::Ready(Ok(response)) };
+                    let giving = left.pass.and_then(|pass| pass.answered(&answered(response)));
+                    let Some(giving) = giving else { return answer };
+                    let response = ready!(answer)?;
                     Stage::GivingBack { giving, response: Some(Box::new(response)) }
                 }
                 StageProjection::Deciding { verdict, waiting } => {
