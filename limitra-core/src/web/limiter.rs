@@ -88,16 +88,19 @@ pub enum OnMissing {
     Share,
 }
 
-/// The answer to a request, or what brings it.
+/// The answer to a request, or what brings it: a word and a pointer, for it stands between a request and its handler.
 pub(crate) enum Asked {
-    Known(Verdict),
-    Pending(Deciding),
+    /// It may pass, and nothing is left to do: nearly always.
+    Passed,
+    Left(Box<Left>),
+    Refused(Box<Refusal>),
+    Pending(Box<Deciding>),
 }
 
 /// An answer to come.
 pub(crate) type Deciding = Pin<Box<dyn Future<Output = Verdict> + Send>>;
 
-/// Whether a request may pass. What is large stands apart, so that nearly always next to nothing is moved.
+/// Whether a request may pass.
 pub(crate) enum Verdict {
     /// With what is left to do, if anything is.
     Passed(Option<Box<Left>>),
@@ -105,14 +108,28 @@ pub(crate) enum Verdict {
 }
 
 impl Asked {
-    /// It may pass, and nothing is left to do.
-    const PASSED: Self = Self::Known(Verdict::Passed(None));
-
     pub(crate) async fn verdict(self) -> Verdict {
         match self {
-            Self::Known(verdict) => verdict,
+            Self::Passed => Verdict::Passed(None),
+            Self::Left(left) => Verdict::Passed(Some(left)),
+            Self::Refused(refusal) => Verdict::Refused(refusal),
             Self::Pending(verdict) => verdict.await,
         }
+    }
+}
+
+impl From<Verdict> for Asked {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Passed(left) => left.map_or(Self::Passed, Self::Left),
+            Verdict::Refused(refusal) => Self::Refused(refusal),
+        }
+    }
+}
+
+impl From<Deciding> for Asked {
+    fn from(verdict: Deciding) -> Self {
+        Self::Pending(Box::new(verdict))
     }
 }
 
@@ -145,7 +162,7 @@ impl HttpLimiter {
     pub(crate) fn ask(&self, request: &Request<'_>) -> Asked {
         let it = &*self.0;
         if it.exemptions.hold(request) {
-            return Asked::PASSED;
+            return Asked::Passed;
         }
         let cost = it.cost.as_ref().map_or(1, |cost| cost(request));
         let [HttpLimit::Fixed { limiter, key, .. }] = &*it.limits else {
@@ -158,19 +175,19 @@ impl HttpLimiter {
         };
         let further = |answer| self.ask_further(limiter, identifier, cost, answer);
         let read = |answer: Result<Read<'_>, Error>| match answer {
-            Ok(read) if read.is_allowed() && !it.keeps_decision() => {
-                Asked::Known(Verdict::Passed(self.left_at_once(read)))
-            }
+            Ok(read) if read.is_allowed() && !it.keeps_decision() => self.passed_at_once(read),
             answer => further(Some(answer.map(Read::decision))),
         };
         limiter.hit_at_once(slice::from_ref(identifier), cost, read).unwrap_or_else(|| further(None))
     }
 
-    /// What is left to do for an allowed hit of the only limit. What nobody looks at is not even worked out.
+    /// An allowed hit of the only limit. What nobody looks at is not even worked out.
     #[inline]
-    fn left_at_once(&self, read: Read<'_>) -> Option<Box<Left>> {
-        let tells = self.0.headers.are_on_allowed();
-        tells.then(|| Left::to_tell(self.told(&read.decision(), &Charged::new())))
+    fn passed_at_once(&self, read: Read<'_>) -> Asked {
+        if !self.0.headers.are_on_allowed() {
+            return Asked::Passed;
+        }
+        Asked::Left(Left::to_tell(self.told(&read.decision(), &Charged::new())))
     }
 
     /// Goes on with an answer, or without one.
@@ -184,7 +201,7 @@ impl HttpLimiter {
     ) -> Asked {
         let picks = [Pick::new(Chosen::Fixed(limiter), smallvec![identifier.into()])];
         match answer {
-            Some(answer) => Asked::Known(self.judged(answer, &picks, cost)),
+            Some(answer) => self.judged(answer, &picks, cost).into(),
             None => self.decide(&picks, cost),
         }
     }
@@ -203,14 +220,14 @@ impl HttpLimiter {
                 let Extracted::Now(found) = extracted else { continue };
                 match self.identified(found) {
                     Ok(parts) => picks.extend(parts.map(|parts| Pick::new(limiter, parts))),
-                    Err(refusal) => return Asked::Known(self.refused(refusal)),
+                    Err(refusal) => return self.refused(refusal).into(),
                 }
             }
             return self.decide(&picks, cost);
         }
         let owned = picked.into_iter().map(|(limiter, extracted)| (limiter.into_owned(), extracted.owned()));
         let (owned, this): (Vec<_>, _) = (owned.collect(), self.clone());
-        Asked::Pending(Box::pin(async move {
+        let verdict: Deciding = Box::pin(async move {
             let mut picks = Picks::new();
             for (limiter, extracted) in owned {
                 let found = match extracted {
@@ -223,7 +240,8 @@ impl HttpLimiter {
                 }
             }
             this.decide(&picks, cost).verdict().await
-        }))
+        });
+        verdict.into()
     }
 
     /// Waits for a key, but not for ever.
@@ -268,26 +286,27 @@ impl HttpLimiter {
     /// Decides all limits at once.
     fn decide(&self, picks: &[Pick<'_>], cost: u64) -> Asked {
         if picks.is_empty() {
-            return Asked::PASSED;
+            return Asked::Passed;
         }
         let charges: Charges<'_> = picks.iter().map(|pick| pick.charge(cost)).collect();
         let pending = match charges.ask() {
             Ok((_, pending)) => pending,
-            Err(error) => return Asked::Known(self.judged(Err(error), picks, cost)),
+            Err(error) => return self.judged(Err(error), picks, cost).into(),
         };
         let running: Running<Answer> = match pending.now() {
             Ok(answer) => {
                 let answer = answer.map(|decision| decision.of_scopes(charges.scopes()));
-                return Asked::Known(self.judged(answer, picks, cost));
+                return self.judged(answer, picks, cost).into();
             }
             Err(running) => running,
         };
         let scopes: SmallVec<[Arc<str>; 2]> = charges.scopes().collect();
         let (this, picks) = (self.clone(), self.kept(picks));
-        Asked::Pending(Box::pin(async move {
+        let verdict: Deciding = Box::pin(async move {
             let answer = running.await.map(|decision| decision.of_scopes(scopes));
             this.judged_of(answer, picks, cost)
-        }))
+        });
+        verdict.into()
     }
 
     fn judged(&self, answer: Answer, picks: &[Pick<'_>], cost: u64) -> Verdict {

@@ -44,7 +44,7 @@ where
     #[inline]
     fn call(&mut self, request: Request<B>) -> Self::Future {
         match self.limiter.ask(&View::of(&request)) {
-            Asked::Known(Verdict::Passed(None)) => ResponseFuture::calling(self.service.call(request)),
+            Asked::Passed => ResponseFuture::calling(self.service.call(request)),
             asked => self.further(request, asked),
         }
     }
@@ -59,17 +59,19 @@ impl<S: Clone, P> RateLimitService<S, P> {
         S: Service<Request<B>, Response = Response<R>>,
         P: Protocol<R>,
     {
-        match asked {
-            Asked::Known(verdict) => {
-                ResponseFuture::known(&self.limiter, &mut self.service, request, verdict)
-            }
+        let verdict = match asked {
             Asked::Pending(verdict) => {
                 // The one that is ready is taken; its clone has yet to become so.
                 let fresh = self.service.clone();
                 let service = mem::replace(&mut self.service, fresh);
-                ResponseFuture::deciding(Waiting { limiter: self.limiter.clone(), service, request }, verdict)
+                let waiting = Waiting { limiter: self.limiter.clone(), service, request };
+                return ResponseFuture::deciding(waiting, *verdict);
             }
-        }
+            Asked::Passed => Verdict::Passed(None),
+            Asked::Left(left) => Verdict::Passed(Some(left)),
+            Asked::Refused(refusal) => Verdict::Refused(refusal),
+        };
+        ResponseFuture::known(&self.limiter, &mut self.service, request, verdict)
     }
 }
 
