@@ -33,21 +33,37 @@ pin_project! {
     enum Stage<S, B, F, R> {
         // It may pass, and nothing is left to do.
         Calling { #[pin] call: F },
-        // It may pass; when it is answered, something is left to do.
-        Passing { call: Pin<Box<F>>, left: Option<Box<Left>> },
-        // It may pass or not: a storage is asked.
-        Deciding { verdict: Deciding, waiting: Option<Box<Waiting<S, B>>> },
-        // It is answered; its charge is given back.
-        GivingBack { giving: GivingBack, response: Option<Box<R>> },
-        Refused { response: Option<Box<R>> },
+        Apart { apart: Apart<S, B, F, R> },
     }
 }
 
+/// What is rare.
+enum Apart<S, B, F, R> {
+    /// It may pass; when it is answered, something is left to do.
+    Passing {
+        call: Pin<Box<F>>,
+        left: Option<Box<Left>>,
+    },
+    /// It may pass or not: a storage is asked.
+    Deciding {
+        verdict: Deciding,
+        waiting: Option<Box<Waiting<S, B>>>,
+    },
+    /// It is answered; its charge is given back.
+    GivingBack {
+        giving: GivingBack,
+        response: Option<Box<R>>,
+    },
+    Refused {
+        response: Option<Box<R>>,
+    },
+}
+
 /// What waits for the verdict.
-pub(super) struct Waiting<S, B> {
-    pub(super) limiter: HttpLimiter,
-    pub(super) service: S,
-    pub(super) request: Request<B>,
+struct Waiting<S, B> {
+    limiter: HttpLimiter,
+    service: S,
+    request: Request<B>,
 }
 
 impl<S, B, P, R> ResponseFuture<S, B, P>
@@ -62,9 +78,9 @@ where
     }
 
     /// It may pass or not.
-    pub(super) fn deciding(waiting: Waiting<S, B>, verdict: Deciding) -> Self {
-        let stage = Stage::Deciding { verdict, waiting: Some(Box::new(waiting)) };
-        Self { stage, protocol: PhantomData }
+    pub(super) fn deciding(limiter: HttpLimiter, service: S, request: Request<B>, verdict: Deciding) -> Self {
+        let waiting = Some(Box::new(Waiting { limiter, service, request }));
+        Self::apart(Apart::Deciding { verdict, waiting })
     }
 
     /// It is known whether it may pass.
@@ -74,16 +90,26 @@ where
         request: Request<B>,
         verdict: Verdict,
     ) -> Self {
-        Self { stage: Self::follow(limiter, service, request, verdict), protocol: PhantomData }
+        Self::apart(Apart::known::<P>(limiter, service, request, verdict))
     }
 
+    #[inline]
+    const fn apart(apart: Apart<S, B, S::Future, Response<R>>) -> Self {
+        Self { stage: Stage::Apart { apart }, protocol: PhantomData }
+    }
+}
+
+impl<S, B, R> Apart<S, B, S::Future, Response<R>>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+{
     /// Calls the service, or does not.
-    fn follow(
+    fn known<P: Protocol<R>>(
         limiter: &HttpLimiter,
         service: &mut S,
         mut request: Request<B>,
         verdict: Verdict,
-    ) -> Stage<S, B, S::Future, Response<R>> {
+    ) -> Self {
         match verdict {
             Verdict::Passed(left) => {
                 if let Some(pass) = left.as_ref().and_then(|left| left.pass.as_ref())
@@ -91,12 +117,43 @@ where
                 {
                     request.extensions_mut().insert(pass.decision.clone());
                 }
-                Stage::Passing { call: Box::pin(service.call(request)), left }
+                Self::Passing { call: Box::pin(service.call(request)), left }
             }
             Verdict::Refused(refusal) => {
                 let response = P::response(limiter, &refusal, &View::of(&request));
-                Stage::Refused { response: Some(Box::new(response)) }
+                Self::Refused { response: Some(Box::new(response)) }
             }
+        }
+    }
+
+    fn poll<P: Protocol<R>>(&mut self, context: &mut Context<'_>) -> Poll<Result<Response<R>, S::Error>> {
+        loop {
+            *self = match self {
+                Self::Passing { call, left } => {
+                    let mut answer = call.as_mut().poll(context);
+                    let Poll::Ready(Ok(response)) = &mut answer else { return answer };
+                    let Some(left) = left.take() else { return answer };
+                    left.telling.put(response.headers_mut());
+                    let giving = left.pass.and_then(|pass| pass.answered(&answered(response)));
+                    let Some(giving) = giving else { return answer };
+                    let response = ready!(answer)?;
+                    Self::GivingBack { giving, response: Some(Box::new(response)) }
+                }
+                Self::Deciding { verdict, waiting } => {
+                    let verdict = ready!(verdict.as_mut().poll(context));
+                    // Taken once: the stage changes with it.
+                    let Some(waiting) = waiting.take() else { return Poll::Pending };
+                    let Waiting { limiter, mut service, request } = *waiting;
+                    Self::known::<P>(&limiter, &mut service, request, verdict)
+                }
+                Self::GivingBack { giving, response } => {
+                    ready!(giving.as_mut().poll(context));
+                    return response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(*response)));
+                }
+                Self::Refused { response } => {
+                    return response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(*response)));
+                }
+            };
         }
     }
 }
@@ -109,36 +166,9 @@ where
     type Output = Result<Response<R>, S::Error>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        loop {
-            let next = match this.stage.as_mut().project() {
-                StageProjection::Calling { call } => return call.poll(context),
-                StageProjection::Passing { call, left } => {
-                    let mut answer = call.as_mut().poll(context);
-                    let Poll::Ready(Ok(response)) = &mut answer else { return answer };
-                    let Some(left) = left.take() else { return answer };
-                    left.telling.put(response.headers_mut());
-                    let giving = left.pass.and_then(|pass| pass.answered(&answered(response)));
-                    let Some(giving) = giving else { return answer };
-                    let response = ready!(answer)?;
-                    Stage::GivingBack { giving, response: Some(Box::new(response)) }
-                }
-                StageProjection::Deciding { verdict, waiting } => {
-                    let verdict = ready!(verdict.as_mut().poll(context));
-                    // Taken once: the stage changes with it.
-                    let Some(waiting) = waiting.take() else { return Poll::Pending };
-                    let Waiting { limiter, mut service, request } = *waiting;
-                    Self::follow(&limiter, &mut service, request, verdict)
-                }
-                StageProjection::GivingBack { giving, response } => {
-                    ready!(giving.as_mut().poll(context));
-                    return response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(*response)));
-                }
-                StageProjection::Refused { response } => {
-                    return response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(*response)));
-                }
-            };
-            this.stage.set(next);
+        match self.project().stage.project() {
+            StageProjection::Calling { call } => call.poll(context),
+            StageProjection::Apart { apart } => apart.poll::<P>(context),
         }
     }
 }

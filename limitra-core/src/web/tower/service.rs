@@ -2,13 +2,13 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::mem;
+use std::mem::{self, ManuallyDrop};
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
 use tower_service::Service;
 
-use super::future::{ResponseFuture, Waiting};
+use super::future::ResponseFuture;
 use super::protocol::{Http, Protocol};
 use crate::web::limiter::{Asked, HttpLimiter, Verdict};
 use crate::web::request::Request as View;
@@ -43,15 +43,17 @@ where
 
     #[inline]
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        match self.limiter.ask(&View::of(&request)) {
-            Asked::Passed => ResponseFuture::calling(self.service.call(request)),
-            asked => self.further(request, asked),
+        // What says no more than that it may pass has nothing to drop. Said so, a call is put where it stays, not copied there.
+        let asked = ManuallyDrop::new(self.limiter.ask(&View::of(&request)));
+        if matches!(*asked, Asked::Passed) {
+            return ResponseFuture::calling(self.service.call(request));
         }
+        self.further(request, ManuallyDrop::into_inner(asked))
     }
 }
 
 impl<S: Clone, P> RateLimitService<S, P> {
-    /// What is rare goes by itself: so a call is put where it stays, not copied there.
+    /// What is rare.
     #[cold]
     #[inline(never)]
     fn further<B, R>(&mut self, request: Request<B>, asked: Asked) -> ResponseFuture<S, B, P>
@@ -64,8 +66,7 @@ impl<S: Clone, P> RateLimitService<S, P> {
                 // The one that is ready is taken; its clone has yet to become so.
                 let fresh = self.service.clone();
                 let service = mem::replace(&mut self.service, fresh);
-                let waiting = Waiting { limiter: self.limiter.clone(), service, request };
-                return ResponseFuture::deciding(waiting, *verdict);
+                return ResponseFuture::deciding(self.limiter.clone(), service, request, *verdict);
             }
             Asked::Passed => Verdict::Passed(None),
             Asked::Left(left) => Verdict::Passed(Some(left)),
