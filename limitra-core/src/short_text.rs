@@ -78,6 +78,7 @@ fn dotted(octet: u8) -> Piece {
 }
 
 /// Each octet in decimal digits, and a dot.
+#[allow(clippy::indexing_slicing)] // When it is compiled.
 static DOTTED: [u32; 256] = {
     let mut texts = [0; 256];
     let mut octet = 0_u8;

@@ -12,8 +12,9 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, HttpResponse, ResponseError};
 use http::{HeaderMap, StatusCode};
 
+use super::asked::Verdict;
 use super::errors::{log, no_decision};
-use super::limiter::{HttpLimiter, Verdict};
+use super::limiter::HttpLimiter;
 use super::pass::{Answered, Left};
 use super::request::Request;
 use super::telling::TELLING;
@@ -97,7 +98,7 @@ where
                 Err(error) => {
                     // An error becomes a response further out, and is judged as that.
                     let status = status_of(error.as_response_error().status_code());
-                    if let Some(giving) = pass.and_then(|pass| pass.answered(&Answered::new(status, None))) {
+                    if let Some(giving) = pass.and_then(|pass| pass.answered(Answered::new(status, None))) {
                         giving.await;
                     }
                     return Err(error);
@@ -115,7 +116,7 @@ where
                 put(response.headers_mut(), &told);
             }
             let answered = Answered::new(status_of(response.status()), None);
-            if let Some(giving) = pass.and_then(|pass| pass.answered(&answered)) {
+            if let Some(giving) = pass.and_then(|pass| pass.answered(answered)) {
                 giving.await;
             }
             Ok(response.map_into_left_body())

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use http::header::HeaderMap;
 use smallvec::{SmallVec, smallvec};
 
+use super::asked::{Asked, Deciding, Verdict};
 use super::builder::HttpLimiterBuilder;
 use super::errors::log;
 use super::exemptions::Exemptions;
@@ -88,51 +89,6 @@ pub enum OnMissing {
     Share,
 }
 
-/// The answer to a request, or what brings it: a word and a pointer, for it stands between a request and its handler.
-pub(crate) enum Asked {
-    /// It may pass, and nothing is left to do: nearly always.
-    Passed,
-    Left(Box<Left>),
-    Refused(Box<Refusal>),
-    Pending(Box<Deciding>),
-}
-
-/// An answer to come.
-pub(crate) type Deciding = Pin<Box<dyn Future<Output = Verdict> + Send>>;
-
-/// Whether a request may pass.
-pub(crate) enum Verdict {
-    /// With what is left to do, if anything is.
-    Passed(Option<Box<Left>>),
-    Refused(Box<Refusal>),
-}
-
-impl Asked {
-    pub(crate) async fn verdict(self) -> Verdict {
-        match self {
-            Self::Passed => Verdict::Passed(None),
-            Self::Left(left) => Verdict::Passed(Some(left)),
-            Self::Refused(refusal) => Verdict::Refused(refusal),
-            Self::Pending(verdict) => verdict.await,
-        }
-    }
-}
-
-impl From<Verdict> for Asked {
-    fn from(verdict: Verdict) -> Self {
-        match verdict {
-            Verdict::Passed(left) => left.map_or(Self::Passed, Self::Left),
-            Verdict::Refused(refusal) => Self::Refused(refusal),
-        }
-    }
-}
-
-impl From<Deciding> for Asked {
-    fn from(verdict: Deciding) -> Self {
-        Self::Pending(Box::new(verdict))
-    }
-}
-
 /// A limit that applies to a request: by which limiter, and for whom.
 struct Pick<'a> {
     limiter: Chosen<'a>,
@@ -187,7 +143,8 @@ impl HttpLimiter {
         if !self.0.headers.are_on_allowed() {
             return Asked::Passed;
         }
-        Asked::Left(Left::to_tell(self.told(&read.decision(), &Charged::new())))
+        let telling = self.told(&read.decision(), &Charged::new());
+        Asked::Left(Box::new(Left::to_tell(telling)))
     }
 
     /// Goes on with an answer, or without one.
@@ -325,7 +282,7 @@ impl HttpLimiter {
         let it = &*self.0;
         let tells = it.headers.are_on_allowed();
         if !it.keeps_decision() {
-            return tells.then(|| Left::to_tell(self.told(&decision, &picks)));
+            return tells.then(|| Box::new(Left::to_tell(self.told(&decision, &picks))));
         }
         let telling = if tells { self.told(&decision, &picks) } else { Telling::NOTHING };
         let pass = Box::new(Pass::new(decision, cost, picks, it.give_back.clone()));

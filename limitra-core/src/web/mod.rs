@@ -6,6 +6,7 @@
 #[cfg(feature = "actix")]
 mod actix;
 mod address;
+mod asked;
 #[cfg(feature = "axum")]
 mod axum;
 mod builder;

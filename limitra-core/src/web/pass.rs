@@ -67,8 +67,8 @@ pub(crate) struct Left {
 }
 
 impl Left {
-    pub(crate) fn to_tell(telling: Telling) -> Box<Self> {
-        Box::new(Self { telling, pass: None })
+    pub(crate) const fn to_tell(telling: Telling) -> Self {
+        Self { telling, pass: None }
     }
 }
 
@@ -100,9 +100,9 @@ impl Pass {
     }
 
     /// Gives back what it was charged, if its answer says so.
-    pub(crate) fn answered(self: Box<Self>, answered: &Answered) -> Option<GivingBack> {
+    pub(crate) fn answered(self: Box<Self>, answered: Answered) -> Option<GivingBack> {
         let judge = self.judge.as_ref().filter(|_| !self.charged.is_empty())?;
-        judge(answered).then(|| -> GivingBack { Box::pin(self.give_back()) })
+        judge(&answered).then(|| -> GivingBack { Box::pin(self.give_back()) })
     }
 
     /// Where that fails, the charge stays.

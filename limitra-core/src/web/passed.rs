@@ -4,7 +4,8 @@ use std::fmt;
 
 use http::header::HeaderMap;
 
-use super::limiter::{HttpLimiter, Verdict};
+use super::asked::Verdict;
+use super::limiter::HttpLimiter;
 use super::pass::{Answered, Left};
 use super::refusal::Refusal;
 use super::request::Request;
@@ -76,7 +77,7 @@ impl Passed {
     /// The request is answered: gives its charge back where
     /// [`give_back_when`](super::HttpLimiterBuilder::give_back_when) says so of the answer.
     pub async fn answered(self, answered: Answered) {
-        if let Some(giving) = self.0.and_then(|left| left.pass?.answered(&answered)) {
+        if let Some(giving) = self.0.and_then(|left| left.pass?.answered(answered)) {
             giving.await;
         }
     }

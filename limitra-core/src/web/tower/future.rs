@@ -10,7 +10,8 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::protocol::Protocol;
-use crate::web::limiter::{Deciding, HttpLimiter, Verdict};
+use crate::web::asked::{Deciding, Verdict};
+use crate::web::limiter::HttpLimiter;
 use crate::web::pass::{Answered, GivingBack, Left};
 use crate::web::request::Request as View;
 
@@ -134,7 +135,7 @@ where
                     let Poll::Ready(Ok(response)) = &mut answer else { return answer };
                     let Some(left) = left.take() else { return answer };
                     left.telling.put(response.headers_mut());
-                    let giving = left.pass.and_then(|pass| pass.answered(&answered(response)));
+                    let giving = left.pass.and_then(|pass| pass.answered(answered(response)));
                     let Some(giving) = giving else { return answer };
                     let response = ready!(answer)?;
                     Self::GivingBack { giving, response: Some(Box::new(response)) }

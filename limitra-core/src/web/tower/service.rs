@@ -10,7 +10,8 @@ use tower_service::Service;
 
 use super::future::ResponseFuture;
 use super::protocol::{Http, Protocol};
-use crate::web::limiter::{Asked, HttpLimiter, Verdict};
+use crate::web::asked::{Asked, Verdict};
+use crate::web::limiter::HttpLimiter;
 use crate::web::request::Request as View;
 
 /// A service behind an [`HttpLimiter`]: what a [`RateLimitLayer`](super::RateLimitLayer) makes.
