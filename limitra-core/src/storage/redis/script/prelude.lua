@@ -14,10 +14,12 @@
 -- what to keep if every rule allows (4); and the till to keep if one refuses, the rest then being as it stands.
 local TWO24, TWO40, TWO48, TWO53 = 16777216, 1099511627776, 281474976710656, 9007199254740992
 local COMPACT = 0x02524C
-local now, margin = tonumber(ARGV[1]), 3600000
-if not now then
+local now, margin = ARGV[1], 3600000
+if now == '' then
   local time = redis.call('TIME')
   now, margin = time[1] * 1000000 + time[2], 1000
+else
+  now = tonumber(now)
 end
 
 -- When a record that is worth nothing from `till` on may go; never before.
