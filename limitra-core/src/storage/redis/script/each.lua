@@ -1,5 +1,6 @@
 -- Each subject for itself: a short way for one rule and a record of that rule alone or none, else the general way.
--- Their answers one after the other, as bytes; where something goes wrong with one, a list, in which that is its own answer.
+-- The instant and their answers one after the other, as bytes; where something goes wrong with one, a list, in which that is its own answer
+-- and the instant is the last.
 local count, call, unpack, pack = #KEYS, redis.pcall, struct.unpack, struct.pack
 local replies = count > 1 and {}
 local ask, step, attempt, may_ask, has_mistake
@@ -24,11 +25,20 @@ for index = 1, count do
     if not is_answered and type(reply) == 'string' then
       reply = redis.error_reply(reply)
     end
-    has_mistake = has_mistake or type(reply) ~= 'string'
+    if type(reply) == 'string' then
+      reply = string.sub(reply, 8)
+    else
+      has_mistake = true
+    end
   end
   if count == 1 then
-    return reply
+    return has_mistake and reply or pack('<I7', now) .. reply
   end
   replies[index] = reply
 end
-return has_mistake and replies or table.concat(replies)
+local instant = pack('<I7', now)
+if has_mistake then
+  table.insert(replies, instant)
+  return replies
+end
+return instant .. table.concat(replies)

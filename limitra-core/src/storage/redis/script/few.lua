@@ -1,5 +1,5 @@
 -- A record of one rule without a log, or none: one look, one write.
-local is_few = step and algorithm ~= 5
+local is_few, record = step and algorithm ~= 5, nil
 local value = is_few and call('GET', key)
 local head, till, a, b, c = is_few and COMPACT + algorithm * TWO24, 0, 0, 0, 0
 is_few = is_few and not value
@@ -35,7 +35,7 @@ if is_few then
     if left and not may_ask then
       reply, has_mistake = left, true
     elseif is_kept then
-      local rest, record, done = c > 0 and till - c + 1 or 0
+      local rest, done = c > 0 and till - c + 1 or 0, nil
       if window < TWO48 and a < TWO24 and b < TWO24 and rest >= 0 and rest < TWO40 then
         record = pack('<I4I6I7I3I3I5', head, window, till, a, b, rest)
       else
@@ -53,5 +53,6 @@ if is_few then
       call('PEXPIRE', key, lifetime(before))
     end
   end
-  reply = reply or pack('<I7BI7I7I7I7', now, allowed and 1 or 0, till, a, b, c)
+  -- What an allowed one left is its answer.
+  reply = reply or (allowed and record) or pack('<BI7I7I7I7', allowed and 1 or 0, till, a, b, c)
 end

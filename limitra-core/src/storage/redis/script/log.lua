@@ -108,6 +108,6 @@ if is_log then
     end
   end
   if is_log then
-    reply = reply or pack('<I7BI7I7I7I7', now, allowed and 1 or 0, till, a, b, c)
+    reply = reply or pack('<BI7I7I7I7', allowed and 1 or 0, till, a, b, c)
   end
 end
