@@ -275,6 +275,21 @@ async fn large_moving_windows_decide_like_memory_when_the_clock_steps_back() {
 }
 
 #[tokio::test]
+async fn a_small_moving_window_alone_decides_like_memory() {
+    // Up to a log that one look no longer shows.
+    for amount in [1, 3, 8, 61, 70] {
+        let alone = [rule(Algorithm::MovingWindow, amount, Duration::from_millis(10 * amount))];
+        let longest = decides_like_memory(&[&alone], 1500, false).await;
+        assert!(longest > HEADER + ENTRY + SLOT * usize::try_from(amount / 2).unwrap(), "{longest}");
+        decides_like_memory(&[&alone], 1500, true).await;
+    }
+    // Written by turns as a record of its own and beside another rule, with an amount that changes.
+    let (few, more) = (rule(Algorithm::MovingWindow, 20, SECOND), rule(Algorithm::MovingWindow, 30, SECOND));
+    let gcra = rule(Algorithm::Gcra, 200, SECOND);
+    decides_like_memory(&[&[few], &[few, gcra], &[more], &[few]], 3000, true).await;
+}
+
+#[tokio::test]
 async fn rules_that_come_and_go_decide_like_memory_beside_large_moving_windows() {
     let moving = |amount, window| rule(Algorithm::MovingWindow, amount, window);
     let (small, large) = (moving(90, SECOND), moving(1200, SECOND * 15));

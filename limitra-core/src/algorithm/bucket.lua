@@ -6,7 +6,7 @@ local function bucket(
   if c > now + window then
     till, c = now + math.max(till - c, 0), now
   end
-  local at = math.max(now, c)
+  local at = c > now and c or now
   local micros, fraction = 0, 0
   if b > 0 and (till > at or (till == at and a > 0)) then
     micros, fraction = till - at, a

@@ -1,6 +1,6 @@
 -- Twin of fixed_window_aligned.rs.
 local function fixed_window_aligned(now, cost, till, a, b, c, window, amount)
-  local count, ends = 0, now - math.fmod(now, window) + window
+  local count, ends = 0, now - now % window + window
   if till > now then
     count = a
     if till - 2 * window <= now then

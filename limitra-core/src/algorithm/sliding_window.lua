@@ -31,7 +31,7 @@ local function is_less(a, b, c, d)
 end
 
 local function sliding_window(now, cost, till, a, b, c, window, amount)
-  local this = now - math.fmod(now, window)
+  local this = now - now % window
   local start, previous, current, repaired = this, 0, 0, false
   if till > this then
     local kept = till - 2 * window
@@ -44,8 +44,9 @@ local function sliding_window(now, cost, till, a, b, c, window, amount)
     end
   end
   local left = amount - current - cost
-  local elapsed = math.max(now - start, 0)
-  local allowed = left >= 0 and is_less(previous, window - elapsed, left + 1, window)
+  local elapsed = now > start and now - start or 0
+  -- All of the previous window is seldom too much already.
+  local allowed = left >= 0 and (previous <= left or is_less(previous, window - elapsed, left + 1, window))
   local charged_till = start + 2 * window
   if repaired then
     till, a, b, c = charged_till, previous, current, 0

@@ -3,7 +3,7 @@
 use ::redis::{Cmd, Value};
 use smallvec::SmallVec;
 
-use super::command::{Form, answer_bytes};
+use super::command::{Form, NOW_BYTES, answer_bytes};
 use super::queue::BATCH;
 use super::scripts::{self, Script};
 use crate::attempt::{Attempt, Mode, Subject};
@@ -85,16 +85,17 @@ impl Ask {
         answer: Value,
     ) -> Option<Vec<Value>> {
         let count = asks.len();
-        let mut rest = match answer {
+        let bytes = match answer {
             answer if count == 1 => return Some(vec![answer]),
-            Value::Array(answers) => return (answers.len() == count).then_some(answers),
-            Value::BulkString(ref bytes) => bytes.as_slice(),
+            Value::Array(answers) => return with_instant(answers).filter(|answers| answers.len() == count),
+            Value::BulkString(bytes) => bytes,
             _ => return None,
         };
+        let (now, mut rest) = bytes.split_at_checked(NOW_BYTES)?;
         let mut answers = Vec::with_capacity(count);
         for ask in asks {
-            let (own, others) = rest.split_at_checked(answer_bytes(ask.rule_count()))?;
-            answers.push(Value::BulkString(own.to_vec()));
+            let (own, others) = rest.split_at_checked(answer_bytes(rest, ask.rule_count()))?;
+            answers.push(Value::BulkString([now, own].concat()));
             rest = others;
         }
         rest.is_empty().then_some(answers)
@@ -103,6 +104,19 @@ impl Ask {
     fn rule_count(&self) -> usize {
         self.rules.len().saturating_sub(ASKED_BYTES) / ASKED_RULE_BYTES
     }
+}
+
+/// The answers of a list whose last one is the instant, which belongs to each of the others that is one.
+fn with_instant(mut answers: Vec<Value>) -> Option<Vec<Value>> {
+    let Value::BulkString(now) = answers.pop()? else {
+        return None;
+    };
+    for answer in &mut answers {
+        if let Value::BulkString(own) = answer {
+            *own = [now.as_slice(), own.as_slice()].concat();
+        }
+    }
+    Some(answers)
 }
 
 /// The instant that is asked for, or nothing for the server's own.

@@ -11,12 +11,16 @@ use crate::storage::key_prefix::KeyPrefix;
 use crate::time::Micros;
 
 /// What an answer takes before its rules, and for each of them.
-const NOW_BYTES: usize = 7;
+pub(super) const NOW_BYTES: usize = 7;
 const RULE_BYTES: usize = 29;
+/// How a record of one rule begins, small and of any numbers, and what it takes.
+const SMALL: (&[u8], usize) = (b"LR\x02", 28);
+const LARGE: (&[u8], usize) = (b"LR\x01", 40);
 
-/// What an answer about so many rules takes.
-pub(super) const fn answer_bytes(rules: usize) -> usize {
-    NOW_BYTES + rules * RULE_BYTES
+/// What the first of these answers takes beside the instant, if it is about so many rules.
+pub(super) fn answer_bytes(answers: &[u8], rules: usize) -> usize {
+    let record = [SMALL, LARGE].into_iter().find(|(magic, _)| rules == 1 && answers.starts_with(magic));
+    record.map_or(rules * RULE_BYTES, |(_, bytes)| bytes)
 }
 
 /// How a script is named to the server.
@@ -83,32 +87,55 @@ pub(super) fn clear(key: &str) -> Cmd {
     command
 }
 
-/// Reads an answer: the instant, then for each rule whether it allows and its state.
+/// Reads an answer: the instant, then for each rule whether it allows and its state; or the record that an allowed one left.
 pub(super) fn outcome(answer: &Value, attempt: &Attempt<'_>) -> Option<Outcome> {
     let Value::BulkString(bytes) = answer else {
         return None;
     };
     let count: usize = attempt.subjects.iter().map(|subject| subject.rules.len()).sum();
-    let (now, rules) = bytes.split_first_chunk::<NOW_BYTES>()?;
-    if rules.len() != count * RULE_BYTES {
+    let (now, rules) = bytes.split_first_chunk()?;
+    if rules.len() != answer_bytes(rules, count) {
         return None;
     }
-    let rules = rules.chunks_exact(RULE_BYTES).map(rule).collect::<Option<_>>()?;
-    Some(Outcome::new(Micros::new(number(*now)), rules))
+    let rules = match rules {
+        record if count == 1 && record.starts_with(b"LR") => [written(record)?].into(),
+        rules => rules.chunks_exact(RULE_BYTES).map(rule).collect::<Option<_>>()?,
+    };
+    Some(Outcome::new(Micros::new(number::<NOW_BYTES>(*now)), rules))
 }
 
 fn rule(bytes: &[u8]) -> Option<RuleOutcome> {
     let (&allowed @ 0..=1, rest) = bytes.split_first()? else {
         return None;
     };
-    let (until, rest) = rest.split_first_chunk::<7>()?;
+    Some(RuleOutcome { allowed: allowed == 1, state: state(rest)? })
+}
+
+/// An allowed one, by its record; see `prelude.lua`.
+fn written(record: &[u8]) -> Option<RuleOutcome> {
+    let state = if let Some(record) = record.strip_prefix(SMALL.0) {
+        let (until, rest) = record.get(7..)?.split_first_chunk::<7>()?;
+        let (a, rest) = rest.split_first_chunk::<3>()?;
+        let (b, rest) = rest.split_first_chunk::<3>()?;
+        let (c, _) = rest.split_first_chunk::<5>()?;
+        let (until, before) = (number(*until), number(*c));
+        // 1 more than it lies before, or 0 for 0.
+        let c = if before > 0 { (until + 1).checked_sub(before)? } else { 0 };
+        State { until: Micros::new(until), a: number(*a), b: number(*b), c }
+    } else {
+        state(record.get(12..)?)?
+    };
+    Some(RuleOutcome { allowed: true, state })
+}
+
+fn state(bytes: &[u8]) -> Option<State> {
+    let (until, rest) = bytes.split_first_chunk::<7>()?;
     let (a, rest) = rest.split_first_chunk::<7>()?;
     let (b, rest) = rest.split_first_chunk::<7>()?;
     let (c, _) = rest.split_first_chunk::<7>()?;
-    let state = State { until: Micros::new(number(*until)), a: number(*a), b: number(*b), c: number(*c) };
-    Some(RuleOutcome { allowed: allowed == 1, state })
+    Some(State { until: Micros::new(number(*until)), a: number(*a), b: number(*b), c: number(*c) })
 }
 
-fn number(bytes: [u8; 7]) -> u64 {
+fn number<const BYTES: usize>(bytes: [u8; BYTES]) -> u64 {
     bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }

@@ -34,14 +34,11 @@ struct Scripts {
     give_back: Script,
 }
 
-static SCRIPTS: Lazy<Scripts> = Lazy::new(|| {
-    let each = |algorithms: &[Algorithm]| compose(algorithms, include_str!("script/each.lua"));
-    Scripts {
-        alone: Algorithm::ALL.iter().map(|algorithm| each(&[*algorithm])).collect(),
-        each: each(Algorithm::ALL),
-        atomic: compose(Algorithm::ALL, include_str!("script/atomic.lua")),
-        give_back: compose(&[], include_str!("script/give_back.lua")),
-    }
+static SCRIPTS: Lazy<Scripts> = Lazy::new(|| Scripts {
+    alone: Algorithm::ALL.iter().map(|algorithm| compose_each(&[*algorithm])).collect(),
+    each: compose_each(Algorithm::ALL),
+    atomic: compose(Algorithm::ALL, include_str!("script/atomic.lua")),
+    give_back: compose(&[], include_str!("script/give_back.lua")),
 });
 
 /// The script for subjects that are decided together: all of them or none.
@@ -64,6 +61,15 @@ pub(super) fn for_each() -> &'static Script {
 /// The script that gives back.
 pub(super) fn for_refunds() -> &'static Script {
     &SCRIPTS.give_back
+}
+
+/// What decides each for itself: a moving window alone has a short way of its own, all others have one in common.
+fn compose_each(algorithms: &[Algorithm]) -> Script {
+    let way = match algorithms {
+        [algorithm] if algorithm.keeps_log() => include_str!("script/log.lua"),
+        _ => include_str!("script/few.lua"),
+    };
+    compose(algorithms, &include_str!("script/each.lua").replace("--> short way\n", way))
 }
 
 /// The prelude, the twins, and what is done with them.

@@ -2,7 +2,8 @@
 -- same as of the one before), as bytes: 1 to spend or 0 to look, the cost, and for each rule algorithm, window, amount,
 -- capacity, increment and its fraction, depth and its fraction. The first one and an algorithm take 1 byte, all else 7,
 -- little-endian, and is below 2^53. An answer is bytes too: the instant, then for each rule whether it allows (1 byte) and
--- its state: till, a, b, c (see state.rs; `until` is a keyword here).
+-- its state: till, a, b, c (see state.rs; `until` is a keyword here). Instead of these, of one rule that allowed and was charged, it may be its
+-- record as it now stands: 'LR', 1 or 2.
 --
 -- A record of one entry whose numbers are small is 'LR', 2, its algorithm (1 byte), window (6 bytes), till (7), a and b (3 each), and
 -- c (5): 0 for 0, else 1 more than it lies before till. Any other is 'LR', 1, a number of entries; for each entry its algorithm (1 byte), window, till, a, b
@@ -14,13 +15,18 @@
 -- what to keep if every rule allows (4); and the till to keep if one refuses, the rest then being as it stands.
 local TWO24, TWO40, TWO48, TWO53 = 16777216, 1099511627776, 281474976710656, 9007199254740992
 local COMPACT = 0x02524C
-local now, margin = tonumber(ARGV[1]), 3600000
-if not now then
+local now, margin = ARGV[1], 3600000
+if now == '' then
   local time = redis.call('TIME')
   now, margin = time[1] * 1000000 + time[2], 1000
+else
+  now = tonumber(now)
 end
 
--- When a record that is worth nothing from `till` on may go; never before.
+-- In how many milliseconds a record that is worth nothing from `till` on may go; never before.
 local function lifetime(till)
-  return math.ceil(math.max(till - now, 0) / 1000) + margin
+  local left = till > now and till - now + 999 or 0
+  left = (left - left % 1000) / 1000 + margin
+  -- As a number it would be written by way of 17 digits, which takes longer.
+  return left < 2147483648 and string.format('%d', left) or left
 end

@@ -1,0 +1,113 @@
+-- A record of one moving window, all of which one look shows, or none: one look, one write. Twin of log.rs, as general.lua.
+local value, is_log = step and call('GETRANGE', key, '0', '1023'), false
+local till, total, place, slots, other = 0, 0, 0, 0, 0
+if value == '' then
+  -- It may be another's empty text, which a write would notice.
+  is_log = spends == 1 or call('EXISTS', key) == 0
+elseif value and #value > 40 and #value < 1024 then
+  local magic, kind, length
+  magic, kind, length, till, total, slots, other = unpack('<I4BI7I7I7I7I7', value)
+  place = slots % 67108864
+  slots = (slots - place) / 67108864
+  is_log = magic == 0x0101524C and kind == 5 and length == window and #value == 40 + slots * 16 and place < slots
+    and total < TWO53 and other < TWO53 and till - 2 * window <= now
+end
+if is_log then
+  -- A slot, counted from the oldest: its instant plus 1 (0: not used) and the total spent before it.
+  local function slot(index)
+    local mark, spent = unpack('<I8I8', value, 41 + (place + index) % slots * 16)
+    is_log = is_log and mark <= TWO53 and spent < TWO53
+    return mark, spent
+  end
+
+  local before, newest = till, till - window
+  local at, first, oldest, mark, spent = now > newest and now or newest, 0, 0, 0, 0
+  if slots > 0 then
+    oldest, spent = slot(0)
+    mark = oldest
+    if mark == 0 or mark + window <= at + 1 then
+      local last = slots
+      first = 1
+      while first < last do
+        local index = math.floor((first + last) / 2)
+        mark = slot(index)
+        if mark > 0 and mark + window > at + 1 then
+          last = index
+        else
+          first = index + 1
+        end
+      end
+      if first < slots then
+        mark, spent = slot(first)
+      end
+    end
+  end
+  local count, blocker, since = 0, 0, 0
+  if first == slots then
+    till = 0
+  else
+    count, since = total >= spent and total - spent or total + (TWO53 - spent), mark - 1
+    local needed = amount > cost and count - (amount - cost) or count
+    if needed > 0 then
+      local low, high = first, slots
+      while low < high do
+        local index = math.floor((low + high) / 2)
+        local _, later = slot(index)
+        if (later >= spent and later - spent or later + (TWO53 - spent)) >= needed then
+          high = index
+        else
+          low = index + 1
+        end
+      end
+      blocker = slot(low - 1) - 1
+    end
+  end
+
+  local allowed, a, b, c, charged_till, charged_a, charged_b, charged_c
+  allowed, till, a, b, c, charged_till, charged_a, charged_b, charged_c =
+    step(now, cost, till, count, blocker, since, window, amount)
+  allowed = allowed or cost == 0
+  if is_log and spends == 1 then
+    if allowed then
+      till, a, b, c = charged_till, charged_a, charged_b, charged_c
+      local log, instant = string.sub(value, 41), till - window
+      if slots == 0 or instant ~= newest then
+        local piece, cut = pack('<I8I8', instant + 1, total), place * 16
+        if slots == 0 then
+          log, slots = piece, 1
+        elseif oldest > 0 and oldest + window > instant + 1 then
+          -- Full of live slots, it grows to twice its size.
+          local room = math.max(math.min(slots * 2, amount), slots + 1)
+          log = string.sub(log, cut + 1) .. string.sub(log, 1, cut) .. piece .. string.rep('\0', (room - slots - 1) * 16)
+          place, slots = (slots + 1) % room, room
+        else
+          log = string.sub(log, 1, cut) .. piece .. string.sub(log, cut + 17)
+          place = (place + 1) % slots
+        end
+      end
+      local rest = TWO53 - cost
+      total = total >= rest and total - rest or total + cost
+      log = pack('<I4BI7I7I7I7I7', 0x0101524C, 5, window, till, total, place + slots * 67108864, other) .. log
+      local done
+      if value == '' then
+        done = call('SET', key, log, 'PX', lifetime(till), 'NX')
+        is_log = done
+      else
+        done = call('SET', key, log, 'PX', lifetime(till))
+      end
+      if done and done.err then
+        reply, has_mistake = done, true
+      end
+    elseif value ~= '' then
+      local left = call('PTTL', key)
+      if left == -1 then
+        call('PEXPIRE', key, lifetime(before))
+      elseif type(left) ~= 'number' then
+        reply, has_mistake = left, true
+      end
+    end
+  end
+  if is_log then
+    reply = reply or pack('<BI7I7I7I7', allowed and 1 or 0, till, a, b, c)
+  end
+end
