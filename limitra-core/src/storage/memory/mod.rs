@@ -12,10 +12,10 @@ mod table;
 mod word;
 
 use std::fmt;
-use std::hint::black_box;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use prefetch_index::prefetch_index;
 use smallvec::SmallVec;
 
 use crate::attempt::{Attempt, Mode, Outcome, RuleOutcome, Subject};
@@ -34,7 +34,7 @@ use class::{Class, Classes};
 use clock::OwnClock;
 use fingerprint::{Fingerprint, Seeds};
 use shard::{Locked, Shard};
-use table::{AtomicSpot, Slot};
+use table::{AtomicSpot, Near, Slot};
 use word::{Arrival, Word};
 
 /// The most keys of a shard: its table doubles at once, and shares one lock for what is new. A shard of many fewer would
@@ -43,7 +43,7 @@ const KEYS_OF_A_SHARD: usize = 8192;
 /// As many as the fingerprint's bits for them can name.
 const MOST_SHARDS: usize = 1 << 16;
 /// How many of several decisions are looked up side by side.
-const SIDE_BY_SIDE: usize = 32;
+pub(crate) const SIDE_BY_SIDE: usize = 32;
 /// A refusal with less to wait may come of a clock that was read too early: for so long a thread may stand still.
 const STALE: u64 = 200_000;
 
@@ -261,40 +261,40 @@ impl MemoryStorage {
         }
     }
 
-    /// The same for many keys, in their order: `answer` is told of each, and may go the general way before the next.
+    /// The same for up to [`SIDE_BY_SIDE`] keys, in their order. Where that is `None`, `general` is told before the next
+    /// is decided.
     ///
-    /// Where they are is read for all of them first, so that the waits for memory overlap.
-    pub(crate) fn decide_many_prepared<'k, 'i: 'k>(
+    /// A pass for each thing that is waited for in memory, which all of them ask for at once.
+    pub(crate) fn decide_side_by_side<'k, 'i>(
         &self,
         prepared: &Prepared,
         asked: &'k [[Identifier<'i>; 1]],
-        mut answer: impl FnMut(&'k [Identifier<'i>; 1], Option<Charged>),
-    ) {
+        mut general: impl FnMut(&'k [Identifier<'i>; 1]),
+    ) -> [Option<Charged>; SIDE_BY_SIDE] {
+        for identifier in asked.iter().flatten() {
+            prefetch_index(identifier.as_bytes(), 0);
+        }
+        let mut near = [None; SIDE_BY_SIDE];
+        for (near, parts) in near.iter_mut().zip(asked) {
+            *near = prepared.bring_near(parts);
+        }
+        let mut guessed = [None; SIDE_BY_SIDE];
+        for (guessed, near) in guessed.iter_mut().zip(near).take(asked.len()) {
+            *guessed = near.and_then(Near::guess);
+        }
+        let now = self.inner.clock.elapsed();
         let Prepared { number, class, .. } = prepared;
-        for side_by_side in asked.chunks(SIDE_BY_SIDE) {
-            // A loop for each thing that is waited for, so short that the processor runs ahead of what it waits for.
-            let near = side_by_side.iter().flatten().map(Identifier::touch).fold(0, u64::wrapping_add);
-            let fingerprints: SmallVec<[Option<Fingerprint>; SIDE_BY_SIDE]> =
-                side_by_side.iter().map(|parts| Self::prepared_fingerprint(prepared, parts)).collect();
-            let touch =
-                |fingerprint: &Fingerprint| prepared.shards.of(*fingerprint).table.touch(*fingerprint);
-            black_box(fingerprints.iter().flatten().map(touch).fold(near, u64::wrapping_add));
-            let now = self.inner.clock.elapsed();
-            let question = InClass { number: *number, class, cost: 1, mode: Mode::Hit, now };
-            for (parts, fingerprint) in side_by_side.iter().zip(fingerprints) {
-                let guess = |fingerprint| prepared.shards.of(fingerprint).table.guess(fingerprint);
-                let guessed = fingerprint.and_then(guess);
-                answer(parts, guessed.and_then(|(slot, word)| self.charge(slot, word, &question)));
+        let question = InClass { number: *number, class, cost: 1, mode: Mode::Hit, now };
+        let mut charged = [None; SIDE_BY_SIDE];
+        for ((charged, parts), (near, guessed)) in charged.iter_mut().zip(asked).zip(near.iter().zip(guessed))
+        {
+            let found = guessed.or_else(|| near.and_then(Near::look_beyond));
+            *charged = found.and_then(|(slot, word)| self.charge(slot, word, &question));
+            if charged.is_none() {
+                general(parts);
             }
         }
-    }
-
-    #[inline]
-    fn prepared_fingerprint(prepared: &Prepared, parts: &[Identifier<'_>]) -> Option<Fingerprint> {
-        match Short::of(parts, prepared.too_long)? {
-            Short::Absent => Some(prepared.absent),
-            Short::Raw(bytes) => Some(prepared.seeds.of(prepared.seed, Short::RAW, bytes)),
-        }
+        charged
     }
 
     /// Decides several, in their order.
@@ -581,6 +581,18 @@ pub(crate) struct Prepared {
     too_long: usize,
     number: u8,
     class: Class,
+}
+
+impl Prepared {
+    /// Has the row of the key of these parts brought near, if that is one that is hashed as it is.
+    #[inline]
+    fn bring_near(&self, parts: &[Identifier<'_>]) -> Option<Near<'_>> {
+        let fingerprint = match Short::of(parts, self.too_long)? {
+            Short::Absent => self.absent,
+            Short::Raw(bytes) => self.seeds.of(self.seed, Short::RAW, bytes),
+        };
+        self.shards.of(fingerprint).table.bring_near(fingerprint)
+    }
 }
 
 /// A question that a word can answer.
