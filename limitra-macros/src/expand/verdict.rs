@@ -17,7 +17,13 @@ impl Expansion<'_> {
         let (exceeded, failed) = (self.exceeded(), self.failed());
         let verdict = match self.shape {
             Shape::Plain => quote_spanned!(here()=> limitra_pending.wait()),
-            Shape::Async | Shape::Boxed { .. } => quote_spanned!(here()=> limitra_pending.await),
+            // A verdict that is there, as on memory, never passes through the future.
+            Shape::Async | Shape::Boxed { .. } => quote_spanned! {here()=>
+                match limitra_pending.at_hand() {
+                    ::core::result::Result::Ok(limitra_verdict) => limitra_verdict,
+                    ::core::result::Result::Err(limitra_pending) => limitra_pending.await,
+                }
+            },
         };
         quote_spanned! {here()=>
             let #decision = match #verdict {
