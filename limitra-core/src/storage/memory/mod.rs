@@ -34,7 +34,7 @@ use class::{Class, Classes};
 use clock::OwnClock;
 use fingerprint::{Fingerprint, Seeds};
 use shard::{Locked, Shard};
-use table::{AtomicSpot, Near, Slot};
+use table::{AtomicSpot, Near, Place, Slot};
 use word::{Arrival, Word};
 
 /// The most keys of a shard: its table doubles at once, and shares one lock for what is new. A shard of many fewer would
@@ -192,6 +192,7 @@ impl MemoryStorage {
         let seed = self.inner.seeds.seed(space.digest());
         let absent = self.inner.seeds.of(seed, Short::Absent.kind(), &[]);
         Some(Prepared {
+            absent_shard: self.shard_index(absent),
             shards: self.inner.shards.clone(),
             seeds: self.inner.seeds.clone(),
             seed,
@@ -215,7 +216,8 @@ impl MemoryStorage {
         let Some((number, class)) = self.inner.classes.of(rule) else {
             return self.decide_as_record(fingerprint, rule, cost, mode);
         };
-        let asked = InClass { number, class, cost, mode, now: self.inner.clock.elapsed() };
+        let now = self.inner.clock.elapsed();
+        let asked = InClass { number, class, cost, mode, now, is_late: false };
         let slot = self.shard_of(fingerprint).table.find(fingerprint);
         match slot.and_then(|slot| self.charge(slot, slot.peek(), &asked)) {
             Some(answer) => Ok(self.single_of(class, answer)),
@@ -244,12 +246,12 @@ impl MemoryStorage {
                 prepared.shards.of(fingerprint).table.guess(fingerprint)?
             }
             Short::Absent => {
-                let table = &prepared.shards.of(prepared.absent).table;
+                let table = &prepared.shards.0.get(prepared.absent_shard)?.table;
                 table.at(prepared.spot.load(), prepared.absent)?
             }
         };
         let Prepared { number, class, .. } = prepared;
-        self.charge(slot, word, &InClass { number: *number, class, cost, mode, now })
+        self.charge(slot, word, &InClass { number: *number, class, cost, mode, now, is_late: false })
     }
 
     /// Remembers where the word of nobody in particular stands, if that is who was asked for.
@@ -284,7 +286,7 @@ impl MemoryStorage {
         }
         let now = self.inner.clock.elapsed();
         let Prepared { number, class, .. } = prepared;
-        let question = InClass { number: *number, class, cost: 1, mode: Mode::Hit, now };
+        let question = InClass { number: *number, class, cost: 1, mode: Mode::Hit, now, is_late: false };
         let mut charged = [None; SIDE_BY_SIDE];
         for ((charged, parts), (near, guessed)) in charged.iter_mut().zip(asked).zip(near.iter().zip(guessed))
         {
@@ -331,31 +333,31 @@ impl MemoryStorage {
     /// hold what that leaves.
     #[allow(clippy::inline_always)] // See `decide_prepared`.
     #[inline(always)]
-    fn charge(&self, slot: Slot<'_>, mut word: Word, asked: &InClass<'_>) -> Option<Charged> {
-        let mut now = asked.now;
-        while slot.is_of(word, u64::from(asked.number)) {
-            let answer = asked.class.ask(word.arrival(), now, asked.cost)?;
-            // Others may have charged it later than this clock was read: a refusal so close is asked once more.
-            if !answer.allowed && now == asked.now && asked.class.wait(&answer, now) < STALE {
-                now = self.inner.clock.elapsed();
-                if now > asked.now {
-                    word = slot.peek();
-                    continue;
-                }
-            }
-            let is_charged = answer.allowed && asked.mode == Mode::Hit;
-            let kept = if is_charged { answer.charged } else { word.arrival() };
-            let is_done = if is_charged {
-                slot.swap(word, Word::new(kept, asked.number))
-            } else {
-                slot.still_keeps(word)
-            };
-            if is_done {
-                return Some(Charged { allowed: answer.allowed, now, kept });
-            }
-            word = slot.peek();
+    fn charge(&self, slot: Slot<'_>, word: Word, asked: &InClass<'_>) -> Option<Charged> {
+        match asked.of(slot, word)? {
+            Tried::Done(charged) => Some(charged),
+            // Copied here alone, so that all of it stays in registers until then.
+            Tried::Again => self.charge_again(slot.apart(), &InClass { ..*asked }),
         }
-        None
+    }
+
+    /// The same where others were faster, or a clock was read too early.
+    #[cold]
+    #[inline(never)]
+    fn charge_again(
+        &self,
+        (fingerprint, place): (Fingerprint, &Place),
+        asked: &InClass<'_>,
+    ) -> Option<Charged> {
+        let slot = Slot::of(fingerprint, place);
+        loop {
+            let word = slot.peek();
+            // Read after the word, so that nobody has charged that later.
+            let now = self.inner.clock.elapsed().max(asked.now);
+            if let Tried::Done(charged) = (InClass { now, is_late: true, ..*asked }).of(slot, word)? {
+                return Some(charged);
+            }
+        }
     }
 
     /// The same by the clock of everybody, and as a state.
@@ -574,8 +576,9 @@ pub(crate) struct Prepared {
     shards: Shards,
     seeds: Seeds,
     seed: u64,
-    /// The fingerprint of nobody in particular, and where its word stood last.
+    /// The fingerprint of nobody in particular, the number of its shard, and where its word stood last.
     absent: Fingerprint,
+    absent_shard: usize,
     spot: AtomicSpot,
     /// How many bytes of an identifier are too many.
     too_long: usize,
@@ -603,6 +606,40 @@ struct InClass<'a> {
     mode: Mode,
     /// Microseconds since the storage's clock began.
     now: u64,
+    /// The clock was read after the word.
+    is_late: bool,
+}
+
+/// What came of trying to charge a word.
+enum Tried {
+    Done(Charged),
+    /// The word has changed, or may have been charged later than this clock was read.
+    Again,
+}
+
+impl InClass<'_> {
+    /// Asks it of the word that was read from a slot. `None` if that is not this class's, or cannot hold what is left.
+    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_prepared`.
+    #[inline(always)]
+    fn of(&self, slot: Slot<'_>, word: Word) -> Option<Tried> {
+        if !slot.is_of(word, u64::from(self.number)) {
+            return None;
+        }
+        let answer = self.class.ask(word.arrival(), self.now, self.cost)?;
+        let is_charged = answer.allowed && self.mode == Mode::Hit;
+        let is_sure = answer.allowed || self.is_late || self.class.wait(&answer, self.now) >= STALE;
+        let kept = if is_charged { answer.charged } else { word.arrival() };
+        let is_done = if is_charged {
+            slot.swap(word, Word::new(kept, self.number))
+        } else {
+            is_sure && slot.still_keeps(word)
+        };
+        Some(if is_done {
+            Tried::Done(Charged { allowed: answer.allowed, now: self.now, kept })
+        } else {
+            Tried::Again
+        })
+    }
 }
 
 impl Default for MemoryStorage {

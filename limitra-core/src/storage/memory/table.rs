@@ -61,7 +61,8 @@ impl Spot {
     fn parts(self) -> [usize; 3] {
         let bits =
             |from: u32, to: u32| usize::try_from((self.0 & ((1 << to) - 1)) >> from).unwrap_or_default();
-        [bits(Self::ROW_BITS, 63), bits(Self::SLOT_BITS, Self::ROW_BITS), bits(0, Self::SLOT_BITS)]
+        let segment = usize::try_from(self.0 >> Self::ROW_BITS).unwrap_or_default();
+        [segment, bits(Self::SLOT_BITS, Self::ROW_BITS), bits(0, Self::SLOT_BITS)]
     }
 }
 
@@ -91,7 +92,7 @@ struct Row {
 
 /// One key and its word.
 #[derive(Debug, Default)]
-struct Place {
+pub(super) struct Place {
     high: AtomicU64,
     low: AtomicU64,
     word: AtomicU64,
@@ -102,6 +103,20 @@ struct Place {
 pub(super) struct Slot<'a> {
     fingerprint: Fingerprint,
     place: &'a Place,
+}
+
+impl<'a> Slot<'a> {
+    /// The place of a key.
+    pub(super) const fn of(fingerprint: Fingerprint, place: &'a Place) -> Self {
+        Self { fingerprint, place }
+    }
+
+    /// What it is made of: few enough words for registers.
+    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_prepared`.
+    #[inline(always)]
+    pub(super) const fn apart(self) -> (Fingerprint, &'a Place) {
+        (self.fingerprint, self.place)
+    }
 }
 
 impl Slot<'_> {

@@ -31,8 +31,9 @@ impl Arrival {
     /// This long after, where a microsecond has so many parts.
     #[inline]
     pub(super) const fn later_by(self, stretch: Stretch, parts: u64) -> Self {
-        let is_carried = self.parts() + (stretch.0 & BYTE) >= parts;
-        // What a carry leaves over in the fraction's byte: with it the sum of both is the whole microsecond more.
+        // What a carry leaves over in the fraction's byte: with it the sum of both is the whole microsecond more. Most rules
+        // have no fractions.
+        let is_carried = parts > 1 && self.parts() + (stretch.0 & BYTE) >= parts;
         let carry = if is_carried { MOST_PARTS - parts } else { 0 };
         Self(self.0 + stretch.0 + carry)
     }
