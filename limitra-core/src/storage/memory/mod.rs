@@ -237,17 +237,18 @@ impl MemoryStorage {
         cost: u64,
         mode: Mode,
     ) -> Option<Charged> {
-        // Before the clock is read: what is known of the call is not looked up again after that.
-        let short = Short::of(parts, prepared.too_long)?;
-        let now = self.inner.clock.elapsed();
-        let (slot, word) = match short {
+        let (slot, word, now) = match Short::of(parts, prepared.too_long)? {
             Short::Raw(bytes) => {
                 let fingerprint = prepared.seeds.of(prepared.seed, Short::RAW, bytes);
-                prepared.shards.of(fingerprint).table.guess(fingerprint)?
+                let (slot, word) = prepared.shards.of(fingerprint).table.guess(fingerprint)?;
+                // Last, for it takes longest: meanwhile the word comes.
+                (slot, word, self.inner.clock.elapsed())
             }
             Short::Absent => {
+                let now = self.inner.clock.elapsed();
                 let table = &prepared.shards.0.get(prepared.absent_shard)?.table;
-                table.at(prepared.spot.load(), prepared.absent)?
+                let (slot, word) = table.at(prepared.spot.load(), prepared.absent)?;
+                (slot, word, now)
             }
         };
         let Prepared { number, class, .. } = prepared;
