@@ -220,16 +220,6 @@ impl Pending {
         }
     }
 
-    /// The verdict if it is there, else what is to be awaited.
-    #[allow(clippy::inline_always)] // See `Deciding::poll`.
-    #[inline(always)]
-    pub fn at_hand(self) -> Result<Verdict, Self> {
-        match self.0 {
-            State::Ready(Some(verdict)) => Ok(verdict),
-            state => Err(Self(state)),
-        }
-    }
-
     /// The verdict in a function that is not async: at once where the storage is memory, else waited for.
     #[inline]
     pub fn wait(self) -> Verdict {
