@@ -259,7 +259,8 @@ fn each_of_many_is_told_its_own_answer_whichever_way_it_was_decided() {
     let (storage, _) = world(10_000);
     let limiter = gcra(10, HOUR).storage(&storage).build().unwrap();
     // Words that are there, words that are new, and names that are too long for the short way.
-    let name = |number: usize| format!("{:->width$}", number, width = if number % 3 == 0 { 60 } else { 4 });
+    let width = |number: usize| if number.is_multiple_of(3) { 60 } else { 4 };
+    let name = |number: usize| format!("{number:->width$}", width = width(number));
     let names: Vec<String> = (0..100).map(name).collect();
     for (number, name) in names.iter().enumerate() {
         (0..number % 7).for_each(|_| assert!(at_once(limiter.allow_request(name)).unwrap()));
