@@ -48,12 +48,6 @@ impl Identifier<'_> {
 }
 
 impl Identifier<'_> {
-    /// Reads from where its bytes are, so that they are near when they are hashed. What comes of it says nothing.
-    #[inline]
-    pub(crate) fn touch(&self) -> u64 {
-        self.as_bytes().first().copied().map_or(0, u64::from)
-    }
-
     /// One that borrows nothing; what is short is not allocated.
     #[cfg(feature = "http")]
     pub(crate) fn into_owned(self) -> Identifier<'static> {

@@ -11,7 +11,7 @@ use crate::key::{Key, KeySpace};
 use crate::measured::Tally;
 use crate::rule::Rule;
 use crate::rule_decision::RuleDecision;
-use crate::storage::memory::{Charged, MemoryStorage, Prepared, Single};
+use crate::storage::memory::{Charged, MemoryStorage, Prepared, SIDE_BY_SIDE, Single};
 
 /// What nearly every decision on memory needs, told apart from all that is rare when a limiter is built: one rule
 /// that limits, and the storage's own clock.
@@ -57,13 +57,20 @@ impl Straight {
     pub(crate) fn at_once(&self, parts: &[Identifier<'_>], cost: u64, mode: Mode) -> Option<Found<'_>> {
         let prepared = self.prepared.as_ref()?;
         let answer = self.memory.decide_prepared(prepared, parts, cost, mode)?;
+        Some(self.found(prepared, answer, cost, mode))
+    }
+
+    /// The answer that the storage came to, counted and told to the log.
+    #[allow(clippy::inline_always)] // See `Deciding::poll`.
+    #[inline(always)]
+    fn found<'a>(&'a self, prepared: &'a Prepared, answer: Charged, cost: u64, mode: Mode) -> Found<'a> {
         if mode == Mode::Hit {
             self.tally.decided(answer.allowed);
         }
         if !answer.allowed && tracing::level_enabled!(tracing::Level::DEBUG) {
             self.log_refusal(self.memory.single(prepared, answer), cost);
         }
-        Some(Found { straight: self, prepared, answer, cost })
+        Found { straight: self, prepared, answer, cost }
     }
 
     /// Decides where that could not, by the desk's outage policy.
@@ -88,22 +95,23 @@ impl Straight {
         space: &KeySpace,
         desk: &Desk,
     ) -> Vec<Answer> {
-        let mut answers = Vec::with_capacity(identifiers.len());
         let general = |key: Key<'_>| self.decide(desk, key, 1, Mode::Hit);
-        match &self.prepared {
-            Some(prepared) => {
-                let answer = |parts: &[Identifier<'_>; 1], answer: Option<Charged>| {
-                    answers.push(match answer {
-                        Some(answer) => {
-                            self.tally.decided(answer.allowed);
-                            Ok(self.told(self.memory.single(prepared, answer), 1))
-                        }
-                        None => general(space.key(parts)),
-                    });
-                };
-                self.memory.decide_many_prepared(prepared, identifiers, answer);
+        let Some(prepared) = &self.prepared else {
+            return identifiers.iter().map(|parts| general(space.key(parts))).collect();
+        };
+        let mut answers = Vec::with_capacity(identifiers.len());
+        for asked in identifiers.chunks(SIDE_BY_SIDE) {
+            let mut others = Vec::new();
+            let charged = self.memory.decide_side_by_side(prepared, asked, |parts| {
+                others.push(general(space.key(parts)));
+            });
+            let mut others = others.into_iter();
+            for charged in charged.into_iter().take(asked.len()) {
+                match charged {
+                    Some(charged) => answers.push(Ok(self.found(prepared, charged, 1, Mode::Hit).decision())),
+                    None => answers.extend(others.next()),
+                }
             }
-            None => answers.extend(identifiers.iter().map(|parts| general(space.key(parts)))),
         }
         answers
     }

@@ -228,7 +228,7 @@ mod tests {
         );
         let args = quote!(requests = 1, window = 1, key = |a| a, crate = my::limits, limitra = h());
         let made = limited(args, item).to_string();
-        assert!(made.contains("my :: limits :: __private :: ask ("), "{made}");
+        assert!(made.contains("my :: limits :: __private :: admit ("), "{made}");
         assert!(!made.contains(":: limitra"), "{made}");
     }
 }

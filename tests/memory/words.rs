@@ -255,6 +255,21 @@ fn many_words_are_decided_as_one_after_the_other() {
 }
 
 #[test]
+fn each_of_many_is_told_its_own_answer_whichever_way_it_was_decided() {
+    let (storage, _) = world(10_000);
+    let limiter = gcra(10, HOUR).storage(&storage).build().unwrap();
+    // Words that are there, words that are new, and names that are too long for the short way.
+    let width = |number: usize| if number.is_multiple_of(3) { 60 } else { 4 };
+    let name = |number: usize| format!("{number:->width$}", width = width(number));
+    let names: Vec<String> = (0..100).map(name).collect();
+    for (number, name) in names.iter().enumerate() {
+        (0..number % 7).for_each(|_| assert!(at_once(limiter.allow_request(name)).unwrap()));
+    }
+    let told = at_once(limiter.check_many(&names)).into_iter().map(|decision| decision.unwrap().remaining());
+    assert!(told.eq((0..100).map(|number| 9 - number % 7)));
+}
+
+#[test]
 fn who_is_named_twice_in_one_question_is_charged_at_one_instant_or_later() {
     let storage = MemoryStorage::new();
     let limiter = gcra(2, HOUR).storage(&storage).build().unwrap();

@@ -19,7 +19,7 @@ pub use declaration::Declaration;
 pub use identify::{ByDisplay, ByNothing, ByText, Part, RateLimitKey, Text};
 pub use limits::{ByList, ByNotation, LimitList, LimitsOf, OneLimit};
 pub use site::{
-    Handle, Site, ask, call, handle, no_decision, no_handle, path_of, refuse_instead, run_anyway,
+    Handle, Site, admit, ask, call, handle, no_decision, no_handle, path_of, refuse_instead, run_anyway,
 };
 
 pub use crate::decision::Decision;

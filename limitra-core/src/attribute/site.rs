@@ -17,6 +17,7 @@ use crate::handle::Limitra;
 use crate::identifier::Identifier;
 use crate::limit::Limit;
 use crate::outage::Seldom;
+use crate::straight::Found;
 
 /// What a call is told to wait that was refused by a mistake or an outage.
 const A_MINUTE: Duration = Duration::from_secs(60);
@@ -131,18 +132,50 @@ pub fn ask<const N: usize>(
     parts: [Identifier<'_>; N],
     declare: impl FnOnce(&mut Declaration),
 ) -> Pending {
+    let read = |found: Found<'_>, planned| Pending::decided(found.decision(), planned);
+    asked(site, path, self_type, handle, parts, declare, read, |pending| pending)
+}
+
+/// The same where nobody reads the decision; `None` if the body runs. So nothing is worked out that is not read.
+#[inline]
+pub fn admit<const N: usize>(
+    site: &'static Site,
+    path: &'static str,
+    self_type: Option<&'static str>,
+    handle: Handle<'_>,
+    parts: [Identifier<'_>; N],
+    declare: impl FnOnce(&mut Declaration),
+) -> Option<Pending> {
+    let read = |found: Found<'_>, planned| {
+        (!found.is_allowed()).then(|| Pending::decided(found.decision(), planned))
+    };
+    asked(site, path, self_type, handle, parts, declare, read, Some)
+}
+
+#[allow(clippy::inline_always, clippy::too_many_arguments)] // See `Deciding::poll`.
+#[inline(always)]
+fn asked<const N: usize, T>(
+    site: &'static Site,
+    path: &'static str,
+    self_type: Option<&'static str>,
+    handle: Handle<'_>,
+    parts: [Identifier<'_>; N],
+    declare: impl FnOnce(&mut Declaration),
+    read: impl FnOnce(Found<'_>, PlanRef) -> T,
+    pending: impl FnOnce(Pending) -> T,
+) -> T {
     let key = PlanKey { handle: handle.0.map(Limitra::number), self_type };
     if let Some(planned) = site.first(key)
         && let Ok(plan) = planned
         && let (Some(straight), Some(layer)) = (&plan.straight, plan.layers.first())
     {
         if let Some(found) = straight.at_once(&parts, layer.cost, Mode::Hit) {
-            return Pending::decided(found.decision(), PlanRef::First(planned));
+            return read(found, PlanRef::First(planned));
         }
         let answer = straight.decide(&plan.desk, layer.space.key(&parts), layer.cost, Mode::Hit);
-        return Pending::of(decide::Pending::ready(answer), PlanRef::First(planned));
+        return pending(Pending::of(decide::Pending::ready(answer), PlanRef::First(planned)));
     }
-    slowly(call(site, path, self_type, handle, declare), parts)
+    pending(slowly(call(site, path, self_type, handle, declare), parts))
 }
 
 #[inline(never)]

@@ -8,7 +8,8 @@ use super::{Expansion, at, here, local};
 use crate::model::{Layer, Limits, Number, Part};
 
 impl Expansion<'_> {
-    /// An expression: the decision that is to be awaited. Nothing in it borrows an argument.
+    /// An expression: the decision that is to be awaited; where nobody reads it, an option that is none if it has been taken
+    /// and the body runs. Nothing in it borrows an argument.
     pub(super) fn pending(&self) -> TokenStream {
         let private = self.private(here());
         let bound = self.bound();
@@ -22,17 +23,19 @@ impl Expansion<'_> {
         };
         let (handle, handle_let) = self.handle();
         let declaration = self.declaration();
+        let is_read = self.plan.handling.decision.is_some();
         if let [layer] = &*self.plan.layers
             && layer.is_said_once()
         {
             // Nothing but the key comes with each call: the straight way.
             let parts = layer.key.iter().enumerate();
             let parts = parts.filter_map(|(number, part)| Some(self.identifier(0, number, part, false)?.1));
+            let ask = if is_read { quote_spanned!(here()=> ask) } else { quote_spanned!(here()=> admit) };
             return quote_spanned! {here()=> {
                 #bound
                 #handle_let
                 #(#values)*
-                #private::ask(
+                #private::#ask(
                     &__LIMITRA_SITE,
                     #private::path_of(&__limitra_here),
                     #self_type,
@@ -42,6 +45,9 @@ impl Expansion<'_> {
                 )
             }};
         }
+        let pending = quote_spanned!(here()=> limitra_call.decide());
+        let pending =
+            if is_read { pending } else { quote_spanned!(here()=> ::core::option::Option::Some(#pending)) };
         quote_spanned! {here()=> {
             #bound
             #handle_let
@@ -54,7 +60,7 @@ impl Expansion<'_> {
                 |limitra_declaration: &mut #private::Declaration| { #declaration },
             );
             #(#spoken)*
-            limitra_call.decide()
+            #pending
         }}
     }
 

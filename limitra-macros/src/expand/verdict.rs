@@ -8,23 +8,28 @@ use super::{Expansion, ends, here};
 use crate::shape::{Shape, mentions};
 
 impl Expansion<'_> {
-    /// A `let` of the decision that returns where the body must not run.
+    /// A `let` of the decision that returns where the body must not run; without a name for it, a block that does.
     pub(super) fn verdict(&self) -> TokenStream {
         let private = self.private(here());
-        let nameless = || quote_spanned!(here()=> _);
-        let decision = &self.plan.handling.decision;
-        let decision = decision.as_ref().map_or_else(nameless, ToTokens::to_token_stream);
         let (exceeded, failed) = (self.exceeded(), self.failed());
         let verdict = match self.shape {
             Shape::Plain => quote_spanned!(here()=> limitra_pending.wait()),
             Shape::Async | Shape::Boxed { .. } => quote_spanned!(here()=> limitra_pending.await),
         };
-        quote_spanned! {here()=>
-            let #decision = match #verdict {
+        let decision = quote_spanned! {here()=>
+            match #verdict {
                 #private::Verdict::Proceed(limitra_decision) => limitra_decision,
                 #exceeded
                 #failed
-            };
+            }
+        };
+        if let Some(name) = &self.plan.handling.decision {
+            return quote_spanned!(here()=> let #name = #decision;);
+        }
+        quote_spanned! {here()=>
+            if let ::core::option::Option::Some(limitra_pending) = limitra_pending {
+                let _ = #decision;
+            }
         }
     }
 

@@ -15,6 +15,9 @@ use throttlecrab::PeriodicStore;
 pub(crate) enum Allowance {
     /// A million a second, a billion at once: more than anything asks for in all.
     Ample,
+    /// One in a hundred seconds, a hundred thousand at once: records that last longer than the benchmark. Of the ample ones each is over
+    /// after a microsecond, and where there are many, limitra forgets what is over and counts afresh.
+    Lasting,
     /// One an hour: after the first, everything is refused.
     One,
     /// One a second: a record expires soon.
@@ -27,6 +30,7 @@ impl Allowance {
     fn amount(self) -> u32 {
         match self {
             Self::Ample => 1_000_000_000,
+            Self::Lasting => 100_000,
             Self::One | Self::Brief => 1,
             Self::Hourly => 10,
         }
@@ -35,6 +39,7 @@ impl Allowance {
     pub(crate) fn window(self) -> Duration {
         match self {
             Self::Ample => Duration::from_secs(1000),
+            Self::Lasting => Duration::from_secs(10_000_000),
             Self::Brief => Duration::from_secs(1),
             Self::One | Self::Hourly => Duration::from_secs(3600),
         }

@@ -1,6 +1,6 @@
 //! The rules whose buckets fit into a word.
 
-use super::word::{Arrival, MOST_PARTS, Stretch, Word};
+use super::word::{Arrival, MOST_MICROS, MOST_PARTS, Stretch, Word};
 use crate::record::{Entry, Record};
 use crate::rule::{Rule, Span};
 use crate::state::State;
@@ -27,6 +27,8 @@ pub(super) struct Class {
     fractions_of_a_part: u64,
     increment: Stretch,
     depth: Stretch,
+    /// The last instant at which a word can hold a full bucket. What is kept is no later than that.
+    last: u64,
 }
 
 /// What a class says to a hit.
@@ -51,7 +53,8 @@ impl Class {
         }
         let [increment, depth] =
             [rule.increment(1), rule.depth()].map(|span| stretch(span, fractions_of_a_part));
-        Some(Self { rule: *rule, parts, fractions_of_a_part, increment, depth })
+        let last = MOST_MICROS - rule.depth().micros;
+        Some(Self { rule: *rule, parts, fractions_of_a_part, increment, depth, last })
     }
 
     pub(super) const fn rule(&self) -> &Rule {
@@ -70,11 +73,12 @@ impl Class {
         } else {
             stretch(self.rule.increment(cost), self.fractions_of_a_part)
         };
+        if now > self.last {
+            return None;
+        }
         let now = Arrival::at(now);
-        let full = now.and(self.depth);
         let charged = arrival.max(now).later_by(increment, self.parts);
-        // What is kept is no later than a full bucket.
-        full.fits().then_some(Asked { allowed: charged <= full, charged })
+        Some(Asked { allowed: charged <= now.and(self.depth), charged })
     }
 
     /// How much is missing to be allowed, in whole microseconds.
@@ -182,4 +186,24 @@ fn greatest_common_divisor(mut one: u64, mut other: u64) -> u64 {
         (one, other) = (other, one % other);
     }
     one
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::algorithm::Algorithm;
+    use crate::limit::Limit;
+
+    #[test]
+    fn a_word_is_asked_as_long_as_it_can_hold_a_full_bucket() {
+        let limit = Limit::new(7, Duration::from_secs(3600)).expect("a limit");
+        let class = Class::of(&Rule::of(Algorithm::Gcra, limit)).expect("a word can hold it");
+        let full = class.ask(Arrival::at(0), class.last, 7).expect("a word can hold it");
+        assert!(full.allowed);
+        assert_eq!((full.charged.micros(), full.charged.parts()), (MOST_MICROS, 0));
+        assert_eq!(Word::new(full.charged, 1).arrival(), full.charged);
+        assert!(class.ask(Arrival::at(0), class.last + 1, 1).is_none());
+    }
 }

@@ -18,6 +18,8 @@ pub(super) struct OwnClock {
     source: Source,
 }
 
+// With a number of its own: one in the gaps of another's takes longer to look at.
+#[repr(u8)]
 enum Source {
     /// The processor's counter where it is steady, else the system's monotonic clock.
     Precise(Precise),

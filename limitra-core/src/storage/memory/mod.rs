@@ -12,10 +12,10 @@ mod table;
 mod word;
 
 use std::fmt;
-use std::hint::black_box;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use prefetch_index::prefetch_index;
 use smallvec::SmallVec;
 
 use crate::attempt::{Attempt, Mode, Outcome, RuleOutcome, Subject};
@@ -34,7 +34,7 @@ use class::{Class, Classes};
 use clock::OwnClock;
 use fingerprint::{Fingerprint, Seeds};
 use shard::{Locked, Shard};
-use table::{AtomicSpot, Slot};
+use table::{AtomicSpot, Near, Place, Slot};
 use word::{Arrival, Word};
 
 /// The most keys of a shard: its table doubles at once, and shares one lock for what is new. A shard of many fewer would
@@ -43,7 +43,7 @@ const KEYS_OF_A_SHARD: usize = 8192;
 /// As many as the fingerprint's bits for them can name.
 const MOST_SHARDS: usize = 1 << 16;
 /// How many of several decisions are looked up side by side.
-const SIDE_BY_SIDE: usize = 32;
+pub(crate) const SIDE_BY_SIDE: usize = 32;
 /// A refusal with less to wait may come of a clock that was read too early: for so long a thread may stand still.
 const STALE: u64 = 200_000;
 
@@ -192,6 +192,7 @@ impl MemoryStorage {
         let seed = self.inner.seeds.seed(space.digest());
         let absent = self.inner.seeds.of(seed, Short::Absent.kind(), &[]);
         Some(Prepared {
+            absent_shard: self.shard_index(absent),
             shards: self.inner.shards.clone(),
             seeds: self.inner.seeds.clone(),
             seed,
@@ -215,7 +216,8 @@ impl MemoryStorage {
         let Some((number, class)) = self.inner.classes.of(rule) else {
             return self.decide_as_record(fingerprint, rule, cost, mode);
         };
-        let asked = InClass { number, class, cost, mode, now: self.inner.clock.elapsed() };
+        let now = self.inner.clock.elapsed();
+        let asked = InClass { number, class, cost, mode, now, is_late: false };
         let slot = self.shard_of(fingerprint).table.find(fingerprint);
         match slot.and_then(|slot| self.charge(slot, slot.peek(), &asked)) {
             Some(answer) => Ok(self.single_of(class, answer)),
@@ -235,21 +237,22 @@ impl MemoryStorage {
         cost: u64,
         mode: Mode,
     ) -> Option<Charged> {
-        // Before the clock is read: what is known of the call is not looked up again after that.
-        let short = Short::of(parts, prepared.too_long)?;
-        let now = self.inner.clock.elapsed();
-        let (slot, word) = match short {
+        let (slot, word, now) = match Short::of(parts, prepared.too_long)? {
             Short::Raw(bytes) => {
                 let fingerprint = prepared.seeds.of(prepared.seed, Short::RAW, bytes);
-                prepared.shards.of(fingerprint).table.guess(fingerprint)?
+                let (slot, word) = prepared.shards.of(fingerprint).table.guess(fingerprint)?;
+                // Last, for it takes longest: meanwhile the word comes.
+                (slot, word, self.inner.clock.elapsed())
             }
             Short::Absent => {
-                let table = &prepared.shards.of(prepared.absent).table;
-                table.at(prepared.spot.load(), prepared.absent)?
+                let now = self.inner.clock.elapsed();
+                let table = &prepared.shards.0.get(prepared.absent_shard)?.table;
+                let (slot, word) = table.at(prepared.spot.load(), prepared.absent)?;
+                (slot, word, now)
             }
         };
         let Prepared { number, class, .. } = prepared;
-        self.charge(slot, word, &InClass { number: *number, class, cost, mode, now })
+        self.charge(slot, word, &InClass { number: *number, class, cost, mode, now, is_late: false })
     }
 
     /// Remembers where the word of nobody in particular stands, if that is who was asked for.
@@ -261,40 +264,40 @@ impl MemoryStorage {
         }
     }
 
-    /// The same for many keys, in their order: `answer` is told of each, and may go the general way before the next.
+    /// The same for up to [`SIDE_BY_SIDE`] keys, in their order. Where that is `None`, `general` is told before the next
+    /// is decided.
     ///
-    /// Where they are is read for all of them first, so that the waits for memory overlap.
-    pub(crate) fn decide_many_prepared<'k, 'i: 'k>(
+    /// A pass for each thing that is waited for in memory, which all of them ask for at once.
+    pub(crate) fn decide_side_by_side<'k, 'i>(
         &self,
         prepared: &Prepared,
         asked: &'k [[Identifier<'i>; 1]],
-        mut answer: impl FnMut(&'k [Identifier<'i>; 1], Option<Charged>),
-    ) {
+        mut general: impl FnMut(&'k [Identifier<'i>; 1]),
+    ) -> [Option<Charged>; SIDE_BY_SIDE] {
+        for identifier in asked.iter().flatten() {
+            prefetch_index(identifier.as_bytes(), 0);
+        }
+        let mut near = [None; SIDE_BY_SIDE];
+        for (near, parts) in near.iter_mut().zip(asked) {
+            *near = prepared.bring_near(parts);
+        }
+        let mut guessed = [None; SIDE_BY_SIDE];
+        for (guessed, near) in guessed.iter_mut().zip(near).take(asked.len()) {
+            *guessed = near.and_then(Near::guess);
+        }
+        let now = self.inner.clock.elapsed();
         let Prepared { number, class, .. } = prepared;
-        for side_by_side in asked.chunks(SIDE_BY_SIDE) {
-            // A loop for each thing that is waited for, so short that the processor runs ahead of what it waits for.
-            let near = side_by_side.iter().flatten().map(Identifier::touch).fold(0, u64::wrapping_add);
-            let fingerprints: SmallVec<[Option<Fingerprint>; SIDE_BY_SIDE]> =
-                side_by_side.iter().map(|parts| Self::prepared_fingerprint(prepared, parts)).collect();
-            let touch =
-                |fingerprint: &Fingerprint| prepared.shards.of(*fingerprint).table.touch(*fingerprint);
-            black_box(fingerprints.iter().flatten().map(touch).fold(near, u64::wrapping_add));
-            let now = self.inner.clock.elapsed();
-            let question = InClass { number: *number, class, cost: 1, mode: Mode::Hit, now };
-            for (parts, fingerprint) in side_by_side.iter().zip(fingerprints) {
-                let guess = |fingerprint| prepared.shards.of(fingerprint).table.guess(fingerprint);
-                let guessed = fingerprint.and_then(guess);
-                answer(parts, guessed.and_then(|(slot, word)| self.charge(slot, word, &question)));
+        let question = InClass { number: *number, class, cost: 1, mode: Mode::Hit, now, is_late: false };
+        let mut charged = [None; SIDE_BY_SIDE];
+        for ((charged, parts), (near, guessed)) in charged.iter_mut().zip(asked).zip(near.iter().zip(guessed))
+        {
+            let found = guessed.or_else(|| near.and_then(Near::look_beyond));
+            *charged = found.and_then(|(slot, word)| self.charge(slot, word, &question));
+            if charged.is_none() {
+                general(parts);
             }
         }
-    }
-
-    #[inline]
-    fn prepared_fingerprint(prepared: &Prepared, parts: &[Identifier<'_>]) -> Option<Fingerprint> {
-        match Short::of(parts, prepared.too_long)? {
-            Short::Absent => Some(prepared.absent),
-            Short::Raw(bytes) => Some(prepared.seeds.of(prepared.seed, Short::RAW, bytes)),
-        }
+        charged
     }
 
     /// Decides several, in their order.
@@ -331,31 +334,31 @@ impl MemoryStorage {
     /// hold what that leaves.
     #[allow(clippy::inline_always)] // See `decide_prepared`.
     #[inline(always)]
-    fn charge(&self, slot: Slot<'_>, mut word: Word, asked: &InClass<'_>) -> Option<Charged> {
-        let mut now = asked.now;
-        while slot.is_of(word, u64::from(asked.number)) {
-            let answer = asked.class.ask(word.arrival(), now, asked.cost)?;
-            // Others may have charged it later than this clock was read: a refusal so close is asked once more.
-            if !answer.allowed && now == asked.now && asked.class.wait(&answer, now) < STALE {
-                now = self.inner.clock.elapsed();
-                if now > asked.now {
-                    word = slot.peek();
-                    continue;
-                }
-            }
-            let is_charged = answer.allowed && asked.mode == Mode::Hit;
-            let kept = if is_charged { answer.charged } else { word.arrival() };
-            let is_done = if is_charged {
-                slot.swap(word, Word::new(kept, asked.number))
-            } else {
-                slot.still_keeps(word)
-            };
-            if is_done {
-                return Some(Charged { allowed: answer.allowed, now, kept });
-            }
-            word = slot.peek();
+    fn charge(&self, slot: Slot<'_>, word: Word, asked: &InClass<'_>) -> Option<Charged> {
+        match asked.of(slot, word)? {
+            Tried::Done(charged) => Some(charged),
+            // Copied here alone, so that all of it stays in registers until then.
+            Tried::Again => self.charge_again(slot.apart(), &InClass { ..*asked }),
         }
-        None
+    }
+
+    /// The same where others were faster, or a clock was read too early.
+    #[cold]
+    #[inline(never)]
+    fn charge_again(
+        &self,
+        (fingerprint, place): (Fingerprint, &Place),
+        asked: &InClass<'_>,
+    ) -> Option<Charged> {
+        let slot = Slot::of(fingerprint, place);
+        loop {
+            let word = slot.peek();
+            // Read after the word, so that nobody has charged that later.
+            let now = self.inner.clock.elapsed().max(asked.now);
+            if let Tried::Done(charged) = (InClass { now, is_late: true, ..*asked }).of(slot, word)? {
+                return Some(charged);
+            }
+        }
     }
 
     /// The same by the clock of everybody, and as a state.
@@ -574,13 +577,26 @@ pub(crate) struct Prepared {
     shards: Shards,
     seeds: Seeds,
     seed: u64,
-    /// The fingerprint of nobody in particular, and where its word stood last.
+    /// The fingerprint of nobody in particular, the number of its shard, and where its word stood last.
     absent: Fingerprint,
+    absent_shard: usize,
     spot: AtomicSpot,
     /// How many bytes of an identifier are too many.
     too_long: usize,
     number: u8,
     class: Class,
+}
+
+impl Prepared {
+    /// Has the row of the key of these parts brought near, if that is one that is hashed as it is.
+    #[inline]
+    fn bring_near(&self, parts: &[Identifier<'_>]) -> Option<Near<'_>> {
+        let fingerprint = match Short::of(parts, self.too_long)? {
+            Short::Absent => self.absent,
+            Short::Raw(bytes) => self.seeds.of(self.seed, Short::RAW, bytes),
+        };
+        self.shards.of(fingerprint).table.bring_near(fingerprint)
+    }
 }
 
 /// A question that a word can answer.
@@ -591,6 +607,40 @@ struct InClass<'a> {
     mode: Mode,
     /// Microseconds since the storage's clock began.
     now: u64,
+    /// The clock was read after the word.
+    is_late: bool,
+}
+
+/// What came of trying to charge a word.
+enum Tried {
+    Done(Charged),
+    /// The word has changed, or may have been charged later than this clock was read.
+    Again,
+}
+
+impl InClass<'_> {
+    /// Asks it of the word that was read from a slot. `None` if that is not this class's, or cannot hold what is left.
+    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_prepared`.
+    #[inline(always)]
+    fn of(&self, slot: Slot<'_>, word: Word) -> Option<Tried> {
+        if !slot.is_of(word, u64::from(self.number)) {
+            return None;
+        }
+        let answer = self.class.ask(word.arrival(), self.now, self.cost)?;
+        let is_charged = answer.allowed && self.mode == Mode::Hit;
+        let is_sure = answer.allowed || self.is_late || self.class.wait(&answer, self.now) >= STALE;
+        let kept = if is_charged { answer.charged } else { word.arrival() };
+        let is_done = if is_charged {
+            slot.swap(word, Word::new(kept, self.number))
+        } else {
+            is_sure && slot.still_keeps(word)
+        };
+        Some(if is_done {
+            Tried::Done(Charged { allowed: answer.allowed, now: self.now, kept })
+        } else {
+            Tried::Again
+        })
+    }
 }
 
 impl Default for MemoryStorage {

@@ -57,6 +57,17 @@ impl Stage {
         self.spend(&Self::parts(name), 1, Mode::Hit).unwrap().allowed
     }
 
+    /// The same of two at once; whether both were allowed.
+    fn hit_both(&self, names: &[String; 2]) -> bool {
+        let [one, other] = names.each_ref().map(|name| Self::parts(name));
+        let mut all = true;
+        let charged = self.storage.decide_side_by_side(&self.prepared, &[one, other], |parts| {
+            let key = self.space.key(parts);
+            all &= self.storage.decide_single(key, &self.rule, 1, Mode::Hit).unwrap().allowed;
+        });
+        all && charged.iter().flatten().all(|charged| charged.allowed)
+    }
+
     /// How many hits are still allowed, each of which is one.
     fn left(&self, name: &str) -> usize {
         (0..100).take_while(|_| self.hit(name)).count()
@@ -214,6 +225,38 @@ fn a_hit_that_races_a_doubling_is_counted_once() {
         assert!(racing.join().unwrap());
         assert_eq!((stage.left(&moves), stage.left(&stays)), (0, 1));
         assert_eq!(stage.storage.len(), 2);
+    });
+}
+
+#[test]
+fn hits_at_once_that_race_a_doubling_are_counted_once_each() {
+    let both = [names(true).next().unwrap(), pair().0];
+    model(move || {
+        let stage = Stage::new(2, 4000);
+        assert!(stage.hit(&both[0]));
+        let (racing, names) = (Arc::clone(&stage), both.clone());
+        let racing = spawn(move || racing.hit_both(&names));
+        assert!(stage.lock().grow(0));
+        assert!(racing.join().unwrap());
+        assert_eq!((stage.left(&both[0]), stage.left(&both[1])), (0, 1));
+        assert_eq!(stage.storage.len(), 2);
+    });
+}
+
+#[test]
+fn hits_at_once_that_race_a_removal_never_charge_who_takes_the_slot() {
+    let (one, other) = pair();
+    model(move || {
+        let stage = Stage::new(3, 10);
+        assert!(stage.hit(&one));
+        let (racing, names) = (Arc::clone(&stage), [one.clone(), one.clone()]);
+        let racing = spawn(move || racing.hit_both(&names));
+        stage.clear(&one);
+        assert!(stage.hit(&other));
+        assert!(racing.join().unwrap());
+        assert_eq!(stage.left(&other), 2, "a hit of one was charged to the other");
+        // Each was charged before the removal, or after it.
+        assert!((1..=3).contains(&stage.left(&one)));
     });
 }
 

@@ -2,6 +2,8 @@
 
 use std::array;
 
+use prefetch_index::prefetch_index;
+
 use super::fingerprint::Fingerprint;
 use super::word::Word;
 use crate::sync::OnceLock;
@@ -59,7 +61,8 @@ impl Spot {
     fn parts(self) -> [usize; 3] {
         let bits =
             |from: u32, to: u32| usize::try_from((self.0 & ((1 << to) - 1)) >> from).unwrap_or_default();
-        [bits(Self::ROW_BITS, 63), bits(Self::SLOT_BITS, Self::ROW_BITS), bits(0, Self::SLOT_BITS)]
+        let segment = usize::try_from(self.0 >> Self::ROW_BITS).unwrap_or_default();
+        [segment, bits(Self::SLOT_BITS, Self::ROW_BITS), bits(0, Self::SLOT_BITS)]
     }
 }
 
@@ -89,7 +92,7 @@ struct Row {
 
 /// One key and its word.
 #[derive(Debug, Default)]
-struct Place {
+pub(super) struct Place {
     high: AtomicU64,
     low: AtomicU64,
     word: AtomicU64,
@@ -100,6 +103,20 @@ struct Place {
 pub(super) struct Slot<'a> {
     fingerprint: Fingerprint,
     place: &'a Place,
+}
+
+impl<'a> Slot<'a> {
+    /// The place of a key.
+    pub(super) const fn of(fingerprint: Fingerprint, place: &'a Place) -> Self {
+        Self { fingerprint, place }
+    }
+
+    /// What it is made of: few enough words for registers.
+    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_prepared`.
+    #[inline(always)]
+    pub(super) const fn apart(self) -> (Fingerprint, &'a Place) {
+        (self.fingerprint, self.place)
+    }
 }
 
 impl Slot<'_> {
@@ -162,6 +179,14 @@ impl Slot<'_> {
     }
 }
 
+/// A key and its own row, which is on its way.
+#[derive(Clone, Copy)]
+pub(super) struct Near<'a> {
+    table: &'a Table,
+    row: &'a Row,
+    fingerprint: Fingerprint,
+}
+
 /// What putting a key into a table came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Put {
@@ -201,18 +226,22 @@ impl Table {
     #[inline(always)]
     pub(super) fn guess(&self, fingerprint: Fingerprint) -> Option<(Slot<'_>, Word)> {
         let row = self.row(self.home(fingerprint))?;
-        // Without a branch for each slot, for which of them it is cannot be guessed; and without waiting for its number
-        // before its word is read.
-        let (mut number, mut word) = (SLOTS, 0);
-        for (at, place) in row.places.iter().enumerate() {
-            let is_alike = place.high.load(Ordering::Relaxed) == fingerprint.high;
-            number = if is_alike { at } else { number };
-            word |= if is_alike { place.word.load(Ordering::Acquire) } else { 0 };
-        }
-        match row.places.get(number) {
-            Some(place) => Some((Slot { fingerprint, place }, Word::of_bits(word))),
+        // A branch for each slot: while the row is waited for the processor guesses, and goes ahead to what comes next.
+        match row.places.iter().find(|place| place.high.load(Ordering::Relaxed) == fingerprint.high) {
+            Some(place) => {
+                Some((Slot { fingerprint, place }, Word::of_bits(place.word.load(Ordering::Acquire))))
+            }
             None => self.look_beyond(fingerprint),
         }
+    }
+
+    /// Has a key's own row brought near, without waiting for it.
+    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_prepared`.
+    #[inline(always)]
+    pub(super) fn bring_near(&self, fingerprint: Fingerprint) -> Option<Near<'_>> {
+        let row = self.row(self.home(fingerprint))?;
+        row.prefetch();
+        Some(Near { table: self, row, fingerprint })
     }
 
     #[cold]
@@ -238,13 +267,6 @@ impl Table {
             let home = self.home(fingerprint).beyond(step);
             let number = self.row(home)?.places.iter().position(|place| std::ptr::eq(place, slot.place))?;
             Spot::new(home.segment, home.row(), number)
-        })
-    }
-
-    /// Reads from a key's row, so that its lines are near when it is looked for. The sum says nothing.
-    pub(super) fn touch(&self, fingerprint: Fingerprint) -> u64 {
-        self.row(self.home(fingerprint)).map_or(0, |row| {
-            row.places[0].high.load(Ordering::Relaxed).wrapping_add(row.reach.load(Ordering::Relaxed))
         })
     }
 
@@ -385,7 +407,50 @@ impl Home {
     }
 }
 
+impl<'a> Near<'a> {
+    /// Where the key stands in its own row, half of the fingerprint compared, and the word there.
+    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_prepared`.
+    #[inline(always)]
+    pub(super) fn guess(self) -> Option<(Slot<'a>, Word)> {
+        // Without a branch for each slot, for the row is there and which of them it is cannot be guessed.
+        let (mut alike, mut word) = (0_u32, 0);
+        for (at, place) in self.row.places.iter().enumerate() {
+            let is_alike = place.high.load(Ordering::Relaxed) == self.fingerprint.high;
+            word |= place.word.load(Ordering::Acquire) & u64::from(is_alike).wrapping_neg();
+            alike |= u32::from(is_alike) << at;
+        }
+        let number = usize::try_from(alike.trailing_zeros()).unwrap_or(SLOTS);
+        let Some(place) = self.row.places.get(number) else {
+            self.bring_next_near();
+            return None;
+        };
+        Some((Slot { fingerprint: self.fingerprint, place }, Word::of_bits(word)))
+    }
+
+    /// Nearly all that do not stand in their own row stand in the next one.
+    #[cold]
+    #[inline(never)]
+    fn bring_next_near(self) {
+        if let Some(row) = self.table.row(self.table.home(self.fingerprint).beyond(1)) {
+            row.prefetch();
+        }
+    }
+
+    /// The same where it stands in another row.
+    pub(super) fn look_beyond(self) -> Option<(Slot<'a>, Word)> {
+        self.table.look_beyond(self.fingerprint)
+    }
+}
+
 impl Row {
+    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_prepared`.
+    #[inline(always)]
+    fn prefetch(&self) {
+        // Both of its cache lines.
+        prefetch_index(&self.places, 0);
+        prefetch_index(&self.places, SLOTS - 1);
+    }
+
     fn find(&self, fingerprint: Fingerprint) -> Option<Slot<'_>> {
         let place = self.places.iter().find(|place| {
             place.high.load(Ordering::Relaxed) == fingerprint.high

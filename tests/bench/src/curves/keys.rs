@@ -21,8 +21,8 @@ pub(super) fn measure(scale: Scale) -> Vec<Row> {
 fn at(scale: Scale, full: usize) -> Vec<Row> {
     let count = scale.keys(full);
     let keys = Keys::new(count, 12);
-    let limitra = Allowance::Ample.limitra(Algorithm::Gcra, count);
-    let governor = Allowance::Ample.governor_by_key::<String>();
+    let limitra = Allowance::Lasting.limitra(Algorithm::Gcra, count);
+    let governor = Allowance::Lasting.governor_by_key::<String>();
     // In another order than they are asked for later.
     for number in 0..count as u64 {
         let key = key(number, 12);

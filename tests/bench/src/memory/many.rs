@@ -29,7 +29,7 @@ pub(super) struct Fixture {
 impl Fixture {
     pub(super) fn new(scale: Scale) -> Self {
         let count = scale.keys(MILLION);
-        let allowance = Allowance::Ample;
+        let allowance = Allowance::Lasting;
         let fixture = Self {
             keys: Keys::new(count, 12),
             limitra: allowance.limitra(Algorithm::Gcra, count),
