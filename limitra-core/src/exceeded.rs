@@ -32,6 +32,9 @@ pub struct RateLimitExceeded {
     pub scope: Cow<'static, str>,
     /// The attributed function, or empty for a limiter called by hand.
     pub function: Cow<'static, str>,
+    /// Whether an outage policy refused it, because the storage could not decide: see [`OnOutage`](crate::OnOutage). Under
+    /// `closed`, which knows of no limit, `requests` is 0; a local share of the limit refuses like a limit.
+    pub degraded: bool,
 }
 
 impl RateLimitExceeded {
@@ -44,7 +47,19 @@ impl RateLimitExceeded {
             remaining: 0,
             scope: Cow::Borrowed(""),
             function: Cow::Borrowed(""),
+            degraded: false,
         }
+    }
+
+    /// The same, refused by an outage policy or not.
+    pub(crate) const fn degraded(mut self, degraded: bool) -> Self {
+        self.degraded = degraded;
+        self
+    }
+
+    /// Whether no limit refused it, but a policy that lets nobody in during an outage.
+    pub(crate) const fn is_closed(&self) -> bool {
+        self.degraded && self.requests == 0
     }
 
     /// `retry_after` as the header `Retry-After` says it: whole seconds, rounded up, so that whoever waits them is let in; at
@@ -83,16 +98,14 @@ pub(crate) const fn whole_seconds(wait: Duration) -> u64 {
 
 impl fmt::Display for RateLimitExceeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plural = if self.requests == 1 { "" } else { "s" };
         let hundredths = self.retry_after.as_nanos().div_ceil(10_000_000);
-        write!(
-            f,
-            "rate limit exceeded: {} request{plural} per {:?}, retry after {}.{:02}s",
-            self.requests,
-            self.window,
-            hundredths / 100,
-            hundredths % 100
-        )
+        if self.is_closed() {
+            f.write_str("the rate limit could not be checked")?;
+        } else {
+            let plural = if self.requests == 1 { "" } else { "s" };
+            write!(f, "rate limit exceeded: {} request{plural} per {:?}", self.requests, self.window)?;
+        }
+        write!(f, ", retry after {}.{:02}s", hundredths / 100, hundredths % 100)
     }
 }
 

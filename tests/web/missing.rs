@@ -1,7 +1,9 @@
 //! Requests that do not say who is calling, and keys that fail or are slow.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use axum::extract::connect_info::MockConnectInfo;
 use limitra::web::{HttpLimiter, OnMissing, key};
 
 use crate::service::{ask, behind, body, for_each_user, per_minute, request, send};
@@ -91,4 +93,15 @@ async fn a_key_that_is_waited_for_counts_like_any_other() {
     assert_eq!(ask(&router, "ada").await, 200);
     assert_eq!(ask(&router, "ada").await, 429);
     assert_eq!(ask(&router, "bob").await, 200);
+}
+
+#[tokio::test]
+async fn a_test_of_a_service_says_with_axum_s_own_layer_who_is_calling() {
+    let limiter = HttpLimiter::builder().limit(&per_minute(1), key::peer_ip()).build().unwrap();
+    let (router, _) = behind(&limiter);
+    let calls = |address: [u8; 4]| router.clone().layer(MockConnectInfo(SocketAddr::from((address, 4711))));
+    for (address, status) in [([192, 0, 2, 1], 200), ([192, 0, 2, 1], 429), ([192, 0, 2, 2], 200)] {
+        assert_eq!(send(&calls(address), request("/", &[])).await.status(), status, "{address:?}");
+    }
+    assert_eq!(limiter.unidentified(), 0);
 }

@@ -1,16 +1,23 @@
 //! What a client sees while the storage cannot decide.
 
+use axum::Router;
+use axum::extract::State;
+use axum::routing::get;
 use limitra::web::Headers;
-use limitra::{RateLimiter, RedisStorage};
+use limitra::{Error, Limitra, LimitraConfig, RateLimiter, RedisStorage, rate_limit};
 use limitra_tests::{RedisServer, fresh_prefix};
 
 use crate::service::{ask, behind, body, for_each_user, request, send, value};
 
+/// A Redis that is gone.
+fn gone() -> RedisStorage {
+    let server = RedisServer::start();
+    RedisStorage::from_url(&server.url()).unwrap()
+}
+
 /// A limiter over a Redis that is gone, with this policy.
 fn over_nothing(policy: &str) -> RateLimiter {
-    let server = RedisServer::start();
-    let storage = RedisStorage::from_url(&server.url()).unwrap();
-    drop(server);
+    let storage = gone();
     RateLimiter::builder()
         .requests(4)
         .window(60)
@@ -49,6 +56,26 @@ async fn a_closed_policy_answers_503_with_retry_after_and_tells_of_no_limit() {
     assert!((1..=10).contains(&wait), "{wait}");
     assert_eq!(value(response.headers(), "ratelimit"), None);
     assert_eq!(reached.count(), 0);
+}
+
+#[tokio::test]
+async fn a_handler_that_is_limited_by_its_attribute_answers_an_outage_as_a_layer_does() {
+    for (policy, status, told) in
+        [("closed:5s", 503, "try again later\n"), ("error", 503, "try again later\n")]
+    {
+        let limits = LimitraConfig::new().storage(gone()).on_outage(policy).build().unwrap();
+        let router = Router::new().route("/", get(limited)).with_state(limits);
+        let response = send(&router, request("/", &[])).await;
+        assert_eq!(response.status(), status, "{policy}");
+        assert_eq!(value(response.headers(), "retry-after").is_some(), policy != "error");
+        assert_eq!(value(response.headers(), "ratelimit"), None);
+        assert_eq!(body(response).await, told);
+    }
+}
+
+#[rate_limit(requests = 4, window = 60, limitra = limits)]
+async fn limited(State(limits): State<Limitra>) -> Result<&'static str, Error> {
+    Ok("hello")
 }
 
 #[tokio::test]

@@ -258,6 +258,7 @@ pub fn refuse_instead(site: &'static Site, error: &Error) -> RateLimitExceeded {
         _ => RateLimitExceeded {
             requests: 0,
             window: A_MINUTE,
+            degraded: true,
             ..RateLimitExceeded::new(Limit::UNLIMITED, A_MINUTE)
         },
     }

@@ -149,11 +149,12 @@ fn response_of(response: http::Response<String>) -> HttpResponse<BoxBody> {
     answer.set_body(BoxBody::new(response.into_body()))
 }
 
-/// A handler that is limited by an attribute answers 429 by itself; see [`RateLimitExceeded::to_response`].
+/// A handler that is limited by an attribute answers by itself, 429 nearly always; see [`RateLimitExceeded::to_response`].
 #[cfg_attr(docsrs, doc(cfg(feature = "actix")))]
 impl ResponseError for RateLimitExceeded {
     fn status_code(&self) -> actix_web::http::StatusCode {
-        actix_web::http::StatusCode::TOO_MANY_REQUESTS
+        let status = actix_web::http::StatusCode::from_u16(self.status().as_u16());
+        status.unwrap_or(actix_web::http::StatusCode::TOO_MANY_REQUESTS)
     }
 
     fn error_response(&self) -> HttpResponse<BoxBody> {

@@ -12,7 +12,7 @@ use crate::decision::Decision;
 use crate::error::Error;
 use crate::exceeded::RateLimitExceeded;
 
-/// A handler that is limited by an attribute answers 429 by itself; see [`RateLimitExceeded::to_response`].
+/// A handler that is limited by an attribute answers by itself, 429 nearly always; see [`RateLimitExceeded::to_response`].
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 impl IntoResponse for RateLimitExceeded {
     fn into_response(self) -> Response {

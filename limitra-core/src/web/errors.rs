@@ -11,7 +11,8 @@ use crate::limit::Limit;
 
 impl RateLimitExceeded {
     /// What a client is told: 429 with `Retry-After`, `RateLimit` and `RateLimit-Policy`, and a line of text. One line in
-    /// `on_exceeded`; with axum and actix-web the error is a response by itself.
+    /// `on_exceeded`; with axum and actix-web the error is a response by itself. Where no limit refused it, but the outage policy
+    /// `closed`: 503 with `Retry-After`.
     ///
     /// ```
     /// use limitra_core::{Limit, RateLimitExceeded};
@@ -29,10 +30,17 @@ impl RateLimitExceeded {
     #[cfg_attr(docsrs, doc(cfg(feature = "http")))]
     pub fn to_response(&self) -> Response<String> {
         let wait = self.retry_after_seconds();
-        let status = StatusCode::TOO_MANY_REQUESTS;
-        let mut response = text(status, format!("rate limit exceeded, retry after {wait} s\n"));
+        let status = self.status();
+        let told = match status {
+            StatusCode::TOO_MANY_REQUESTS => format!("rate limit exceeded, retry after {wait} s\n"),
+            status => message_of(status).to_owned(),
+        };
+        let mut response = text(status, told);
         let headers = response.headers_mut();
         headers.insert(header::RETRY_AFTER, wait.into());
+        if self.is_closed() {
+            return response;
+        }
         let Ok(limit) = Limit::new(self.requests, self.window) else { return response };
         let mut name = String::from("\"");
         string_into(&mut name, &self.scope);
@@ -46,6 +54,12 @@ impl RateLimitExceeded {
             }
         }
         response
+    }
+}
+
+impl RateLimitExceeded {
+    pub(super) const fn status(&self) -> StatusCode {
+        if self.is_closed() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::TOO_MANY_REQUESTS }
     }
 }
 

@@ -113,7 +113,7 @@ fn is_closed(decision: &Decision) -> bool {
 /// The status of an error.
 pub(crate) fn status_of(error: &Error) -> StatusCode {
     match error {
-        Error::RateLimitExceeded(_) => StatusCode::TOO_MANY_REQUESTS,
+        Error::RateLimitExceeded(exceeded) => exceeded.status(),
         Error::CostAboveLimit { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         Error::Storage(_) => StatusCode::SERVICE_UNAVAILABLE,
         Error::Configuration(_) | Error::Function { .. } => StatusCode::INTERNAL_SERVER_ERROR,

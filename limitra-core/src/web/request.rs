@@ -106,8 +106,8 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// The other end of the connection: with axum if it was served with connect info, with tonic and actix-web always (but
-    /// on unix sockets), elsewhere where a [`Peer`] is among the extensions.
+    /// The other end of the connection: with axum if it was served with connect info (or a test's `MockConnectInfo` is in front), with
+    /// tonic and actix-web always (but on unix sockets), elsewhere where a [`Peer`] is among the extensions.
     #[inline]
     pub fn peer(&self) -> Option<SocketAddr> {
         match self.0 {
@@ -119,6 +119,12 @@ impl<'a> Request<'a> {
                 #[cfg(feature = "tonic")]
                 if let Some(info) = extensions.get::<tonic::transport::server::TcpConnectInfo>() {
                     return info.remote_addr();
+                }
+                #[cfg(feature = "axum")]
+                if let Some(info) =
+                    extensions.get::<axum::extract::connect_info::MockConnectInfo<SocketAddr>>()
+                {
+                    return Some(info.0);
                 }
                 extensions.get::<Peer>().map(|peer| peer.0)
             }

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use limitra::web::{Headers, key};
 
 use super::answer;
-use super::routers::{GOVERNOR, bare_with_layer, governed, limited};
+use super::routers::{GOVERNOR, bare_with_layer, governed, governed_and_told, limited, told_by_hand};
 use crate::limiters::Allowance;
 use crate::pass::nanoseconds;
 use crate::rounds::Rounds;
@@ -26,6 +26,8 @@ pub(super) fn add(rounds: &mut Rounds<'_>, scale: Scale) {
             limited(Allowance::Ample, key::peer_ip(), with_headers),
         ),
         ("a layer, allowed", GOVERNOR, governed(true)),
+        ("a layer, allowed, with headers", GOVERNOR, governed_and_told()),
+        ("a layer, allowed, with headers", "two headers put by hand, nothing decided", told_by_hand()),
     ];
     for (case, subject, router) in layers {
         let (router, bare): (Router, Router) = (router.with_state(()), bare_with_layer().with_state(()));

@@ -1,13 +1,17 @@
 //! Services that differ in what limits them.
 
+use std::hint::black_box;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::http::HeaderValue;
+use axum::response::Response;
 use axum::routing::get;
 use governor::clock::QuantaInstant;
 use governor::middleware::NoOpMiddleware;
 use tower::layer::util::Identity;
+use tower::util::MapResponseLayer;
 use tower_governor::GovernorLayer;
 use tower_governor::governor::{GovernorConfig, GovernorConfigBuilder};
 use tower_governor::key_extractor::{GlobalKeyExtractor, KeyExtractor, PeerIpKeyExtractor};
@@ -98,6 +102,25 @@ pub(super) fn limited(allowance: Allowance, key: Key, headers: Headers) -> Route
 /// Behind `tower_governor`'s layer, by address.
 pub(super) fn governed(is_allowed: bool) -> Router {
     handler().layer(if is_allowed { ample(PeerIpKeyExtractor) } else { one(PeerIpKeyExtractor) })
+}
+
+/// The same with its headers on every response.
+pub(super) fn governed_and_told() -> Router {
+    let mut builder = GovernorConfigBuilder::default().key_extractor(PeerIpKeyExtractor);
+    let config = builder.period(Duration::from_micros(1)).burst_size(1_000_000_000).use_headers().finish();
+    handler().layer(GovernorLayer::<_, _, Body>::new(config.unwrap()))
+}
+
+/// Behind a layer that puts two headers, of which it makes one anew each time, and decides nothing: what telling costs by itself.
+pub(super) fn told_by_hand() -> Router {
+    let put = |mut response: Response| {
+        let state = HeaderValue::from_bytes(black_box(b"\"default\";r=999999999;t=1")).unwrap();
+        let headers = response.headers_mut();
+        headers.insert("ratelimit-policy", HeaderValue::from_static("\"default\";q=1000000000;w=1000"));
+        headers.insert("ratelimit", state);
+        response
+    };
+    handler().layer(MapResponseLayer::new(put))
 }
 
 /// A million a second, a billion at once.
