@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::HeaderValue;
+use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
 use axum::routing::get;
 use governor::clock::QuantaInstant;
@@ -111,13 +111,16 @@ pub(super) fn governed_and_told() -> Router {
     handler().layer(GovernorLayer::<_, _, Body>::new(config.unwrap()))
 }
 
+const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const STATE: HeaderName = HeaderName::from_static("ratelimit");
+
 /// Behind a layer that puts two headers, of which it makes one anew each time, and decides nothing: what telling costs by itself.
 pub(super) fn told_by_hand() -> Router {
     let put = |mut response: Response| {
         let state = HeaderValue::from_bytes(black_box(b"\"default\";r=999999999;t=1")).unwrap();
         let headers = response.headers_mut();
-        headers.insert("ratelimit-policy", HeaderValue::from_static("\"default\";q=1000000000;w=1000"));
-        headers.insert("ratelimit", state);
+        headers.insert(POLICY, HeaderValue::from_static("\"default\";q=1000000000;w=1000"));
+        headers.insert(STATE, state);
         response
     };
     handler().layer(MapResponseLayer::new(put))
