@@ -235,7 +235,7 @@ impl Table {
     #[allow(clippy::inline_always)] // See `MemoryStorage::decide_prepared`.
     #[inline(always)]
     pub(super) fn guess(&self, fingerprint: Fingerprint) -> Option<(Slot<'_>, Word)> {
-        let row = self.row(self.home(fingerprint))?;
+        let row = self.own_row(fingerprint)?;
         // A branch for each slot: while the row is waited for the processor guesses, and goes ahead to what comes next.
         match row.places.iter().find(|place| place.high.load(Ordering::Relaxed) == fingerprint.high) {
             Some(place) => {
@@ -362,6 +362,18 @@ impl Table {
     #[inline(always)]
     fn home(&self, fingerprint: Fingerprint) -> Home {
         Home::of(fingerprint, self.group_bits.load(Ordering::Acquire))
+    }
+
+    /// A key's own row.
+    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_prepared`.
+    #[inline(always)]
+    fn own_row(&self, fingerprint: Fingerprint) -> Option<&Row> {
+        let [first, ..] = &self.segments;
+        match self.group_bits.load(Ordering::Acquire) {
+            // A branch of its own, for the processor guesses it: where there is one group, no number is waited for.
+            0 => first.get()?.get(Home::of(fingerprint, 0).column),
+            bits => self.row(Home::of(fingerprint, bits)),
+        }
     }
 
     #[allow(clippy::inline_always)] // See `MemoryStorage::decide_prepared`.
