@@ -86,7 +86,7 @@ impl<T, R: Fn(Read<'_>) -> T + Unpin> Future for Deciding<'_, '_, R> {
         let asked = match mem::replace(&mut this.stage, Stage::Answered) {
             Stage::New(identifier) => {
                 if let Some(straight) = &limiter.inner.straight
-                    && straight.takes(cost)
+                    && cost > 0
                     && let Some(found) = straight.at_once(slice::from_ref(&identifier), cost, mode)
                 {
                     return Poll::Ready(Ok((this.read)(Read::Found(found))));

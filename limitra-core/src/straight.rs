@@ -51,7 +51,7 @@ impl Straight {
         cost.wrapping_sub(1) < self.rule.limit().capacity()
     }
 
-    /// Decides where nothing is in the way, for a cost that it takes; else `None`, and nothing has happened.
+    /// Decides where nothing is in the way, for a cost that is not 0; else `None`, and nothing has happened.
     #[allow(clippy::inline_always)] // See `Deciding::poll`.
     #[inline(always)]
     pub(crate) fn at_once(&self, parts: &[Identifier<'_>], cost: u64, mode: Mode) -> Option<Found<'_>> {

@@ -5,7 +5,8 @@ use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use foldhash::SharedSeed;
 use foldhash::fast::FoldHasher;
 
-use crate::key::{Essence, Key};
+use super::table::NAMES_OF_GROUPS;
+use crate::key::{Essence, Key, Short};
 
 /// A seeded 128-bit hash that stands for a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +56,9 @@ impl Seeds {
         let mut low = FoldHasher::with_seed(!seed, &self.low);
         high.write(bytes);
         low.write(bytes);
-        Fingerprint { high: high.finish(), low: low.finish() }
+        // Nobody in particular never moves, so that its word is found at once.
+        let moves = if kind == Short::Absent.kind() { !NAMES_OF_GROUPS } else { u64::MAX };
+        Fingerprint { high: high.finish(), low: low.finish() & moves }
     }
 }
 
@@ -65,4 +68,25 @@ fn folded(one: u64, other: u64) -> u64 {
     let product = u128::from(one) * u128::from(other);
     let half = |product: u128| u64::try_from(product & u128::from(u64::MAX)).unwrap_or_default();
     half(product) ^ half(product >> 64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identifier::Identifier;
+    use crate::key::{KeyFields, KeySpace};
+
+    #[test]
+    fn nobody_in_particular_names_no_group_however_it_is_said() {
+        for number in 0..100 {
+            let scope = number.to_string();
+            let space = KeySpace::new(&KeyFields { scope: &scope, ..KeyFields::default() });
+            let seeds = Seeds::random();
+            let nobody = seeds.fingerprint(space.key(&[]));
+            assert_eq!(nobody.low & NAMES_OF_GROUPS, 0);
+            assert_eq!(nobody, seeds.fingerprint(space.key(&[Identifier::from(())])));
+            assert_eq!(nobody, seeds.fingerprint(Key::from_text(&space.key(&[]).text())));
+            assert_eq!(nobody, seeds.of(seeds.seed(space.digest()), Short::Absent.kind(), &[]));
+        }
+    }
 }

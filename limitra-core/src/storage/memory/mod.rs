@@ -34,7 +34,7 @@ use class::{Class, Classes};
 use clock::OwnClock;
 use fingerprint::{Fingerprint, Seeds};
 use shard::{Locked, Shard};
-use table::{AtomicSpot, Near, Place, Slot};
+use table::{Near, Place, Slot, Spot};
 use word::{Arrival, Word};
 
 /// The most keys of a shard: its table doubles at once, and shares one lock for what is new. A shard of many fewer would
@@ -192,12 +192,11 @@ impl MemoryStorage {
         let seed = self.inner.seeds.seed(space.digest());
         let absent = self.inner.seeds.of(seed, Short::Absent.kind(), &[]);
         Some(Prepared {
-            absent_shard: self.shard_index(absent),
             shards: self.inner.shards.clone(),
             seeds: self.inner.seeds.clone(),
             seed,
             absent,
-            spot: AtomicSpot::default(),
+            spot: Spot::new(),
             too_long: space.too_long(),
             number,
             class: class.clone(),
@@ -246,8 +245,7 @@ impl MemoryStorage {
             }
             Short::Absent => {
                 let now = self.inner.clock.elapsed();
-                let table = &prepared.shards.0.get(prepared.absent_shard)?.table;
-                let (slot, word) = table.at(prepared.spot.load(), prepared.absent)?;
+                let (slot, word) = prepared.spot.look(prepared.absent)?;
                 (slot, word, now)
             }
         };
@@ -257,10 +255,8 @@ impl MemoryStorage {
 
     /// Remembers where the word of nobody in particular stands, if that is who was asked for.
     pub(crate) fn note_place(&self, prepared: &Prepared, key: Key<'_>) {
-        if let Some(Short::Absent) = key.short()
-            && let Some(spot) = self.shard_of(prepared.absent).table.spot(prepared.absent)
-        {
-            prepared.spot.store(spot);
+        if let Some(Short::Absent) = key.short() {
+            prepared.spot.note(&self.shard_of(prepared.absent).table, prepared.absent);
         }
     }
 
@@ -577,10 +573,9 @@ pub(crate) struct Prepared {
     shards: Shards,
     seeds: Seeds,
     seed: u64,
-    /// The fingerprint of nobody in particular, the number of its shard, and where its word stood last.
+    /// The fingerprint of nobody in particular, and where its word stood last.
     absent: Fingerprint,
-    absent_shard: usize,
-    spot: AtomicSpot,
+    spot: Spot,
     /// How many bytes of an identifier are too many.
     too_long: usize,
     number: u8,

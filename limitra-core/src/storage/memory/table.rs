@@ -1,13 +1,14 @@
 //! Buckets of single rules, a word each, found and charged without a lock.
 
 use std::array;
+use std::sync::Arc;
 
 use prefetch_index::prefetch_index;
 
 use super::fingerprint::Fingerprint;
 use super::word::Word;
 use crate::sync::OnceLock;
-use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// Slots of a row.
 const SLOTS: usize = 5;
@@ -19,6 +20,8 @@ const KEYS_OF_A_ROW: usize = 4;
 const GROUP: usize = 8;
 /// How many times a table can double: more keys than a shard has. Those that find no slot have records.
 const DOUBLINGS: usize = 12;
+/// The bits of a fingerprint's second half that may come to name a group. Where they are 0, the key never leaves the first group.
+pub(super) const NAMES_OF_GROUPS: u64 = !(u64::MAX >> DOUBLINGS);
 
 /// An open table of fingerprints and words that doubles without moving its rows.
 ///
@@ -32,7 +35,7 @@ pub(super) struct Table {
     /// The bits of a fingerprint that name a group: the first ones, one for each doubling.
     group_bits: AtomicU64,
     /// The first group, and those that each doubling added.
-    segments: [OnceLock<Box<[Row]>>; DOUBLINGS + 1],
+    segments: [OnceLock<Arc<[Row]>>; DOUBLINGS + 1],
 }
 
 /// A key's own row.
@@ -44,40 +47,47 @@ struct Home {
     column: usize,
 }
 
-/// Where a word stood: segment, row and slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Spot(u64);
-
-impl Spot {
-    const ROW_BITS: u32 = 32;
-    const SLOT_BITS: u32 = 3;
-
-    fn new(segment: usize, row: usize, slot: usize) -> Option<Self> {
-        let [segment, row, slot] = [segment, row, slot].map(u64::try_from);
-        Some(Self(segment.ok()? << Self::ROW_BITS | row.ok()? << Self::SLOT_BITS | slot.ok()?))
-    }
-
-    #[inline]
-    fn parts(self) -> [usize; 3] {
-        let bits =
-            |from: u32, to: u32| usize::try_from((self.0 & ((1 << to) - 1)) >> from).unwrap_or_default();
-        let segment = usize::try_from(self.0 >> Self::ROW_BITS).unwrap_or_default();
-        [segment, bits(Self::SLOT_BITS, Self::ROW_BITS), bits(0, Self::SLOT_BITS)]
-    }
+/// Where the word of a key that never moves stood last, with the rows at hand.
+///
+/// Anybody may note it anew: whoever looks there compares the key.
+#[derive(Debug)]
+pub(super) struct Spot {
+    /// The table's first group.
+    rows: OnceLock<Arc<[Row]>>,
+    /// The row, times `STRIDE`, and the slot.
+    number: AtomicUsize,
 }
 
-/// A spot that anybody may replace: whoever goes there compares the key.
-#[derive(Debug, Default)]
-pub(super) struct AtomicSpot(AtomicU64);
+impl Spot {
+    /// A power of two, from which slots count on.
+    const STRIDE: usize = 8;
 
-impl AtomicSpot {
-    #[inline]
-    pub(super) fn load(&self) -> Spot {
-        Spot(self.0.load(Ordering::Relaxed))
+    pub(super) fn new() -> Self {
+        Self { rows: OnceLock::new(), number: AtomicUsize::new(0) }
     }
 
-    pub(super) fn store(&self, Spot(spot): Spot) {
-        self.0.store(spot, Ordering::Relaxed);
+    /// The slot, and the word there. Whoever goes on with it compares the key.
+    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_prepared`.
+    #[inline(always)]
+    pub(super) fn look(&self, fingerprint: Fingerprint) -> Option<(Slot<'_>, Word)> {
+        let number = self.number.load(Ordering::Relaxed);
+        let row = self.rows.get()?.get(number / Self::STRIDE)?;
+        let place = row.places.get(number % Self::STRIDE)?;
+        Some((Slot { fingerprint, place }, Word::of_bits(place.word.load(Ordering::Acquire))))
+    }
+
+    /// Notes where a key that never moves stands by now.
+    pub(super) fn note(&self, table: &Table, fingerprint: Fingerprint) {
+        let [first, ..] = &table.segments;
+        let (Some(rows), Some(slot)) = (first.get(), table.find(fingerprint)) else {
+            return;
+        };
+        let in_row = |row: &Row| row.places.iter().position(|place| std::ptr::eq(place, slot.place));
+        let number = rows.iter().enumerate().find_map(|(row, its)| Some(row * Self::STRIDE + in_row(its)?));
+        if let Some(number) = number {
+            self.rows.get_or_init(|| Arc::clone(rows));
+            self.number.store(number, Ordering::Relaxed);
+        }
     }
 }
 
@@ -225,7 +235,7 @@ impl Table {
     #[allow(clippy::inline_always)] // See `MemoryStorage::decide_prepared`.
     #[inline(always)]
     pub(super) fn guess(&self, fingerprint: Fingerprint) -> Option<(Slot<'_>, Word)> {
-        let row = self.row(self.home(fingerprint))?;
+        let row = self.own_row(fingerprint)?;
         // A branch for each slot: while the row is waited for the processor guesses, and goes ahead to what comes next.
         match row.places.iter().find(|place| place.high.load(Ordering::Relaxed) == fingerprint.high) {
             Some(place) => {
@@ -249,25 +259,6 @@ impl Table {
     fn look_beyond(&self, fingerprint: Fingerprint) -> Option<(Slot<'_>, Word)> {
         let slot = self.find(fingerprint)?;
         Some((slot, slot.peek()))
-    }
-
-    /// The slot of this spot, and the word there. Whoever goes on with it compares the key.
-    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_prepared`.
-    #[inline(always)]
-    pub(super) fn at(&self, spot: Spot, fingerprint: Fingerprint) -> Option<(Slot<'_>, Word)> {
-        let [segment, row, number] = spot.parts();
-        let place = self.segments.get(segment)?.get()?.get(row)?.places.get(number)?;
-        Some((Slot { fingerprint, place }, Word::of_bits(place.word.load(Ordering::Acquire))))
-    }
-
-    /// The spot of this key.
-    pub(super) fn spot(&self, fingerprint: Fingerprint) -> Option<Spot> {
-        let slot = self.find(fingerprint)?;
-        (0..=FARTHEST).find_map(|step| {
-            let home = self.home(fingerprint).beyond(step);
-            let number = self.row(home)?.places.iter().position(|place| std::ptr::eq(place, slot.place))?;
-            Spot::new(home.segment, home.row(), number)
-        })
     }
 
     /// Puts a key that is not here; one whose time is over by `now` may make room.
@@ -371,6 +362,18 @@ impl Table {
     #[inline(always)]
     fn home(&self, fingerprint: Fingerprint) -> Home {
         Home::of(fingerprint, self.group_bits.load(Ordering::Acquire))
+    }
+
+    /// A key's own row.
+    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_prepared`.
+    #[inline(always)]
+    fn own_row(&self, fingerprint: Fingerprint) -> Option<&Row> {
+        let [first, ..] = &self.segments;
+        match self.group_bits.load(Ordering::Acquire) {
+            // A branch of its own, for the processor guesses it: where there is one group, no number is waited for.
+            0 => first.get()?.get(Home::of(fingerprint, 0).column),
+            bits => self.row(Home::of(fingerprint, bits)),
+        }
     }
 
     #[allow(clippy::inline_always)] // See `MemoryStorage::decide_prepared`.
@@ -498,7 +501,7 @@ impl Slot<'_> {
     }
 }
 
-fn rows(groups: usize) -> Box<[Row]> {
+fn rows(groups: usize) -> Arc<[Row]> {
     (0..groups * GROUP).map(|_| Row::default()).collect()
 }
 
@@ -528,6 +531,23 @@ mod tests {
         let one = Fingerprint { high: u64::MAX, low: u64::MAX };
         assert_eq!(table.put(one, Word::new(Arrival::at(5), 1), 0), Put::Inserted);
         assert_eq!(table.all_rows().count(), GROUP);
+    }
+
+    #[test]
+    fn a_key_whose_fingerprint_names_no_group_stays_at_its_spot_whatever_doubles() {
+        let word = Word::new(Arrival::at(5), 1);
+        let (table, spot) = (Table::new(usize::MAX), Spot::new());
+        let (nobody, other) =
+            (Fingerprint { high: 1, low: !NAMES_OF_GROUPS }, Fingerprint { high: 2, low: 7 });
+        assert_eq!(table.put(other, word, 0), Put::Inserted);
+        assert_eq!(table.put(nobody, word, 0), Put::Inserted);
+        spot.note(&table, nobody);
+        while table.can_double() {
+            assert_eq!(table.double(0, |_, _| panic!("homeless")), 2);
+            let (stands, found) = spot.look(nobody).expect("it was noted");
+            assert_eq!((stands.read(), found), (Some(word), word));
+            assert!(table.find(nobody).is_some());
+        }
     }
 
     /// The same by a doubling alone: one key moves to the new group, the other takes its slot.
