@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
+use limitra::{Algorithm, StorageErrorKind};
 use limitra_tests::RedisServer;
 use limitra_tests::contract::{self, Place};
 
 use crate::coalescing::what_is_wrong_stays_with_its_caller;
+use crate::stage::{kind, limiter, storage_at};
 
 /// The programs that are there to be tried.
 fn programs() -> Vec<PathBuf> {
@@ -50,6 +52,32 @@ async fn what_is_wrong_with_one_record_is_its_callers_error_alone_on_other_versi
         let server = RedisServer::builder().program(&program).start();
         what_is_wrong_stays_with_its_caller(&server).await;
     }
+}
+
+/// Rights by key are there since Redis 7.
+#[tokio::test]
+async fn a_right_to_only_some_records_spoils_no_decision_on_others() {
+    let mut tried = 0;
+    for program in programs() {
+        let server = RedisServer::builder().program(&program).start();
+        let clerk = "ACL SETUSER clerk on >sesame ~test* +evalsha +eval +get +set +time";
+        let some = "(+pttl ~*first*)";
+        let words: Vec<&str> = clerk.split(' ').chain([some]).collect();
+        if !server.cli(&words).starts_with("OK") {
+            continue;
+        }
+        let url = server.url().replace("redis://", "redis://clerk:sesame@");
+        let limiter = limiter(&storage_at(&url), Algorithm::FixedWindow, 5);
+        for identifier in ["first", "second"] {
+            limiter.check(identifier).await.unwrap();
+        }
+        let [first, second, third] =
+            limiter.check_many(["first", "second", "third"]).await.try_into().unwrap();
+        assert_eq!((first.unwrap().remaining(), third.unwrap().remaining()), (3, 4));
+        assert_eq!(kind(second), StorageErrorKind::Refused);
+        tried += 1;
+    }
+    assert!(tried > 0, "LIMITRA_OTHER_REDIS names no server of version 7 or later");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

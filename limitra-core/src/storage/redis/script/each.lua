@@ -1,9 +1,9 @@
 -- Each subject for itself: a short way for one rule and a record of that rule alone or none, else the general way.
 -- The instant and their answers one after the other, as bytes; where something goes wrong with one, a list, in which that is its own answer
 -- and the instant is the last.
-local count, call, unpack, pack = #KEYS, redis.pcall, struct.unpack, struct.pack
+local count, call, unpack, pack, type = #KEYS, redis.pcall, struct.unpack, struct.pack, type
 local replies = count > 1 and {}
-local ask, step, attempt, may_ask, has_mistake
+local ask, step, attempt, has_mistake
 local spends, cost, algorithm, window, amount, capacity, increment, increment_fraction, depth, depth_fraction
 for index = 1, count do
   local key, asked, reply = KEYS[index], ARGV[index + 1], nil

@@ -30,9 +30,8 @@ if is_few then
     local is_kept = allowed or (till > 0 and till ~= before)
     -- A time to live that lasts is not set again, which costs more than asking for it.
     local left = value and (not is_kept or till - before < 500000) and call('PTTL', key)
-    -- Whoever may ask once may ask again.
-    may_ask = may_ask or left and type(left) == 'number'
-    if left and not may_ask then
+    -- Whoever may ask of one key may not of another: a user's rights may differ by key.
+    if left and type(left) ~= 'number' then
       reply, has_mistake = left, true
     elseif is_kept then
       local rest, done = c > 0 and till - c + 1 or 0, nil
