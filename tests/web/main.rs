@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod actix;
+mod by_hand;
+mod dropped;
 mod grpc;
 mod headers;
 mod layer;

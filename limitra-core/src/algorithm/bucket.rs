@@ -81,9 +81,9 @@ pub(super) fn allowed_at(limit: &Limit, state: &State, now: Micros, cost: u64) -
     let Some(ahead) = Excess::of(state, at) else { return now };
     // ceil(TAT - (capacity - cost) * window / amount)
     let room = u128::from(limit.capacity().saturating_sub(cost)) * u128::from(limit.window_micros().get());
-    match ahead.numerator().checked_sub(room) {
-        Some(missing) => at.plus(Micros::new(quotient::up(missing, ahead.amount))),
-        None => now,
+    match ahead.numerator().saturating_sub(room) {
+        0 => now,
+        missing => at.plus(Micros::new(quotient::up(missing, ahead.amount))),
     }
 }
 
@@ -161,5 +161,39 @@ impl Excess {
 
     fn numerator(&self) -> u128 {
         u128::from(self.span.micros) * u128::from(self.amount) + u128::from(self.span.fraction)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // A test that cannot go on fails.
+
+    use std::time::Duration;
+
+    use super::*;
+    use crate::algorithm::Algorithm;
+
+    /// The deny cache tells by it what the other rules of a refusal say.
+    #[test]
+    fn a_hit_is_allowed_now_exactly_where_the_step_allows_it() {
+        let rule = |amount| {
+            let limit = Limit::new(amount, Duration::from_micros(1200)).unwrap();
+            Rule::new(Algorithm::TokenBucket, limit).unwrap()
+        };
+        let (now, mut ahead_of_now) = (Micros::new(10_000), 0);
+        for (amount, counted_with) in [(3, 3), (5, 5), (5, 3), (3, 5)] {
+            let (rule, cost) = (rule(amount), 2);
+            // Counted before now, and by a clock that has stepped back since.
+            for (c, until) in (90..=112).flat_map(|c| (c..c + 15).map(move |until| (c, until))) {
+                for a in 0..counted_with {
+                    let state = State { until: Micros::new(until * 100), a, b: counted_with, c: c * 100 };
+                    let is_allowed = step(&rule, &state, now, cost).allowed;
+                    let at = allowed_at(&rule.limit(), &state, now, cost);
+                    assert_eq!(at == now, is_allowed, "{state:?} of {amount}");
+                    ahead_of_now += u64::from(is_allowed && state.c > now.get());
+                }
+            }
+        }
+        assert!(ahead_of_now > 0);
     }
 }

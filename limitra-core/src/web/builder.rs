@@ -138,7 +138,7 @@ impl HttpLimiterBuilder {
     }
 
     /// Puts the [`Decision`](crate::Decision) among the extensions of an allowed request, where a handler finds it (with axum and
-    /// actix-web as an argument); in the [shadow](Self::shadow) that by which it would have been refused, too. Costs an allocation.
+    /// actix-web as an argument); in the [shadow](Self::shadow) that by which it would have been refused, too. Costs a few allocations.
     pub fn share_decision(mut self) -> Self {
         self.shares_decision = true;
         self

@@ -62,7 +62,8 @@ impl HttpLimiter {
 impl Passed {
     /// The decision, where something is set that keeps it:
     /// [`share_decision`](super::HttpLimiterBuilder::share_decision) or
-    /// [`give_back_when`](super::HttpLimiterBuilder::give_back_when).
+    /// [`give_back_when`](super::HttpLimiterBuilder::give_back_when). None of a request that is exempt or that no limit applies to; of
+    /// one that only the shadow lets through, `share_decision` alone keeps it.
     pub fn decision(&self) -> Option<&Decision> {
         self.0.as_ref()?.pass.as_ref().map(|pass| &pass.decision)
     }
