@@ -138,26 +138,9 @@ impl Backwards<'_> {
         self.put(if digit < 10 { b'0' + digit } else { b'a' + (digit - 10) });
     }
 
-    /// In decimal digits, without a loop.
-    #[inline]
-    fn octet(&mut self, octet: u8) {
-        self.put(b'0' + octet % 10);
-        if octet > 9 {
-            self.put(b'0' + octet / 10 % 10);
-        }
-        if octet > 99 {
-            self.put(b'0' + octet / 100);
-        }
-    }
-
-    #[inline]
+    #[cfg(feature = "http")]
     pub(crate) fn v4(&mut self, address: Ipv4Addr) {
-        for (index, octet) in address.octets().into_iter().rev().enumerate() {
-            if index > 0 {
-                self.put(b'.');
-            }
-            self.octet(octet);
-        }
+        ShortText::of_v4(address).as_bytes().iter().rev().for_each(|byte| self.put(*byte));
     }
 
     /// In the form of RFC 5952: the first longest run of two or more groups of zeros is `::`.
