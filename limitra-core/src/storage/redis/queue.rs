@@ -14,13 +14,15 @@ use crate::sync::Mutex;
 
 /// The most decisions that go together: a server answers nobody else meanwhile, for about half a millisecond.
 pub(super) const BATCH: usize = 128;
+/// As many go together even where that is more than half of those who wait: a command has a price of its own.
+const SMALL: usize = 32;
 /// How many commands are under way before decisions wait: one that the server runs, and one that is on its way.
 const FLIGHTS: usize = 2;
 
 /// The decisions of one connection that wait until a command comes back; then the first ones go together.
 ///
 /// Nobody waits where fewer than [`FLIGHTS`] commands are under way, and wherever somebody waits, so many are: each that
-/// lands takes those who wait with it. So no timer holds anybody back, and a decision alone goes at once.
+/// lands takes its share of those who wait with it. So no timer holds anybody back, and a decision alone goes at once.
 #[derive(Default)]
 pub(super) struct Queue {
     lanes: Mutex<Lanes>,
@@ -91,7 +93,7 @@ impl Queue {
             return Vec::new();
         };
         // One that went past others is not followed.
-        let batch = if lane.flights > FLIGHTS { Vec::new() } else { lane.first() };
+        let batch = if lane.flights > FLIGHTS { Vec::new() } else { lane.first(lane.share()) };
         if batch.is_empty() {
             lane.flights = lane.flights.saturating_sub(1);
             if lane.flights == 0 {
@@ -111,7 +113,7 @@ impl Queue {
         if lane.waiting.front().is_none_or(|first| first.since.elapsed() < patience) {
             return Vec::new();
         }
-        let batch = lane.first();
+        let batch = lane.first(BATCH);
         lane.flights += usize::from(!batch.is_empty());
         batch
     }
@@ -130,15 +132,88 @@ impl Queue {
 }
 
 impl Lane {
-    /// The first of those that wait and have not left.
-    fn first(&mut self) -> Vec<Waiting> {
+    /// How many go together: what waits is left in part for the next flight. If one took all, the server would idle while
+    /// they are told their answers, and then they while it runs the next.
+    fn share(&self) -> usize {
+        (self.waiting.len() / 2).clamp(SMALL, BATCH)
+    }
+
+    /// The first of those that wait and have not left, so many at most.
+    fn first(&mut self, most: usize) -> Vec<Waiting> {
         let mut batch = Vec::new();
-        while batch.len() < BATCH {
+        while batch.len() < most {
             let Some(waiting) = self.waiting.pop_front() else { break };
             if !waiting.answer.is_closed() {
                 batch.push(waiting);
             }
         }
         batch
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::borrow::Cow;
+
+    use super::*;
+    use crate::algorithm::Algorithm;
+    use crate::attempt::{Attempt, Mode, Subject};
+    use crate::key::Key;
+    use crate::limit::Limit;
+    use crate::rule::Rule;
+    use crate::storage::key_prefix::KeyPrefix;
+    use crate::time::Clock;
+
+    const LANE: u16 = 0;
+
+    fn turn(queue: &Queue) -> Option<oneshot::Receiver<Answer>> {
+        let rule = Rule::new(Algorithm::Gcra, Limit::new(1, Duration::from_secs(60)).unwrap()).unwrap();
+        let subjects = [Subject { key: Key::from_text("ada"), rules: Cow::Borrowed(&[rule]), cost: 1 }];
+        let attempt = Attempt { subjects: &subjects, clock: Clock::Storage, mode: Mode::Hit };
+        match queue.turn(LANE, Ask::of(&attempt, &KeyPrefix::default()).unwrap(), Instant::now()) {
+            Turn::Now(_) => None,
+            Turn::Later(answer) => Some(answer),
+        }
+    }
+
+    /// A queue with two commands under way and so many who wait.
+    fn queue_of(count: usize) -> (Queue, Vec<oneshot::Receiver<Answer>>) {
+        let queue = Queue::default();
+        assert!(turn(&queue).is_none() && turn(&queue).is_none());
+        let waiting = (0..count).map(|_| turn(&queue).unwrap()).collect();
+        (queue, waiting)
+    }
+
+    #[test]
+    fn half_of_those_who_wait_go_together_but_no_few_and_no_crowd() {
+        for (count, flights) in [
+            (1, &[1][..]),
+            (32, &[32]),
+            (63, &[32, 31]),
+            (200, &[100, 50, 32, 18]),
+            (400, &[128, 128, 72, 36, 32, 4]),
+        ] {
+            let (queue, _waiting) = queue_of(count);
+            let taken: Vec<usize> = flights.iter().map(|_| queue.land(LANE).len()).collect();
+            assert_eq!(taken, flights, "of {count}");
+            assert!(queue.land(LANE).is_empty(), "of {count}");
+        }
+    }
+
+    #[test]
+    fn who_came_first_goes_first() {
+        let (queue, mut waiting) = queue_of(100);
+        for waiting in queue.land(LANE) {
+            let _ = waiting.answer.send(Ok(Value::Nil));
+        }
+        let answered: Vec<bool> = waiting.iter_mut().map(|answer| answer.try_recv().is_ok()).collect();
+        assert_eq!(answered, [vec![true; 50], vec![false; 50]].concat());
+    }
+
+    #[test]
+    fn all_who_waited_too_long_go_past_together() {
+        let (queue, _waiting) = queue_of(100);
+        assert_eq!(queue.pass(LANE, Duration::ZERO).len(), 100);
     }
 }
