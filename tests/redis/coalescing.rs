@@ -51,8 +51,8 @@ async fn decisions_at_the_same_time_take_few_commands() {
         // First come, first served: the last ten of each are refused.
         let expected = [vec![true; 50], vec![false; 10]].concat().repeat(2);
         assert_eq!(allowed, expected, "{algorithm}");
-        // Two alone, and the rest together, once more if the server had not seen that script.
-        assert!(evalshas(&server) <= 4, "{algorithm}: {}", evalshas(&server));
+        // Two alone, and the rest by 59, 32 and 27, once more if the server had not seen that script.
+        assert!(evalshas(&server) <= 6, "{algorithm}: {}", evalshas(&server));
     }
 }
 

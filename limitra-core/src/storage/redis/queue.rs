@@ -22,7 +22,7 @@ const FLIGHTS: usize = 2;
 /// The decisions of one connection that wait until a command comes back; then the first ones go together.
 ///
 /// Nobody waits where fewer than [`FLIGHTS`] commands are under way, and wherever somebody waits, so many are: each that
-/// lands takes those who wait with it. So no timer holds anybody back, and a decision alone goes at once.
+/// lands takes its share of those who wait with it. So no timer holds anybody back, and a decision alone goes at once.
 #[derive(Default)]
 pub(super) struct Queue {
     lanes: Mutex<Lanes>,
