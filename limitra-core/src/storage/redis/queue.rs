@@ -152,8 +152,9 @@ impl Lane {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
+    #![allow(clippy::unwrap_used)] // A test that cannot go on fails.
+
     use std::borrow::Cow;
 
     use super::*;
