@@ -13,8 +13,12 @@ use crate::limit::Limit;
 /// use std::time::Duration;
 ///
 /// let limit = Limit::new(10, Duration::from_secs(60))?;
-/// let exceeded = RateLimitExceeded::new(limit, Duration::from_micros(1_241_000));
+/// let mut exceeded = RateLimitExceeded::new(limit, Duration::from_micros(1_241_000));
 /// assert_eq!(exceeded.to_string(), "rate limit exceeded: 10 requests per 60s, retry after 1.25s");
+///
+/// // As the outage policy `closed` refuses.
+/// (exceeded.degraded, exceeded.requests) = (true, 0);
+/// assert_eq!(exceeded.to_string(), "the rate limit could not be checked, retry after 1.25s");
 /// # Ok::<(), limitra_core::ConfigurationError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
