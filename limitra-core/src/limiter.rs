@@ -23,6 +23,8 @@ use crate::limiter_config::LimiterConfig;
 use crate::rule::Rule;
 use crate::rule_decision::RuleDecision;
 use crate::status::{Status, Usage};
+#[cfg(feature = "http")]
+use crate::straight::Found;
 use crate::straight::Straight;
 
 /// A limiter of any algorithm over any storage, with one or several limits. Clones share it.
@@ -322,23 +324,21 @@ impl RateLimiter {
         Some(straight.decide(&self.inner.desk, self.inner.space.key(parts), cost, mode))
     }
 
-    /// Decides a hit of an identifier in parts at once and reads the answer, if the straight way leads there; else `None`, and
-    /// nothing has happened.
+    /// A hit, if it is decided at once: on memory, by one rule, where nothing is in the way. Else nothing has happened.
     #[cfg(feature = "http")]
-    #[inline]
-    pub(crate) fn hit_at_once<T>(
-        &self,
-        parts: &[Identifier<'_>],
-        cost: u64,
-        read: impl FnOnce(Result<Read<'_>, Error>) -> T,
-    ) -> Option<T> {
+    #[allow(clippy::inline_always)] // See `Deciding::poll`.
+    #[inline(always)]
+    pub(crate) fn hit_at_once(&self, parts: &[Identifier<'_>], cost: u64) -> Option<Found<'_>> {
+        let straight = self.inner.straight.as_ref().filter(|straight| straight.takes(cost))?;
+        straight.at_once(parts, cost, Mode::Hit)
+    }
+
+    /// A hit, if it is decided on memory by one rule.
+    #[cfg(feature = "http")]
+    pub(crate) fn hit_straight(&self, parts: &[Identifier<'_>], cost: u64) -> Option<Answer> {
         let inner = &*self.inner;
         let straight = inner.straight.as_ref().filter(|straight| straight.takes(cost))?;
-        if let Some(found) = straight.at_once(parts, cost, Mode::Hit) {
-            return Some(read(Ok(Read::Found(found))));
-        }
-        let answer = straight.decide(&inner.desk, inner.space.key(parts), cost, Mode::Hit);
-        Some(read(answer.map(Read::Decision)))
+        Some(straight.decide(&inner.desk, inner.space.key(parts), cost, Mode::Hit))
     }
 
     /// Whether both count an identifier in the same place.

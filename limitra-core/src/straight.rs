@@ -156,8 +156,14 @@ impl Found<'_> {
     #[allow(clippy::inline_always)] // See `Deciding::poll`.
     #[inline(always)]
     pub(crate) fn decision(self) -> Decision {
+        Decision::of_one(self.rule_decision(), &self.straight.scope)
+    }
+
+    /// What its only rule says.
+    #[allow(clippy::inline_always)] // See `Deciding::poll`.
+    #[inline(always)]
+    pub(crate) fn rule_decision(&self) -> RuleDecision {
         let Self { straight, prepared, answer, cost } = self;
-        let single = straight.memory.single(prepared, answer);
-        Decision::of_one(straight.rule_decision(single, cost), &straight.scope)
+        straight.rule_decision(straight.memory.single(prepared, *answer), *cost)
     }
 }

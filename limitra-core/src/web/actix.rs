@@ -76,7 +76,7 @@ where
         let (service, limiter) = (Rc::clone(&self.service), self.limiter.clone());
         Box::pin(async move {
             let asked = limiter.ask(&Request::of_actix(request.request()));
-            let left = match asked.verdict().await {
+            let left = match asked.verdict(&limiter).await {
                 Verdict::Passed(left) => left,
                 Verdict::Refused(refusal) => {
                     let response = limiter.respond(&refusal, &Request::of_actix(request.request()));

@@ -3,13 +3,17 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use super::headers::Remainder;
+use super::limiter::HttpLimiter;
 use super::pass::Left;
 use super::refusal::Refusal;
 
-/// The answer to a request, or what brings it: a word and a pointer, for it stands between a request and its handler.
+/// The answer to a request, or what brings it: a few words, for it stands between a request and its handler.
 pub(crate) enum Asked {
     /// It may pass, and nothing is left to do: nearly always.
     Passed,
+    /// It may pass; its response is to tell what is left.
+    Told(Remainder),
     Left(Box<Left>),
     Refused(Box<Refusal>),
     Pending(Box<Deciding>),
@@ -26,13 +30,22 @@ pub(crate) enum Verdict {
 }
 
 impl Asked {
-    pub(crate) async fn verdict(self) -> Verdict {
-        match self {
+    pub(crate) async fn verdict(self, limiter: &HttpLimiter) -> Verdict {
+        match self.known(limiter) {
+            Ok(verdict) => verdict,
+            Err(verdict) => verdict.await,
+        }
+    }
+
+    /// The verdict if it is known by now, else what brings it.
+    pub(crate) fn known(self, limiter: &HttpLimiter) -> Result<Verdict, Deciding> {
+        Ok(match self {
             Self::Passed => Verdict::Passed(None),
+            Self::Told(remainder) => Verdict::Passed(Some(Box::new(Left::to_tell(limiter.telling(remainder))))),
             Self::Left(left) => Verdict::Passed(Some(left)),
             Self::Refused(refusal) => Verdict::Refused(refusal),
-            Self::Pending(verdict) => verdict.await,
-        }
+            Self::Pending(verdict) => return Err(*verdict),
+        })
     }
 }
 

@@ -176,6 +176,7 @@ impl HttpLimiterBuilder {
         }
         let are_fixed = fixed().count() == self.limits.len();
         let names = are_fixed.then(|| Names::of(fixed()));
+        let only = names.as_ref().and_then(Names::only);
         Ok(HttpLimiter(Arc::new(Inner {
             limits: self.limits,
             cost: self.cost,
@@ -185,6 +186,7 @@ impl HttpLimiterBuilder {
             on_refused: self.on_refused,
             headers: self.headers,
             names,
+            only,
             is_shadow: self.is_shadow,
             shares_decision: self.shares_decision,
             #[cfg(feature = "deadline")]

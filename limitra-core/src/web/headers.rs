@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use http::header::{HeaderMap, HeaderValue, RETRY_AFTER};
-use smallvec::SmallVec;
 
 use super::pass::Charged;
 use super::telling::{RateLimit, Telling, XRateLimit};
@@ -107,6 +106,18 @@ impl Headers {
         }
     }
 
+    /// What is told of what is left of the only limit.
+    #[inline]
+    pub(crate) fn told_of(self, only: &Only, remainder: Remainder) -> Telling {
+        let Remainder { remaining, seconds } = remainder;
+        let rate_limit = || Some(RateLimit { policies: only.policy.clone(), states: only.state(remainder)? });
+        let x_rate_limit = XRateLimit { limit: only.limit, remaining, reset: seconds };
+        Telling {
+            rate_limit: if self.rate_limit { rate_limit() } else { None },
+            x_rate_limit: self.x_rate_limit.then_some(x_rate_limit),
+        }
+    }
+
     /// Tells when a refused request may come again.
     pub(crate) fn retry_after_into(self, headers: &mut HeaderMap, decision: &Decision) {
         if self.retry_after {
@@ -123,6 +134,8 @@ pub(crate) struct Names {
     states: Vec<String>,
     /// All the quotas: what `RateLimit-Policy` says.
     policy: Option<HeaderValue>,
+    /// For each rule its limit.
+    limits: Vec<Limit>,
 }
 
 impl Names {
@@ -141,66 +154,110 @@ impl Names {
     }
 
     fn of_pairs<'a>(pairs: impl Iterator<Item = (Option<&'a RateLimiter>, Limit)>) -> Self {
-        let mut items: Vec<(String, String)> = Vec::new();
+        let (mut items, mut limits): (Vec<(String, String)>, _) = (Vec::new(), Vec::new());
         for (limiter, limit) in pairs {
             let is_free = |name: &String| items.iter().all(|(other, _)| other != name);
             let name = name_of(limiter, limit);
             let mut others = (2_u64..).map(|nth| numbered(&name, nth));
             let other = if is_free(&name) { None } else { others.find(is_free) };
             items.push((other.unwrap_or(name), quota_of(limit)));
+            limits.push(limit);
         }
         let policy: Vec<String> = items.iter().map(|(name, quota)| format!("{name}{quota}")).collect();
         let states = items.iter().enumerate().map(|(place, (name, _))| {
             let divider = if place == 0 { "" } else { ", " };
             format!("{divider}{name};r=")
         });
-        Self { states: states.collect(), policy: HeaderValue::try_from(policy.join(", ")).ok() }
+        Self { states: states.collect(), policy: HeaderValue::try_from(policy.join(", ")).ok(), limits }
+    }
+
+    /// The same of a single limit, if its name is short.
+    pub(crate) fn only(&self) -> Option<Only> {
+        let ([state], [limit]) = (&*self.states, &*self.limits) else { return None };
+        let mut name = [0; Only::LONGEST];
+        let (_, end) = name.split_at_mut_checked(Only::LONGEST.checked_sub(state.len())?)?;
+        end.copy_from_slice(state.as_bytes());
+        Some(Only { name, length: state.len(), limit: limit.amount(), policy: self.policy.clone()? })
     }
 
     /// What these rules came to.
     fn told(&self, rules: &[RuleDecision]) -> Option<RateLimit> {
-        let left: SmallVec<[Left; 2]> = rules.iter().map(Left::of).collect();
-        let pairs = || self.states.iter().zip(&left);
-        // Of just the length that it comes to, which spares its bytes a move.
-        let mut text = String::with_capacity(pairs().map(|(state, left)| state.len() + left.length()).sum());
-        for (state, left) in pairs() {
-            text.push_str(state);
-            left.push_to(&mut text);
+        let mut text = String::new();
+        for (state, rule) in self.states.iter().zip(rules) {
+            let Remainder { remaining, seconds } = Remainder::of(rule);
+            let _ = write!(text, "{state}{};t={}", remaining.min(MOST), seconds.min(MOST));
         }
         Some(RateLimit { policies: self.policy.clone()?, states: HeaderValue::try_from(text).ok()? })
     }
 }
 
+/// What is told of the only limit, made ready: it is told with most responses.
+#[derive(Debug)]
+pub(crate) struct Only {
+    /// What its state begins with, at the end of its place.
+    name: [u8; Self::LONGEST],
+    length: usize,
+    limit: u64,
+    policy: HeaderValue,
+}
+
+impl Only {
+    const LONGEST: usize = 64;
+    /// Two numbers, and what divides them.
+    const REST: usize = 2 * 15 + ";t=".len();
+
+    /// Its state, as `RateLimit` says it. Written from its end.
+    #[inline]
+    fn state(&self, Remainder { remaining, seconds }: Remainder) -> Option<HeaderValue> {
+        let mut text = [0; Self::LONGEST + Self::REST];
+        let room = number_into(&mut text, seconds.min(MOST))?;
+        let room = piece_into(room, *b";t=")?;
+        let room = number_into(room, remaining.min(MOST))?;
+        let room = piece_into(room, self.name)?;
+        let start = room.len() + Self::LONGEST - self.length;
+        HeaderValue::from_bytes(text.get(start..)?).ok()
+    }
+}
+
+/// Puts a piece at the end, and gives back the room before it.
+#[inline]
+fn piece_into<const N: usize>(room: &mut [u8], piece: [u8; N]) -> Option<&mut [u8]> {
+    let (room, end) = room.split_last_chunk_mut()?;
+    *end = piece;
+    Some(room)
+}
+
+/// The same with a number in decimal digits.
+#[inline]
+fn number_into(mut room: &mut [u8], mut number: u64) -> Option<&mut [u8]> {
+    while number >= 100 {
+        room = piece_into(room, digits(number % 100))?;
+        number /= 100;
+    }
+    let [tens, ones] = digits(number);
+    if number >= 10 { piece_into(room, [tens, ones]) } else { piece_into(room, [ones]) }
+}
+
+/// A number below 100 as two digits.
+#[inline]
+fn digits(number: u64) -> [u8; 2] {
+    let number = u8::try_from(number).unwrap_or_default();
+    [b'0' + number / 10, b'0' + number % 10]
+}
+
 /// What is left of a limit, and in how many seconds there is more.
-#[derive(Clone, Copy)]
-struct Left {
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Remainder {
     remaining: u64,
     seconds: u64,
 }
 
-impl Left {
-    fn of(rule: &RuleDecision) -> Self {
+impl Remainder {
+    #[inline]
+    pub(crate) fn of(rule: &RuleDecision) -> Self {
         let remaining = rule.remaining();
-        let seconds = seconds_until_more(rule, remaining);
-        Self { remaining: remaining.min(MOST), seconds: seconds.min(MOST) }
+        Self { remaining, seconds: seconds_until_more(rule, remaining) }
     }
-
-    fn length(self) -> usize {
-        digits(self.remaining) + ";t=".len() + digits(self.seconds)
-    }
-
-    fn push_to(self, text: &mut String) {
-        let mut buffer = itoa::Buffer::new();
-        text.push_str(buffer.format(self.remaining));
-        text.push_str(";t=");
-        text.push_str(buffer.format(self.seconds));
-    }
-}
-
-/// How many digits a number has.
-fn digits(number: u64) -> usize {
-    let behind_the_first = number.checked_ilog10().unwrap_or_default();
-    usize::try_from(behind_the_first).unwrap_or_default() + 1
 }
 
 /// A limit's name, as a string of structured fields.

@@ -14,7 +14,7 @@ use super::asked::{Asked, Deciding, Verdict};
 use super::builder::HttpLimiterBuilder;
 use super::errors::log;
 use super::exemptions::Exemptions;
-use super::headers::{Headers, Names};
+use super::headers::{Headers, Names, Only, Remainder};
 use super::key::{Extracted, Found, Parts};
 use super::limit::{Chosen, HttpLimit};
 use super::pass::{Charged, Judge, Left, Pass};
@@ -23,9 +23,7 @@ use super::request::Request;
 use super::telling::Telling;
 use crate::charge::{Charge, Charges};
 use crate::decide::{Answer, Running};
-use crate::deciding::Read;
 use crate::decision::Decision;
-use crate::error::Error;
 use crate::identifier::Identifier;
 use crate::limiter::RateLimiter;
 use crate::measured;
@@ -68,6 +66,8 @@ pub(crate) struct Inner {
     pub(crate) headers: Headers,
     /// What the limits are called where all of them apply.
     pub(crate) names: Option<Names>,
+    /// The same where there is only one.
+    pub(crate) only: Option<Only>,
     pub(crate) is_shadow: bool,
     pub(crate) shares_decision: bool,
     #[cfg(feature = "deadline")]
@@ -129,35 +129,32 @@ impl HttpLimiter {
         let Some(identifier) = &at_hand else {
             return self.ask_picked(smallvec![(Chosen::Fixed(limiter), key.extract(request))], cost);
         };
-        let further = |answer| self.ask_further(limiter, identifier, cost, answer);
-        let read = |answer: Result<Read<'_>, Error>| match answer {
-            Ok(read) if read.is_allowed() && !it.keeps_decision() => self.passed_at_once(read),
-            answer => further(Some(answer.map(Read::decision))),
+        let Some(found) = limiter.hit_at_once(slice::from_ref(identifier), cost) else {
+            return self.ask_further(limiter, identifier, cost, None);
         };
-        limiter.hit_at_once(slice::from_ref(identifier), cost, read).unwrap_or_else(|| further(None))
-    }
-
-    /// An allowed hit of the only limit. What nobody looks at is not even worked out.
-    #[inline]
-    fn passed_at_once(&self, read: Read<'_>) -> Asked {
-        if !self.0.headers.are_on_allowed() {
-            return Asked::Passed;
+        // What nobody looks at is not even worked out.
+        if found.is_allowed() && !it.keeps_decision() {
+            if !it.headers.are_on_allowed() {
+                return Asked::Passed;
+            }
+            if it.only.is_some() {
+                return Asked::Told(Remainder::of(&found.rule_decision()));
+            }
         }
-        let telling = self.told(&read.decision(), &Charged::new());
-        Asked::Left(Box::new(Left::to_tell(telling)))
+        self.ask_further(limiter, identifier, cost, Some(found.decision()))
     }
 
-    /// Goes on with an answer, or without one.
+    /// Goes on with a decision, or without one.
     #[inline(never)]
     fn ask_further(
         &self,
         limiter: &RateLimiter,
         identifier: &Identifier<'_>,
         cost: u64,
-        answer: Option<Answer>,
+        decision: Option<Decision>,
     ) -> Asked {
         let picks = [Pick::new(Chosen::Fixed(limiter), smallvec![identifier.into()])];
-        match answer {
+        match decision.map(Ok).or_else(|| limiter.hit_straight(slice::from_ref(identifier), cost)) {
             Some(answer) => self.judged(answer, &picks, cost).into(),
             None => self.decide(&picks, cost),
         }
@@ -196,7 +193,7 @@ impl HttpLimiter {
                     Err(refusal) => return this.refused(refusal),
                 }
             }
-            this.decide(&picks, cost).verdict().await
+            this.decide(&picks, cost).verdict(&this).await
         });
         verdict.into()
     }
@@ -337,8 +334,20 @@ impl HttpLimiter {
         }
     }
 
+    /// What is told of what is left of the only limit.
+    #[inline]
+    pub(crate) fn telling(&self, remainder: Remainder) -> Telling {
+        let only = self.0.only.as_ref();
+        only.map_or(Telling::NOTHING, |only| self.0.headers.told_of(only, remainder))
+    }
+
     /// What is told of a decision of these.
     fn told(&self, decision: &Decision, charged: &Charged) -> Telling {
+        if let (Some(_), [rule]) = (&self.0.only, decision.rules())
+            && rule.limit().amount() > 0
+        {
+            return self.telling(Remainder::of(rule));
+        }
         let all = [0, self.0.limits.len()];
         let names = self.0.names.as_ref().filter(|_| all.contains(&charged.len()));
         self.0.headers.told(decision, charged, names)

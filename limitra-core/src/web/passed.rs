@@ -44,9 +44,9 @@ impl HttpLimiter {
         request: &http::Request<B>,
     ) -> impl Future<Output = Result<Passed, Box<Refusal>>> + Send + use<B> {
         // Asked before anything is awaited: what is returned borrows nothing of the request.
-        let asked = self.ask(&Request::of(request));
+        let (asked, limiter) = (self.ask(&Request::of(request)), self.clone());
         async move {
-            match asked.verdict().await {
+            match asked.verdict(&limiter).await {
                 Verdict::Passed(left) => Ok(Passed(left)),
                 Verdict::Refused(refusal) => Err(refusal),
             }

@@ -33,9 +33,9 @@ pub(super) struct RateLimit {
 /// The values of the `X-RateLimit` headers.
 #[derive(Clone, Debug)]
 pub(super) struct XRateLimit {
-    limit: u64,
-    remaining: u64,
-    reset: u64,
+    pub(super) limit: u64,
+    pub(super) remaining: u64,
+    pub(super) reset: u64,
 }
 
 impl Telling {
@@ -47,6 +47,7 @@ impl Telling {
     }
 
     /// Puts it into these headers, beside what they tell already.
+    #[inline]
     pub(crate) fn put(self, headers: &mut HeaderMap) {
         if let Some(rate_limit) = self.rate_limit {
             rate_limit.put(headers);
@@ -58,6 +59,7 @@ impl Telling {
 }
 
 impl RateLimit {
+    #[inline]
     fn put(self, headers: &mut HeaderMap) {
         let Self { policies, states } = self;
         // Nearly always nobody has told anything. Names are compared here, because looking one up costs more than to compare it

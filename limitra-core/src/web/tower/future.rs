@@ -11,6 +11,7 @@ use tower_service::Service;
 
 use super::protocol::Protocol;
 use crate::web::asked::{Deciding, Verdict};
+use crate::web::headers::Remainder;
 use crate::web::limiter::HttpLimiter;
 use crate::web::pass::{Answered, GivingBack, Left};
 use crate::web::request::Request as View;
@@ -45,6 +46,10 @@ enum Apart<S, B, F, R> {
         call: Pin<Box<F>>,
         left: Option<Box<Left>>,
     },
+    /// It may pass; its response is to tell what is left.
+    Telling {
+        call: Pin<Box<Telling<F>>>,
+    },
     /// It may pass or not: a storage is asked.
     Deciding {
         verdict: Deciding,
@@ -58,6 +63,32 @@ enum Apart<S, B, F, R> {
     Refused {
         response: Option<Box<R>>,
     },
+}
+
+pin_project! {
+    /// A call whose response is to tell what is left.
+    struct Telling<F> {
+        #[pin]
+        call: F,
+        limiter: HttpLimiter,
+        remainder: Remainder,
+    }
+}
+
+impl<F, R, E> Future for Telling<F>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let mut answer = this.call.poll(context);
+        if let Poll::Ready(Ok(response)) = &mut answer {
+            this.limiter.telling(*this.remainder).put(response.headers_mut());
+        }
+        answer
+    }
 }
 
 /// What waits for the verdict.
@@ -76,6 +107,12 @@ where
     #[inline]
     pub(super) const fn calling(call: S::Future) -> Self {
         Self { stage: Stage::Calling { call }, protocol: PhantomData }
+    }
+
+    /// It may pass; its response is to tell what is left.
+    #[inline]
+    pub(super) fn telling(limiter: HttpLimiter, call: S::Future, remainder: Remainder) -> Self {
+        Self::apart(Apart::Telling { call: Box::pin(Telling { call, limiter, remainder }) })
     }
 
     /// It may pass or not.
@@ -140,6 +177,7 @@ where
                     let response = ready!(answer)?;
                     Self::GivingBack { giving, response: Some(Box::new(response)) }
                 }
+                Self::Telling { call } => return call.as_mut().poll(context),
                 Self::Deciding { verdict, waiting } => {
                     let verdict = ready!(verdict.as_mut().poll(context));
                     // Taken once: the stage changes with it.

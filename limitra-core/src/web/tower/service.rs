@@ -10,7 +10,7 @@ use tower_service::Service;
 
 use super::future::ResponseFuture;
 use super::protocol::{Http, Protocol};
-use crate::web::asked::{Asked, Verdict};
+use crate::web::asked::Asked;
 use crate::web::limiter::HttpLimiter;
 use crate::web::request::Request as View;
 
@@ -62,18 +62,18 @@ impl<S: Clone, P> RateLimitService<S, P> {
         S: Service<Request<B>, Response = Response<R>>,
         P: Protocol<R>,
     {
-        let verdict = match asked {
-            Asked::Pending(verdict) => {
+        if let Asked::Told(remainder) = asked {
+            return ResponseFuture::telling(self.limiter.clone(), self.service.call(request), remainder);
+        }
+        match asked.known(&self.limiter) {
+            Ok(verdict) => ResponseFuture::known(&self.limiter, &mut self.service, request, verdict),
+            Err(verdict) => {
                 // The one that is ready is taken; its clone has yet to become so.
                 let fresh = self.service.clone();
                 let service = mem::replace(&mut self.service, fresh);
-                return ResponseFuture::deciding(self.limiter.clone(), service, request, *verdict);
+                ResponseFuture::deciding(self.limiter.clone(), service, request, verdict)
             }
-            Asked::Passed => Verdict::Passed(None),
-            Asked::Left(left) => Verdict::Passed(Some(left)),
-            Asked::Refused(refusal) => Verdict::Refused(refusal),
-        };
-        ResponseFuture::known(&self.limiter, &mut self.service, request, verdict)
+        }
     }
 }
 
