@@ -41,7 +41,9 @@ impl Asked {
     pub(crate) fn known(self, limiter: &HttpLimiter) -> Result<Verdict, Deciding> {
         Ok(match self {
             Self::Passed => Verdict::Passed(None),
-            Self::Told(remainder) => Verdict::Passed(Some(Box::new(Left::to_tell(limiter.telling(remainder))))),
+            Self::Told(remainder) => {
+                Verdict::Passed(Some(Box::new(Left::to_tell(limiter.telling(remainder)))))
+            }
             Self::Left(left) => Verdict::Passed(Some(left)),
             Self::Refused(refusal) => Verdict::Refused(refusal),
             Self::Pending(verdict) => return Err(*verdict),

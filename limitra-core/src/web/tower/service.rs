@@ -49,6 +49,9 @@ where
         if matches!(*asked, Asked::Passed) {
             return ResponseFuture::calling(self.service.call(request));
         }
+        if let Asked::Told(remainder) = *asked {
+            return ResponseFuture::telling(self.limiter.clone(), self.service.call(request), remainder);
+        }
         self.further(request, ManuallyDrop::into_inner(asked))
     }
 }
@@ -62,9 +65,6 @@ impl<S: Clone, P> RateLimitService<S, P> {
         S: Service<Request<B>, Response = Response<R>>,
         P: Protocol<R>,
     {
-        if let Asked::Told(remainder) = asked {
-            return ResponseFuture::telling(self.limiter.clone(), self.service.call(request), remainder);
-        }
         match asked.known(&self.limiter) {
             Ok(verdict) => ResponseFuture::known(&self.limiter, &mut self.service, request, verdict),
             Err(verdict) => {
