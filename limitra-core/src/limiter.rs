@@ -116,8 +116,8 @@ impl RateLimiter {
     /// Decides many requests at once, each for itself and in their order: what as many calls of [`RateLimiter::check`]
     /// one after the other would answer. An identifier that is named twice is counted twice.
     ///
-    /// On Redis it is one command for up to 128 of them. On memory single buckets are looked up side by side: where there are more
-    /// identifiers than the processor's caches hold, each then costs about half of a call of its own.
+    /// On Redis it is one command for up to 128 of them. On memory the records of single buckets are asked for some decisions ahead:
+    /// where there are more identifiers than the processor's caches hold, each then costs about a third of a call of its own.
     ///
     /// # Errors
     /// Each answer has its own: as [`RateLimiter::allow_request`].

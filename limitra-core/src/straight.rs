@@ -11,7 +11,7 @@ use crate::key::{Key, KeySpace};
 use crate::measured::Tally;
 use crate::rule::Rule;
 use crate::rule_decision::RuleDecision;
-use crate::storage::memory::{Charged, MemoryStorage, Prepared, SIDE_BY_SIDE, Single};
+use crate::storage::memory::{Charged, Lookahead, MemoryStorage, Prepared, Single};
 
 /// What nearly every decision on memory needs, told apart from all that is rare when a limiter is built: one rule
 /// that limits, and the storage's own clock.
@@ -99,18 +99,20 @@ impl Straight {
         let Some(prepared) = &self.prepared else {
             return identifiers.iter().map(|parts| general(space.key(parts))).collect();
         };
-        let mut answers = Vec::with_capacity(identifiers.len());
-        for asked in identifiers.chunks(SIDE_BY_SIDE) {
-            let mut others = Vec::new();
-            let charged = self.memory.decide_side_by_side(prepared, asked, |parts| {
-                others.push(general(space.key(parts)));
-            });
-            let mut others = others.into_iter();
-            for charged in charged.into_iter().take(asked.len()) {
-                match charged {
-                    Some(charged) => answers.push(Ok(self.found(prepared, charged, 1, Mode::Hit).decision())),
-                    None => answers.extend(others.next()),
-                }
+        let mut lookahead = Lookahead::new(&self.memory, prepared, identifiers);
+        let mut others = Vec::new();
+        let answer = |(at, parts): (usize, &[Identifier<'_>; 1])| {
+            if let Some(charged) = lookahead.decide_next() {
+                return Ok(self.found(prepared, charged, 1, Mode::Hit).decision());
+            }
+            // Put in its place later, so that those above are made where they stay: to move them costs more than to decide.
+            others.push((at, general(space.key(parts))));
+            Ok(Decision::unlimited())
+        };
+        let mut answers: Vec<Answer> = identifiers.iter().enumerate().map(answer).collect();
+        for (at, answer) in others {
+            if let Some(place) = answers.get_mut(at) {
+                *place = answer;
             }
         }
         answers

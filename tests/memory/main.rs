@@ -3,6 +3,7 @@
 
 mod bound;
 mod eviction;
+mod many;
 mod sweep;
 mod waiting;
 mod words;

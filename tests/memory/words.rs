@@ -18,18 +18,18 @@ use crate::waiting::at_once;
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// A memory whose own clock is set by hand.
-fn world(max_keys: usize) -> (MemoryStorage, ManualClock) {
+pub(crate) fn world(max_keys: usize) -> (MemoryStorage, ManualClock) {
     let clock = ManualClock::new();
     let storage = MemoryStorage::builder().max_keys(max_keys).clock(clock.clone()).build().unwrap();
     (storage, clock)
 }
 
-fn gcra(amount: u64, window: Duration) -> RateLimiterBuilder {
+pub(crate) fn gcra(amount: u64, window: Duration) -> RateLimiterBuilder {
     RateLimiter::builder().algorithm(Algorithm::Gcra).limit(Limit::new(amount, window).unwrap())
 }
 
 /// Runs this in so many threads at once.
-fn in_threads(count: usize, run: impl Fn(usize) -> u64 + Sync) -> u64 {
+pub(crate) fn in_threads(count: usize, run: impl Fn(usize) -> u64 + Sync) -> u64 {
     let start = Barrier::new(count);
     thread::scope(|scope| {
         let threads: Vec<_> = (0..count)

@@ -4,6 +4,7 @@ mod builder;
 mod class;
 mod clock;
 mod fingerprint;
+mod lookahead;
 #[cfg(all(test, limitra_loom))]
 mod models;
 mod queue;
@@ -15,7 +16,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use prefetch_index::prefetch_index;
 use smallvec::SmallVec;
 
 use crate::attempt::{Attempt, Mode, Outcome, RuleOutcome, Subject};
@@ -33,6 +33,7 @@ pub use builder::MemoryStorageBuilder;
 use class::{Class, Classes};
 use clock::OwnClock;
 use fingerprint::{Fingerprint, Seeds};
+pub(crate) use lookahead::Lookahead;
 use shard::{Locked, Shard};
 use table::{Near, Place, Slot, Spot};
 use word::{Arrival, Word};
@@ -42,8 +43,6 @@ use word::{Arrival, Word};
 const KEYS_OF_A_SHARD: usize = 8192;
 /// As many as the fingerprint's bits for them can name.
 const MOST_SHARDS: usize = 1 << 16;
-/// How many of several decisions are looked up side by side.
-pub(crate) const SIDE_BY_SIDE: usize = 32;
 /// A refusal with less to wait may come of a clock that was read too early: for so long a thread may stand still.
 const STALE: u64 = 200_000;
 
@@ -258,42 +257,6 @@ impl MemoryStorage {
         if let Some(Short::Absent) = key.short() {
             prepared.spot.note(&self.shard_of(prepared.absent).table, prepared.absent);
         }
-    }
-
-    /// The same for up to [`SIDE_BY_SIDE`] keys, in their order. Where that is `None`, `general` is told before the next
-    /// is decided.
-    ///
-    /// A pass for each thing that is waited for in memory, which all of them ask for at once.
-    pub(crate) fn decide_side_by_side<'k, 'i>(
-        &self,
-        prepared: &Prepared,
-        asked: &'k [[Identifier<'i>; 1]],
-        mut general: impl FnMut(&'k [Identifier<'i>; 1]),
-    ) -> [Option<Charged>; SIDE_BY_SIDE] {
-        for identifier in asked.iter().flatten() {
-            prefetch_index(identifier.as_bytes(), 0);
-        }
-        let mut near = [None; SIDE_BY_SIDE];
-        for (near, parts) in near.iter_mut().zip(asked) {
-            *near = prepared.bring_near(parts);
-        }
-        let mut guessed = [None; SIDE_BY_SIDE];
-        for (guessed, near) in guessed.iter_mut().zip(near).take(asked.len()) {
-            *guessed = near.and_then(Near::guess);
-        }
-        let now = self.inner.clock.elapsed();
-        let Prepared { number, class, .. } = prepared;
-        let question = InClass { number: *number, class, cost: 1, mode: Mode::Hit, now, is_late: false };
-        let mut charged = [None; SIDE_BY_SIDE];
-        for ((charged, parts), (near, guessed)) in charged.iter_mut().zip(asked).zip(near.iter().zip(guessed))
-        {
-            let found = guessed.or_else(|| near.and_then(Near::look_beyond));
-            *charged = found.and_then(|(slot, word)| self.charge(slot, word, &question));
-            if charged.is_none() {
-                general(parts);
-            }
-        }
-        charged
     }
 
     /// Decides several, in their order.
@@ -584,7 +547,8 @@ pub(crate) struct Prepared {
 
 impl Prepared {
     /// Has the row of the key of these parts brought near, if that is one that is hashed as it is.
-    #[inline]
+    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_prepared`.
+    #[inline(always)]
     fn bring_near(&self, parts: &[Identifier<'_>]) -> Option<Near<'_>> {
         let fingerprint = match Short::of(parts, self.too_long)? {
             Short::Absent => self.absent,

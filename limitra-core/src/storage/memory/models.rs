@@ -59,13 +59,13 @@ impl Stage {
 
     /// The same of two at once; whether both were allowed.
     fn hit_both(&self, names: &[String; 2]) -> bool {
-        let [one, other] = names.each_ref().map(|name| Self::parts(name));
-        let mut all = true;
-        let charged = self.storage.decide_side_by_side(&self.prepared, &[one, other], |parts| {
-            let key = self.space.key(parts);
-            all &= self.storage.decide_single(key, &self.rule, 1, Mode::Hit).unwrap().allowed;
+        let both = names.each_ref().map(|name| Self::parts(name));
+        let mut lookahead = Lookahead::new(&self.storage, &self.prepared, &both);
+        let allowed = both.each_ref().map(|parts| {
+            let general = || self.storage.decide_single(self.space.key(parts), &self.rule, 1, Mode::Hit);
+            lookahead.decide_next().map_or_else(|| general().unwrap().allowed, |charged| charged.allowed)
         });
-        all && charged.iter().flatten().all(|charged| charged.allowed)
+        allowed == [true; 2]
     }
 
     /// How many hits are still allowed, each of which is one.

@@ -189,12 +189,13 @@ impl Slot<'_> {
     }
 }
 
-/// A key and its own row, which is on its way.
+/// A key and its own row, which is on its way; later also where it stands there.
 #[derive(Clone, Copy)]
 pub(super) struct Near<'a> {
     table: &'a Table,
     row: &'a Row,
     fingerprint: Fingerprint,
+    place: Option<&'a Place>,
 }
 
 /// What putting a key into a table came to.
@@ -251,7 +252,7 @@ impl Table {
     pub(super) fn bring_near(&self, fingerprint: Fingerprint) -> Option<Near<'_>> {
         let row = self.row(self.home(fingerprint))?;
         row.prefetch();
-        Some(Near { table: self, row, fingerprint })
+        Some(Near { table: self, row, fingerprint, place: None })
     }
 
     #[cold]
@@ -411,37 +412,38 @@ impl Home {
 }
 
 impl<'a> Near<'a> {
-    /// Where the key stands in its own row, half of the fingerprint compared, and the word there.
+    /// Looks for the key in its own row, half of the fingerprint compared. Where it is not there, the next row is brought near.
     #[allow(clippy::inline_always)] // See `MemoryStorage::decide_prepared`.
     #[inline(always)]
-    pub(super) fn guess(self) -> Option<(Slot<'a>, Word)> {
+    pub(super) fn look(&mut self) {
         // Without a branch for each slot, for the row is there and which of them it is cannot be guessed.
-        let (mut alike, mut word) = (0_u32, 0);
-        for (at, place) in self.row.places.iter().enumerate() {
-            let is_alike = place.high.load(Ordering::Relaxed) == self.fingerprint.high;
-            word |= place.word.load(Ordering::Acquire) & u64::from(is_alike).wrapping_neg();
-            alike |= u32::from(is_alike) << at;
-        }
-        let number = usize::try_from(alike.trailing_zeros()).unwrap_or(SLOTS);
-        let Some(place) = self.row.places.get(number) else {
+        let is_alike = |place: &Place| place.high.load(Ordering::Relaxed) == self.fingerprint.high;
+        let alike = (0..)
+            .zip(&self.row.places)
+            .fold(0, |alike, (at, place)| alike | u32::from(is_alike(place)) << at);
+        self.place = self.row.places.get(usize::try_from(alike.trailing_zeros()).unwrap_or(SLOTS));
+        if self.place.is_none() {
             self.bring_next_near();
-            return None;
-        };
-        Some((Slot { fingerprint: self.fingerprint, place }, Word::of_bits(word)))
+        }
     }
 
     /// Nearly all that do not stand in their own row stand in the next one.
     #[cold]
     #[inline(never)]
-    fn bring_next_near(self) {
+    fn bring_next_near(&self) {
         if let Some(row) = self.table.row(self.table.home(self.fingerprint).beyond(1)) {
             row.prefetch();
         }
     }
 
-    /// The same where it stands in another row.
-    pub(super) fn look_beyond(self) -> Option<(Slot<'a>, Word)> {
-        self.table.look_beyond(self.fingerprint)
+    /// Where it stands, in another row too. Whoever goes on with it compares the whole key.
+    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_prepared`.
+    #[inline(always)]
+    pub(super) fn slot(&self) -> Option<Slot<'a>> {
+        match self.place {
+            Some(place) => Some(Slot { fingerprint: self.fingerprint, place }),
+            None => self.table.find(self.fingerprint),
+        }
     }
 }
 
