@@ -106,12 +106,12 @@ impl Headers {
         }
     }
 
-    /// What is told of what is left of the only limit.
+    /// What is told of the only limit, which amounts to `limit` here, and of what is left of it.
     #[inline]
-    pub(crate) fn told_of(self, only: &Only, remainder: Remainder) -> Telling {
+    pub(crate) fn told_of(self, only: &Only, limit: u64, remainder: Remainder) -> Telling {
         let Remainder { remaining, seconds } = remainder;
         let rate_limit = || Some(RateLimit { policies: only.policy.clone(), states: only.state(remainder)? });
-        let x_rate_limit = XRateLimit { limit: only.limit, remaining, reset: seconds };
+        let x_rate_limit = XRateLimit { limit, remaining, reset: seconds };
         Telling {
             rate_limit: if self.rate_limit { rate_limit() } else { None },
             x_rate_limit: self.x_rate_limit.then_some(x_rate_limit),
@@ -197,7 +197,7 @@ pub(crate) struct Only {
     /// What its state begins with, at the end of its place.
     name: [u8; Self::LONGEST],
     length: usize,
-    limit: u64,
+    pub(super) limit: u64,
     policy: HeaderValue,
 }
 
@@ -300,4 +300,37 @@ pub(crate) fn quota_of(limit: Limit) -> String {
 /// Whole seconds, rounded up, until more is left than this, which is left now; 0 where all is.
 pub(super) fn seconds_until_more(rule: &RuleDecision, remaining: u64) -> u64 {
     rule.frees_after(remaining).max(rule.wait()).get().div_ceil(1_000_000)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn names(scope: &str) -> Names {
+        let limiter = RateLimiter::builder().requests(5).window(60).scope(scope).build().unwrap();
+        Names::of([&limiter].into_iter())
+    }
+
+    #[test]
+    fn an_only_limit_is_told_as_any_other_is() {
+        let numbers = [0, 1, 9, 10, 99, 100, 101, 999, 1000, 12_345, MOST - 1, MOST, MOST + 1, u64::MAX];
+        for length in 1..=59 {
+            let only = names(&"x".repeat(length)).only().unwrap();
+            for (remaining, seconds) in numbers.into_iter().flat_map(|one| numbers.map(|other| (one, other)))
+            {
+                let state = only.state(Remainder { remaining, seconds }).unwrap();
+                let (name, remaining, seconds) = ("x".repeat(length), remaining.min(MOST), seconds.min(MOST));
+                assert_eq!(state, format!("\"{name}\";r={remaining};t={seconds}"));
+            }
+        }
+    }
+
+    #[test]
+    fn a_limit_with_a_long_name_and_several_limits_are_told_the_general_way() {
+        assert!(names(&"x".repeat(60)).only().is_none());
+        let limiter = RateLimiter::builder().notation("5/minute; 50/hour").build().unwrap();
+        assert!(Names::of([&limiter].into_iter()).only().is_none());
+    }
 }

@@ -338,15 +338,15 @@ impl HttpLimiter {
     #[inline]
     pub(crate) fn telling(&self, remainder: Remainder) -> Telling {
         let only = self.0.only.as_ref();
-        only.map_or(Telling::NOTHING, |only| self.0.headers.told_of(only, remainder))
+        only.map_or(Telling::NOTHING, |only| self.0.headers.told_of(only, only.limit, remainder))
     }
 
     /// What is told of a decision of these.
     fn told(&self, decision: &Decision, charged: &Charged) -> Telling {
-        if let (Some(_), [rule]) = (&self.0.only, decision.rules())
+        if let (Some(only), [rule]) = (&self.0.only, decision.rules())
             && rule.limit().amount() > 0
         {
-            return self.telling(Remainder::of(rule));
+            return self.0.headers.told_of(only, rule.limit().amount(), Remainder::of(rule));
         }
         let all = [0, self.0.limits.len()];
         let names = self.0.names.as_ref().filter(|_| all.contains(&charged.len()));
