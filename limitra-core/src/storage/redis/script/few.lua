@@ -17,28 +17,26 @@ if value then
   end
 end
 if is_few then
-  local before, allowed, charged_till, charged_a, charged_b, charged_c, refused_till = till
-  allowed, till, a, b, c, charged_till, charged_a, charged_b, charged_c, refused_till = step(
+  local allowed, next_till, next_a, next_b, next_c, charged_till, charged_a, charged_b, charged_c, refused_till = step(
     now, cost, till, a, b, c, window, amount, capacity, increment, increment_fraction, depth, depth_fraction
   )
-  allowed = allowed or cost == 0
   if spends == 1 then
     if allowed then
-      till, a, b, c = charged_till, charged_a, charged_b, charged_c
+      next_till, next_a, next_b, next_c = charged_till, charged_a, charged_b, charged_c
     else
-      till = refused_till
+      next_till = refused_till
     end
-    if allowed or (till > 0 and till ~= before) then
-      local rest, done = c > 0 and till - c + 1 or 0, nil
-      if small and a < TWO24 and b < TWO24 and rest >= 0 and rest < TWO40 then
-        record = pack('<c10I7I3I3I5', small, till, a, b, rest)
+    if allowed or (next_till > 0 and next_till ~= till) then
+      local rest, done = next_c > 0 and next_till - next_c + 1 or 0, nil
+      if small and next_a < TWO24 and next_b < TWO24 and rest >= 0 and rest < TWO40 then
+        record = pack('<c10I7I3I3I5', small, next_till, next_a, next_b, rest)
       else
-        record = pack('<I4BI7I7I7I7I7', 0x0101524C, algorithm, window, till, a, b, c)
+        record = pack('<I4BI7I7I7I7I7', 0x0101524C, algorithm, window, next_till, next_a, next_b, next_c)
       end
-      if value and allowed and span and (till == before or till - till % span == before - before % span) then
+      if value and allowed and span and (next_till == till or next_till - next_till % span == till - till % span) then
         done = call('SET', key, record, 'KEEPTTL')
       else
-        done = call('SET', key, record, 'PX', lifetime(till))
+        done = call('SET', key, record, 'PX', lifetime(next_till))
       end
       if done.err then
         reply, has_mistake = done, true
@@ -46,7 +44,7 @@ if is_few then
     elseif value then
       local left = call('PTTL', key)
       if left == -1 then
-        call('PEXPIRE', key, lifetime(before))
+        call('PEXPIRE', key, lifetime(till))
       elseif type(left) ~= 'number' then
         -- Whoever may ask of one key may not of another: a user's rights may differ by key.
         reply, has_mistake = left, true
@@ -54,5 +52,6 @@ if is_few then
     end
   end
   -- What an allowed one left is its answer.
-  reply = reply or (allowed and record) or pack('<BI7I7I7I7', allowed and 1 or 0, till, a, b, c)
+  allowed = allowed or cost == 0
+  reply = reply or (allowed and record) or pack('<BI7I7I7I7', allowed and 1 or 0, next_till, next_a, next_b, next_c)
 end
