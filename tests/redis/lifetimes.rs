@@ -7,7 +7,7 @@ use limitra_tests::shared;
 
 use crate::stage::{HOUR, Look, SECOND, fresh, limit, storage_at};
 
-/// How long a record outlives its use at least, and the span of time in which it then goes.
+/// How long a record outlives its use at least, and by how much more at most.
 const MARGIN: Duration = Duration::from_secs(1);
 const SPAN: Duration = Duration::from_micros(1 << 22);
 
