@@ -70,6 +70,22 @@ async fn a_decision_is_one_command_whatever_the_number_of_subjects() {
 }
 
 #[tokio::test]
+async fn an_allowed_hit_is_one_look_and_one_write() {
+    let server = RedisServer::start();
+    let storage = storage_at(&server.url());
+    for algorithm in Algorithm::ALL {
+        let limiter = limiter(&storage, *algorithm, 9);
+        limiter.allow_request("ada").await.unwrap();
+        let mut monitor = Monitor::start(&server);
+        for _ in 0..8 {
+            assert!(limiter.allow_request("ada").await.unwrap());
+            let read = if *algorithm == Algorithm::MovingWindow { "getrange" } else { "get" };
+            assert_eq!(monitor.look().called, ["time", read, "set"], "{algorithm}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_peek_calls_nothing_that_writes() {
     let server = RedisServer::start();
     let storage = storage_at(&server.url());

@@ -50,12 +50,12 @@ async fn a_large_log_on_a_full_server_stays_as_it_was() {
     let clock = limitra::ManualClock::new();
     let limiter = fresh(&storage_at(&server.url()))
         .algorithm(Algorithm::MovingWindow)
-        .limit(limit(100, HOUR / 18))
+        .limit(limit(200, HOUR / 9))
         .clock(clock.clone())
         .build()
         .unwrap();
     let key = limiter.key("ada");
-    for _ in 0..250 {
+    for _ in 0..450 {
         assert!(limiter.allow_request("ada").await.unwrap());
         clock.advance(HOUR / 1800);
     }

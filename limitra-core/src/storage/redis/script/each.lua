@@ -1,18 +1,23 @@
 -- Each subject for itself: a short way for one rule and a record of that rule alone or none, else the general way.
 -- The instant and their answers one after the other, as bytes; where something goes wrong with one, a list, in which that is its own answer
 -- and the instant is the last.
-local count, call, unpack, pack, type = #KEYS, redis.pcall, struct.unpack, struct.pack, type
+local keys, asks, count, call, type = KEYS, ARGV, #KEYS, redis.pcall, type
+local unpack, pack, sub = struct.unpack, struct.pack, string.sub
 local replies = count > 1 and {}
-local ask, step, attempt, has_mistake
+local ask, step, small, attempt, has_mistake
 local spends, cost, algorithm, window, amount, capacity, increment, increment_fraction, depth, depth_fraction
 for index = 1, count do
-  local key, asked, reply = KEYS[index], ARGV[index + 1], nil
+  local key, asked, reply = keys[index], asks[index + 1], nil
   if asked and asked ~= '' then
     ask, step = asked, nil
     if #ask == 58 then
-      spends, cost, algorithm, window, amount, capacity, increment, increment_fraction, depth, depth_fraction =
-        unpack('<BI7BI7I7I7I7I7I7I7', ask)
+      spends, cost, algorithm, window, amount = unpack('<BI7BI7I7', ask)
+      if algorithm > 5 then
+        capacity, increment, increment_fraction, depth, depth_fraction = unpack('<I7I7I7I7I7', ask, 24)
+      end
       step = steps[algorithm]
+      -- How a record of small numbers begins: with the algorithm and the window as they are asked for.
+      small = window < TWO48 and 'LR\2' .. sub(ask, 9, 15)
     end
   end
   --> short way

@@ -1,10 +1,10 @@
 -- A record of one moving window, all of which one look shows, or none: one look, one write. Twin of log.rs, as general.lua.
-local value, is_log = step and call('GETRANGE', key, '0', '1023'), false
+local value, is_log = step and call('GETRANGE', key, '0', '2047'), false
 local till, total, place, slots, other = 0, 0, 0, 0, 0
 if value == '' then
   -- It may be another's empty text, which a write would notice.
   is_log = spends == 1 or call('EXISTS', key) == 0
-elseif value and #value > 40 and #value < 1024 then
+elseif value and #value > 40 and #value < 2048 then
   local magic, kind, length
   magic, kind, length, till, total, slots, other = unpack('<I4BI7I7I7I7I7', value)
   place = slots % 67108864
@@ -13,24 +13,19 @@ elseif value and #value > 40 and #value < 1024 then
     and total < TWO53 and other < TWO53 and till - 2 * window <= now
 end
 if is_log then
-  -- A slot, counted from the oldest: its instant plus 1 (0: not used) and the total spent before it.
-  local function slot(index)
-    local mark, spent = unpack('<I8I8', value, 41 + (place + index) % slots * 16)
-    is_log = is_log and mark <= TWO53 and spent < TWO53
-    return mark, spent
-  end
-
   local before, newest = till, till - window
   local at, first, oldest, mark, spent = now > newest and now or newest, 0, 0, 0, 0
+  -- A slot is its instant plus 1 (0: not used) and the total spent before it; they are counted from the oldest.
   if slots > 0 then
-    oldest, spent = slot(0)
+    oldest, spent = unpack('<I8I8', value, 41 + place * 16)
     mark = oldest
     if mark == 0 or mark + window <= at + 1 then
       local last = slots
       first = 1
       while first < last do
         local index = math.floor((first + last) / 2)
-        mark = slot(index)
+        mark = unpack('<I8', value, 41 + (place + index) % slots * 16)
+        is_log = is_log and mark <= TWO53
         if mark > 0 and mark + window > at + 1 then
           last = index
         else
@@ -38,10 +33,11 @@ if is_log then
         end
       end
       if first < slots then
-        mark, spent = slot(first)
+        mark, spent = unpack('<I8I8', value, 41 + (place + first) % slots * 16)
       end
     end
   end
+  is_log = is_log and mark <= TWO53 and spent < TWO53
   local count, blocker, since = 0, 0, 0
   if first == slots then
     till = 0
@@ -52,14 +48,16 @@ if is_log then
       local low, high = first, slots
       while low < high do
         local index = math.floor((low + high) / 2)
-        local _, later = slot(index)
+        local later = unpack('<I8', value, 49 + (place + index) % slots * 16)
+        is_log = is_log and later < TWO53
         if (later >= spent and later - spent or later + (TWO53 - spent)) >= needed then
           high = index
         else
           low = index + 1
         end
       end
-      blocker = slot(low - 1) - 1
+      blocker = unpack('<I8', value, 41 + (place + low - 1) % slots * 16) - 1
+      is_log = is_log and blocker < TWO53
     end
   end
 
@@ -70,30 +68,37 @@ if is_log then
   if is_log and spends == 1 then
     if allowed then
       till, a, b, c = charged_till, charged_a, charged_b, charged_c
-      local log, instant = string.sub(value, 41), till - window
-      if slots == 0 or instant ~= newest then
-        local piece, cut = pack('<I8I8', instant + 1, total), place * 16
+      local front, piece, back, instant = '', '', '', till - window
+      if slots > 0 and instant == newest then
+        front = sub(value, 41)
+      else
+        local cut = place * 16
+        piece = pack('<I8I8', instant + 1, total)
         if slots == 0 then
-          log, slots = piece, 1
+          slots = 1
         elseif oldest > 0 and oldest + window > instant + 1 then
           -- Full of live slots, it grows to twice its size.
           local room = math.max(math.min(slots * 2, amount), slots + 1)
-          log = string.sub(log, cut + 1) .. string.sub(log, 1, cut) .. piece .. string.rep('\0', (room - slots - 1) * 16)
+          front, piece = sub(value, 41 + cut), sub(value, 41, 40 + cut) .. piece
+          back = string.rep('\0', (room - slots - 1) * 16)
           place, slots = (slots + 1) % room, room
         else
-          log = string.sub(log, 1, cut) .. piece .. string.sub(log, cut + 17)
+          front, back = sub(value, 41, 40 + cut), sub(value, 57 + cut)
           place = (place + 1) % slots
         end
       end
       local rest = TWO53 - cost
       total = total >= rest and total - rest or total + cost
-      log = pack('<I4BI7I7I7I7I7', 0x0101524C, 5, window, till, total, place + slots * 67108864, other) .. log
+      local head = pack('<I4BI7I7I7I7I7', 0x0101524C, 5, window, till, total, place + slots * 67108864, other)
+      local record = head .. front .. piece .. back
       local done
       if value == '' then
-        done = call('SET', key, log, 'PX', lifetime(till), 'NX')
+        done = call('SET', key, record, 'PX', lifetime(till), 'NX')
         is_log = done
+      elseif span and till - till % span == before - before % span then
+        done = call('SET', key, record, 'KEEPTTL')
       else
-        done = call('SET', key, log, 'PX', lifetime(till))
+        done = call('SET', key, record, 'PX', lifetime(till))
       end
       if done and done.err then
         reply, has_mistake = done, true
