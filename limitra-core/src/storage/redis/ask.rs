@@ -56,7 +56,9 @@ impl Ask {
             Some(first) if asks.clone().all(|ask| std::ptr::eq(ask.script, first.script)) => first.script,
             _ => scripts::for_each(),
         };
-        let mut command = form.of(script);
+        let asked = first.map_or(0, |ask| ask.rules.len());
+        let mut command =
+            form.of(script, asks.len(), asked + asks.clone().map(|ask| ask.key.len()).sum::<usize>());
         command.arg(asks.len());
         for ask in asks.clone() {
             command.arg(&ask.key);
@@ -131,11 +133,11 @@ pub(super) fn push_clock(command: &mut Cmd, clock: Clock) {
 pub(super) fn asked(subject: &Subject<'_>, mode: Mode) -> Asked {
     let mut bytes = Asked::new();
     bytes.push(u8::from(mode == Mode::Hit && subject.cost > 0));
-    push(&mut bytes, subject.cost);
+    bytes.extend_from_slice(&short(subject.cost));
     for rule in subject.rules.iter() {
         let (increment, depth) = (rule.increment(subject.cost), rule.depth());
         bytes.push(rule.algorithm().number());
-        for number in [
+        let numbers = [
             rule.window().get(),
             rule.amount(),
             rule.limit().capacity(),
@@ -143,9 +145,8 @@ pub(super) fn asked(subject: &Subject<'_>, mode: Mode) -> Asked {
             increment.fraction,
             depth.micros,
             depth.fraction,
-        ] {
-            push(&mut bytes, number);
-        }
+        ];
+        bytes.extend_from_slice(numbers.map(short).as_flattened());
     }
     bytes
 }
@@ -153,11 +154,11 @@ pub(super) fn asked(subject: &Subject<'_>, mode: Mode) -> Asked {
 /// What is given back to a subject; see `give_back.lua`.
 pub(super) fn returned(subject: &Subject<'_>, receipts: &[State]) -> Asked {
     let mut bytes = Asked::new();
-    push(&mut bytes, subject.cost);
+    bytes.extend_from_slice(&short(subject.cost));
     for (rule, receipt) in subject.rules.iter().zip(receipts) {
         let increment = rule.increment(subject.cost);
         bytes.push(rule.algorithm().number());
-        for number in [
+        let numbers = [
             rule.window().get(),
             rule.amount(),
             increment.micros,
@@ -166,14 +167,14 @@ pub(super) fn returned(subject: &Subject<'_>, receipts: &[State]) -> Asked {
             receipt.a,
             receipt.b,
             receipt.c,
-        ] {
-            push(&mut bytes, number);
-        }
+        ];
+        bytes.extend_from_slice(numbers.map(short).as_flattened());
     }
     bytes
 }
 
 /// A number below 2<sup>53</sup>, so the eighth byte is zero.
-fn push(bytes: &mut Asked, number: u64) {
-    bytes.extend(number.to_le_bytes().into_iter().take(7));
+const fn short(number: u64) -> [u8; 7] {
+    let [number @ .., _] = number.to_le_bytes();
+    number
 }

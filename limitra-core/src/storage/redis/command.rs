@@ -17,6 +17,9 @@ const RULE_BYTES: usize = 29;
 const SMALL: (&[u8], usize) = (b"LR\x02", 28);
 const LARGE: (&[u8], usize) = (b"LR\x01", 40);
 
+/// About what a key and what is asked of it take.
+const RECORD_BYTES: usize = 128;
+
 /// What the first of these answers takes beside the instant, if it is about so many rules.
 pub(super) fn answer_bytes(answers: &[u8], rules: usize) -> usize {
     let record = [SMALL, LARGE].into_iter().find(|(magic, _)| rules == 1 && answers.starts_with(magic));
@@ -31,22 +34,25 @@ pub(super) enum Form {
 }
 
 impl Form {
-    /// `EVALSHA` or `EVAL` of this script.
-    pub(super) fn of(self, script: &Script) -> Cmd {
+    /// `EVALSHA` or `EVAL` of this script, with room for so many records, which take so many bytes with what is asked of them.
+    pub(super) fn of(self, script: &Script, records: usize, bytes: usize) -> Cmd {
         let (name, text) = match self {
             Self::Hash => ("EVALSHA", script.hash()),
             Self::Text => ("EVAL", script.text()),
         };
-        let mut command = ::redis::cmd(name);
-        command.arg(text);
+        // The name, the text, the number of records and the clock are said once.
+        let (once, room) = (4, name.len() + text.len() + 20);
+        let mut command = Cmd::with_capacity(once + 2 * records, room + bytes);
+        command.arg(name).arg(text);
         command
     }
 }
 
 /// The command that decides all subjects or none: see `prelude.lua` for its arguments.
 pub(super) fn decide(prefix: &KeyPrefix, attempt: &Attempt<'_>, form: Form) -> Cmd {
-    let mut command = form.of(scripts::for_subjects(attempt.subjects));
-    command.arg(attempt.subjects.len());
+    let count = attempt.subjects.len();
+    let mut command = form.of(scripts::for_subjects(attempt.subjects), count, count * RECORD_BYTES);
+    command.arg(count);
     for subject in attempt.subjects {
         command.arg(prefix.full(subject.key).as_ref());
     }
@@ -59,8 +65,9 @@ pub(super) fn decide(prefix: &KeyPrefix, attempt: &Attempt<'_>, form: Form) -> C
 
 /// The command that gives back: see `give_back.lua` for its arguments.
 pub(super) fn give_back(prefix: &KeyPrefix, refund: &Refund<'_>, form: Form) -> Cmd {
-    let mut command = form.of(scripts::for_refunds());
-    command.arg(refund.subjects.len());
+    let count = refund.subjects.len();
+    let mut command = form.of(scripts::for_refunds(), count, count * RECORD_BYTES);
+    command.arg(count);
     for subject in refund.subjects {
         command.arg(prefix.full(subject.key).as_ref());
     }

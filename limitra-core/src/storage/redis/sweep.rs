@@ -54,7 +54,7 @@ pub(super) async fn sweep(server: &Server, beginning: &str) -> Result<Option<u64
 /// One call for each key, sent together: in a cluster a script sees keys of one slot only.
 async fn remove(server: &Server, keys: &[Vec<u8>]) -> Result<Vec<Value>, Failed> {
     let call = |key: &Vec<u8>, form: Form| -> Cmd {
-        let mut command = form.of(&REMOVE);
+        let mut command = form.of(&REMOVE, 1, key.len());
         command.arg(1).arg(key);
         command
     };

@@ -12,8 +12,11 @@ use crate::keys::key;
 
 /// How many identifiers there are.
 pub(super) const KEYS: u64 = 100_000;
-/// Requests in a window of an hour: more than are made.
-pub(super) const AMOUNT: u64 = 1 << 40;
+/// Requests in a window: more than are made of an identifier, and so few that a request counts for longer than a round. Of many more, each
+/// would be over before the next came, and every record a new one.
+pub(super) const AMOUNT: u64 = 1000;
+/// The window, in seconds.
+const WINDOW: u64 = 600;
 
 /// A script that is called by its hash, as one would by hand.
 #[derive(Clone)]
@@ -25,7 +28,7 @@ pub(super) struct ByHand {
 
 impl ByHand {
     pub(super) fn gcra() -> Self {
-        Self::gcra_of([1, 3_600_000_000])
+        Self::gcra_of([WINDOW * 1_000_000 / AMOUNT, WINDOW * 1_000_000])
     }
 
     /// Microseconds for one request, and of burst.
@@ -41,7 +44,7 @@ impl ByHand {
             Algorithm::MovingWindow => include_str!("scripts/moving_window.lua"),
             _ => return Self::gcra(),
         };
-        Self::new(source, [amount, 3_600_000])
+        Self::new(source, [amount, WINDOW * 1000])
     }
 
     fn new(source: &'static str, arguments: [u64; 2]) -> Self {
@@ -69,7 +72,7 @@ pub(super) async fn multiplexed(server: &RedisServer) -> MultiplexedConnection {
 
 /// limitra on this server, under a prefix of its own.
 pub(super) fn limitra(server: &RedisServer, algorithm: Algorithm, amount: u64) -> RateLimiter {
-    let builder = RateLimiter::builder().algorithm(algorithm).requests(amount).window(3600);
+    let builder = RateLimiter::builder().algorithm(algorithm).requests(amount).window(WINDOW);
     builder.storage(storage(server)).build().unwrap()
 }
 
