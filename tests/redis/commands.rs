@@ -80,7 +80,9 @@ async fn an_allowed_hit_is_one_look_and_one_write() {
         for _ in 0..8 {
             assert!(limiter.allow_request("ada").await.unwrap());
             let read = if *algorithm == Algorithm::MovingWindow { "getrange" } else { "get" };
-            assert_eq!(monitor.look().called, ["time", read, "set"], "{algorithm}");
+            let called = monitor.look().called;
+            let writes = [["time", read, "setrange"], ["time", read, "set"]];
+            assert!(writes.iter().any(|write| called == *write), "{algorithm}: {called:?}");
         }
     }
 }

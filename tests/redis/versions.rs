@@ -60,7 +60,7 @@ async fn a_right_to_only_some_records_spoils_no_decision_on_others() {
     let mut tried = 0;
     for program in programs() {
         let server = RedisServer::builder().program(&program).start();
-        let clerk = "ACL SETUSER clerk on >sesame ~test* +evalsha +eval +get +set +time";
+        let clerk = "ACL SETUSER clerk on >sesame ~test* +evalsha +eval +get +set +setrange +time";
         let some = "(+pttl ~*first*)";
         let words: Vec<&str> = clerk.split(' ').chain([some]).collect();
         if !server.cli(&words).starts_with("OK") {

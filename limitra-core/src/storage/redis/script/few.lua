@@ -34,11 +34,12 @@ if is_few then
         record = pack('<I4BI7I7I7I7I7', 0x0101524C, algorithm, window, next_till, next_a, next_b, next_c)
       end
       if value and allowed and span and (next_till == till or next_till - next_till % span == till - till % span) then
-        done = call('SET', key, record, 'KEEPTTL')
+        -- Over the old one, which takes less than a new value; its time to live stays.
+        done = #record == #value and call('SETRANGE', key, '0', record) or call('SET', key, record, 'KEEPTTL')
       else
         done = call('SET', key, record, 'PX', lifetime(next_till))
       end
-      if done.err then
+      if type(done) == 'table' and done.err then
         reply, has_mistake = done, true
       end
     elseif value then

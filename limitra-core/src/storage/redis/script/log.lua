@@ -96,11 +96,11 @@ if is_log then
         done = call('SET', key, record, 'PX', lifetime(till), 'NX')
         is_log = done
       elseif span and till - till % span == before - before % span then
-        done = call('SET', key, record, 'KEEPTTL')
+        done = #record == #value and call('SETRANGE', key, '0', record) or call('SET', key, record, 'KEEPTTL')
       else
         done = call('SET', key, record, 'PX', lifetime(till))
       end
-      if done and done.err then
+      if type(done) == 'table' and done.err then
         reply, has_mistake = done, true
       end
     elseif value ~= '' then
