@@ -1,4 +1,4 @@
-//! What a response is to tell of the limits, made when its request was decided.
+//! What a response is to tell of the limits, as its request was decided.
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
