@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod actix;
+mod at_once;
 mod by_hand;
 mod dropped;
 mod grpc;

@@ -80,9 +80,11 @@ async fn limited(State(limits): State<Limitra>) -> Result<&'static str, Error> {
 
 #[tokio::test]
 async fn a_local_share_refuses_by_429_like_any_limit() {
-    let (router, _) = behind(&for_each_user(&over_nothing("local:4")).build().unwrap());
+    let limiter = for_each_user(&over_nothing("local:4"));
+    let (router, _) = behind(&limiter.headers(Headers::default().x_rate_limit(true)).build().unwrap());
     assert_eq!(ask(&router, "ada").await, 200, "a fourth of four");
     let refused = send(&router, request("/", &[("x-user", "ada")])).await;
     assert_eq!(refused.status(), 429);
     assert!(value(refused.headers(), "retry-after").is_some());
+    assert_eq!(value(refused.headers(), "x-ratelimit-limit"), Some("1"));
 }

@@ -3,8 +3,8 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use super::headers::Remainder;
 use super::limiter::HttpLimiter;
+use super::only::Remainder;
 use super::pass::Left;
 use super::refusal::Refusal;
 

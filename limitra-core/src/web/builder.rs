@@ -11,6 +11,7 @@ use super::headers::{Headers, Names};
 use super::key::Key;
 use super::limit::HttpLimit;
 use super::limiter::{Cost, HttpLimiter, Inner, OnMissing, OnRefused};
+use super::only::Only;
 use super::pass::{Answered, Judge};
 use super::refusal::Refusal;
 use super::request::Request;
@@ -176,7 +177,7 @@ impl HttpLimiterBuilder {
         }
         let are_fixed = fixed().count() == self.limits.len();
         let names = are_fixed.then(|| Names::of(fixed()));
-        let only = names.as_ref().and_then(Names::only);
+        let only = if are_fixed { Only::of(fixed()) } else { None };
         Ok(HttpLimiter(Arc::new(Inner {
             limits: self.limits,
             cost: self.cost,

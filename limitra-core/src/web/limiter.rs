@@ -14,9 +14,10 @@ use super::asked::{Asked, Deciding, Verdict};
 use super::builder::HttpLimiterBuilder;
 use super::errors::log;
 use super::exemptions::Exemptions;
-use super::headers::{Headers, Names, Only, Remainder};
+use super::headers::{Headers, Names};
 use super::key::{Extracted, Found, Parts};
 use super::limit::{Chosen, HttpLimit};
+use super::only::{Only, Remainder};
 use super::pass::{Charged, Judge, Left, Pass};
 use super::refusal::{Refusal, RefusalReason};
 use super::request::Request;
@@ -338,7 +339,7 @@ impl HttpLimiter {
     #[inline]
     pub(crate) fn telling(&self, remainder: Remainder) -> Telling {
         let only = self.0.only.as_ref();
-        only.map_or(Telling::NOTHING, |only| self.0.headers.told_of(only, only.limit, remainder))
+        only.map_or(Telling::NOTHING, |only| self.0.headers.told_of(only, only.amount, remainder))
     }
 
     /// What is told of a decision of these.

@@ -16,6 +16,7 @@ mod headers;
 pub mod key;
 mod limit;
 mod limiter;
+mod only;
 mod pass;
 mod passed;
 mod percent;

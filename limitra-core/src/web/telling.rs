@@ -1,8 +1,8 @@
-//! What a response is to tell of the limits, made when its request was decided.
+//! What a response is to tell of the limits, as its request was decided.
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
-use super::headers::seconds_until_more;
+use super::only::Remainder;
 use super::told::Told;
 use crate::rule_decision::RuleDecision;
 
@@ -34,8 +34,7 @@ pub(super) struct RateLimit {
 #[derive(Clone, Debug)]
 pub(super) struct XRateLimit {
     pub(super) limit: u64,
-    pub(super) remaining: u64,
-    pub(super) reset: u64,
+    pub(super) remainder: Remainder,
 }
 
 impl Telling {
@@ -82,18 +81,17 @@ fn merge(headers: &mut HeaderMap, policies: &HeaderValue, states: &HeaderValue) 
 impl XRateLimit {
     /// What the limit that binds came to.
     pub(super) fn of(binding: &RuleDecision) -> Self {
-        let remaining = binding.remaining();
-        let reset = seconds_until_more(binding, remaining);
-        Self { limit: binding.limit().amount(), remaining, reset }
+        Self { limit: binding.limit().amount(), remainder: Remainder::of(binding) }
     }
 
     fn put(self, headers: &mut HeaderMap) {
+        let Remainder { remaining, seconds } = self.remainder;
         let told = headers.get(X_REMAINING).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
         // Of two layers the one that binds tells.
-        if told.is_none_or(|told| self.remaining < told) {
+        if told.is_none_or(|told| remaining < told) {
             headers.insert(X_LIMIT, self.limit.into());
-            headers.insert(X_REMAINING, self.remaining.into());
-            headers.insert(X_RESET, self.reset.into());
+            headers.insert(X_REMAINING, remaining.into());
+            headers.insert(X_RESET, seconds.into());
         }
     }
 }

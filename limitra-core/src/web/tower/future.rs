@@ -11,8 +11,8 @@ use tower_service::Service;
 
 use super::protocol::Protocol;
 use crate::web::asked::{Deciding, Verdict};
-use crate::web::headers::Remainder;
 use crate::web::limiter::HttpLimiter;
+use crate::web::only::Remainder;
 use crate::web::pass::{Answered, GivingBack, Left};
 use crate::web::request::Request as View;
 
@@ -48,7 +48,7 @@ enum Apart<S, B, F, R> {
     },
     /// It may pass; its response is to tell what is left.
     Telling {
-        call: Pin<Box<Telling<F>>>,
+        call: Pin<Box<TellingCall<F>>>,
     },
     /// It may pass or not: a storage is asked.
     Deciding {
@@ -67,7 +67,7 @@ enum Apart<S, B, F, R> {
 
 pin_project! {
     /// A call whose response is to tell what is left.
-    struct Telling<F> {
+    struct TellingCall<F> {
         #[pin]
         call: F,
         limiter: HttpLimiter,
@@ -75,7 +75,7 @@ pin_project! {
     }
 }
 
-impl<F, R, E> Future for Telling<F>
+impl<F, R, E> Future for TellingCall<F>
 where
     F: Future<Output = Result<Response<R>, E>>,
 {
@@ -112,7 +112,7 @@ where
     /// It may pass; its response is to tell what is left.
     #[inline]
     pub(super) fn telling(limiter: HttpLimiter, call: S::Future, remainder: Remainder) -> Self {
-        Self::apart(Apart::Telling { call: Box::pin(Telling { call, limiter, remainder }) })
+        Self::apart(Apart::Telling { call: Box::pin(TellingCall { call, limiter, remainder }) })
     }
 
     /// It may pass or not.
