@@ -51,6 +51,11 @@ impl ByHand {
         Self { hash: Script::new(source).get_hash().into(), source, arguments }
     }
 
+    /// Where it keeps its records, in all cases.
+    pub(super) fn prefix(algorithm: Algorithm) -> String {
+        format!("by-hand:{algorithm}")
+    }
+
     pub(super) async fn load(&self, connection: &mut MultiplexedConnection) {
         let load = redis::cmd("SCRIPT").arg("LOAD").arg(self.source).query_async::<String>(connection).await;
         assert_eq!(load.unwrap(), *self.hash);
@@ -70,15 +75,20 @@ pub(super) async fn multiplexed(server: &RedisServer) -> MultiplexedConnection {
     client.get_multiplexed_async_connection_with_config(&config).await.unwrap()
 }
 
-/// limitra on this server, under a prefix of its own.
+/// limitra on this server. In all cases of an algorithm it has the same records: otherwise the server would soon hold millions that nobody
+/// asks for.
 pub(super) fn limitra(server: &RedisServer, algorithm: Algorithm, amount: u64) -> RateLimiter {
     let builder = RateLimiter::builder().algorithm(algorithm).requests(amount).window(WINDOW);
-    builder.storage(storage(server)).build().unwrap()
+    builder.storage(storage_under(server, format!("limitra:{algorithm}"))).build().unwrap()
 }
 
 /// limitra's storage on this server, under a prefix of its own.
 pub(super) fn storage(server: &RedisServer) -> RedisStorage {
-    let storage = RedisStorage::builder().url(server.url()).key_prefix(fresh_prefix());
+    storage_under(server, fresh_prefix())
+}
+
+fn storage_under(server: &RedisServer, prefix: String) -> RedisStorage {
+    let storage = RedisStorage::builder().url(server.url()).key_prefix(prefix);
     // What is measured is throughput: no deadline should end a round.
     storage.response_timeout(Duration::from_secs(30)).build().unwrap()
 }

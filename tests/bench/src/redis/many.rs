@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use limitra::Algorithm;
-use limitra_tests::{RedisServer, fresh_prefix};
+use limitra_tests::RedisServer;
 
 use crate::keys::key;
 use crate::rounds::Rounds;
@@ -38,7 +38,7 @@ pub(super) fn add(rounds: &mut Rounds<'_>, scale: Scale, server: &RedisServer) {
         let connection = runtime.block_on(multiplexed(server));
         let script = ByHand::gcra();
         runtime.block_on(script.load(&mut connection.clone()));
-        let (with, prefix) = (Rc::clone(&runtime), fresh_prefix());
+        let (with, prefix) = (Rc::clone(&runtime), ByHand::prefix(Algorithm::Gcra));
         rounds.add(Name::new(&case, "a pipeline of EVALSHAs"), &[RATE], move || {
             let (connection, script, prefix) = (connection.clone(), script.clone(), prefix.clone());
             let load = Load::run(&with, tasks, round, SIZE, move |who| {

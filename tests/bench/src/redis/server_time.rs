@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use limitra::{Algorithm, AnyStorage, ManualClock, RateLimiter};
-use limitra_tests::{RedisServer, fresh_prefix};
+use limitra_tests::RedisServer;
 
 use crate::keys::key;
 use crate::rounds::Rounds;
@@ -42,7 +42,7 @@ pub(super) fn add<'a>(rounds: &mut Rounds<'a>, scale: Scale, server: &'a RedisSe
         let connection = runtime.block_on(multiplexed(server));
         let script = ByHand::of(algorithm, amount);
         runtime.block_on(script.load(&mut connection.clone()));
-        let (with, prefix) = (Rc::clone(&runtime), fresh_prefix());
+        let (with, prefix) = (Rc::clone(&runtime), ByHand::prefix(algorithm));
         rounds.add(Name::new(&case, "a script written by hand"), &[SERVER_TIME], move || {
             let (connection, script, prefix) = (connection.clone(), script.clone(), prefix.clone());
             busy(server, || {

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use deadpool_redis::{Config, PoolConfig, Runtime as PoolRuntime};
 use limitra::Algorithm;
-use limitra_tests::{RedisServer, fresh_prefix};
+use limitra_tests::RedisServer;
 use tokio::runtime::Runtime;
 
 use crate::keys::key;
@@ -65,7 +65,7 @@ fn add_all(
     let connection = runtime.block_on(multiplexed(server));
     let script = ByHand::gcra();
     runtime.block_on(script.load(&mut connection.clone()));
-    let (with, prefix) = (Rc::clone(runtime), fresh_prefix());
+    let (with, prefix) = (Rc::clone(runtime), ByHand::prefix(Algorithm::Gcra));
     let (shared, by_hand) = (connection.clone(), script.clone());
     rounds.add(name(EVALSHA), METRICS, move || {
         let (connection, script, prefix) = (shared.clone(), by_hand.clone(), prefix.clone());
@@ -76,7 +76,7 @@ fn add_all(
         load.figures()
     });
 
-    let (with, prefix) = (Rc::clone(runtime), fresh_prefix());
+    let (with, prefix) = (Rc::clone(runtime), "incr".to_owned());
     rounds.add(name("raw INCR, same client"), METRICS, move || {
         let (connection, prefix) = (connection.clone(), prefix.clone());
         let load = Load::run(&with, tasks, round, 1, move |who| {
@@ -90,7 +90,7 @@ fn add_all(
     let mut config = Config::from_url(server.url());
     config.pool = Some(PoolConfig::new(POOL));
     let pool = config.create_pool(Some(PoolRuntime::Tokio1)).unwrap();
-    let (with, prefix) = (Rc::clone(runtime), fresh_prefix());
+    let (with, prefix) = (Rc::clone(runtime), ByHand::prefix(Algorithm::Gcra));
     rounds.add(name("deadpool-redis, a checkout each"), METRICS, move || {
         let (pool, script, prefix) = (pool.clone(), script.clone(), prefix.clone());
         let load = Load::run(&with, tasks, round, 1, move |who| {
