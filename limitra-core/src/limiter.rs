@@ -313,7 +313,7 @@ impl RateLimiter {
     }
 
     /// The answer of the straight way, if it leads there.
-    #[cfg(feature = "blocking")]
+    #[cfg(any(feature = "blocking", feature = "http"))]
     #[inline]
     pub(crate) fn at_once(&self, identifier: &Identifier<'_>, cost: u64, mode: Mode) -> Option<Answer> {
         let straight = self.inner.straight.as_ref().filter(|straight| straight.takes(cost))?;
@@ -331,14 +331,6 @@ impl RateLimiter {
     pub(crate) fn hit_at_once(&self, parts: &[Identifier<'_>], cost: u64) -> Option<Found<'_>> {
         let straight = self.inner.straight.as_ref().filter(|straight| straight.takes(cost))?;
         straight.at_once(parts, cost, Mode::Hit)
-    }
-
-    /// A hit, if it is decided on memory by one rule.
-    #[cfg(feature = "http")]
-    pub(crate) fn hit_straight(&self, parts: &[Identifier<'_>], cost: u64) -> Option<Answer> {
-        let inner = &*self.inner;
-        let straight = inner.straight.as_ref().filter(|straight| straight.takes(cost))?;
-        Some(straight.decide(&inner.desk, inner.space.key(parts), cost, Mode::Hit))
     }
 
     /// Whether both count an identifier in the same place.

@@ -42,7 +42,7 @@ impl Asked {
         Ok(match self {
             Self::Passed => Verdict::Passed(None),
             Self::Told(remainder) => {
-                Verdict::Passed(Some(Box::new(Left::to_tell(limiter.telling(remainder)))))
+                Verdict::Passed(Some(Box::new(Left::to_tell(limiter.told_of_only(remainder)))))
             }
             Self::Left(left) => Verdict::Passed(Some(left)),
             Self::Refused(refusal) => Verdict::Refused(refusal),

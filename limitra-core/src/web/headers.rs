@@ -109,7 +109,7 @@ impl Headers {
 
     /// What is told of the only limit, which amounts to `limit` here, and of what is left of it.
     #[inline]
-    pub(crate) fn told_of(self, only: &Only, limit: u64, remainder: Remainder) -> Telling {
+    pub(crate) fn told_of_only(self, only: &Only, limit: u64, remainder: Remainder) -> Telling {
         Telling {
             rate_limit: if self.rate_limit { only.told(remainder) } else { None },
             x_rate_limit: self.x_rate_limit.then_some(XRateLimit { limit, remainder }),

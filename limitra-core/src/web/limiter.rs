@@ -22,6 +22,7 @@ use super::pass::{Charged, Judge, Left, Pass};
 use super::refusal::{Refusal, RefusalReason};
 use super::request::Request;
 use super::telling::Telling;
+use crate::attempt::Mode;
 use crate::charge::{Charge, Charges};
 use crate::decide::{Answer, Running};
 use crate::decision::Decision;
@@ -155,7 +156,7 @@ impl HttpLimiter {
         decision: Option<Decision>,
     ) -> Asked {
         let picks = [Pick::new(Chosen::Fixed(limiter), smallvec![identifier.into()])];
-        match decision.map(Ok).or_else(|| limiter.hit_straight(slice::from_ref(identifier), cost)) {
+        match decision.map(Ok).or_else(|| limiter.at_once(identifier, cost, Mode::Hit)) {
             Some(answer) => self.judged(answer, &picks, cost).into(),
             None => self.decide(&picks, cost),
         }
@@ -337,9 +338,9 @@ impl HttpLimiter {
 
     /// What is told of what is left of the only limit.
     #[inline]
-    pub(crate) fn telling(&self, remainder: Remainder) -> Telling {
+    pub(crate) fn told_of_only(&self, remainder: Remainder) -> Telling {
         let only = self.0.only.as_ref();
-        only.map_or(Telling::NOTHING, |only| self.0.headers.told_of(only, only.amount, remainder))
+        only.map_or(Telling::NOTHING, |only| self.0.headers.told_of_only(only, only.amount, remainder))
     }
 
     /// What is told of a decision of these.
@@ -347,7 +348,7 @@ impl HttpLimiter {
         if let (Some(only), [rule]) = (&self.0.only, decision.rules())
             && rule.limit().amount() > 0
         {
-            return self.0.headers.told_of(only, rule.limit().amount(), Remainder::of(rule));
+            return self.0.headers.told_of_only(only, rule.limit().amount(), Remainder::of(rule));
         }
         let all = [0, self.0.limits.len()];
         let names = self.0.names.as_ref().filter(|_| all.contains(&charged.len()));

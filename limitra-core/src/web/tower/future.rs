@@ -85,7 +85,7 @@ where
         let this = self.project();
         let mut answer = this.call.poll(context);
         if let Poll::Ready(Ok(response)) = &mut answer {
-            this.limiter.telling(*this.remainder).put(response.headers_mut());
+            this.limiter.told_of_only(*this.remainder).put(response.headers_mut());
         }
         answer
     }
