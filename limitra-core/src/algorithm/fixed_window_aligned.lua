@@ -1,12 +1,10 @@
 -- Twin of fixed_window_aligned.rs.
-local function fixed_window_aligned(now, cost, till, a, b, c, window, amount)
-  local count, ends = 0, now - now % window + window
-  if till > now then
-    count = a
-    if till - 2 * window <= now then
-      ends = till
-    end
-  end
-  local kept = count > 0 and ends or 0
-  return cost <= amount - count, kept, count, 0, 0, ends, count + cost, 0, 0, kept
+next_till, next_b, next_c = now - now % window + window, 0, 0
+if till <= now then
+  a = 0
+elseif till - 2 * window <= now then
+  next_till = till
 end
+till, b, c = a > 0 and next_till or 0, 0, 0
+allowed = cost <= amount - a
+next_a, refused_till = a + cost, till

@@ -1,7 +1,10 @@
--- Twin of fixed_window_elastic_expiry.rs; needs fixed_window.lua before it.
-local function fixed_window_elastic_expiry(now, cost, till, a, b, c, window, amount)
-  local till, count = open(now, till, a, window)
-  local moved = math.max(now + window, till)
-  local refused_till = till > 0 and moved or 0
-  return cost <= amount - count, till, count, 0, 0, moved, count + cost, 0, 0, refused_till
+-- Twin of fixed_window_elastic_expiry.rs.
+if till <= now then
+  till, a = 0, 0
+elseif till - 2 * window > now then
+  till = now + window
 end
+b, c = 0, 0
+allowed = cost <= amount - a
+next_till, next_a, next_b, next_c = math.max(now + window, till), a + cost, 0, 0
+refused_till = till > 0 and next_till or 0

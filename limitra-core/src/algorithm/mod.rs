@@ -30,9 +30,9 @@ use crate::rule::Rule;
 use crate::state::{State, Step};
 use crate::time::Micros;
 
-/// The table of algorithms: variant, stable number (in records), name, module, Lua twin (and what it needs before it).
+/// The table of algorithms: variant, stable number (in records), name, module, Lua twin.
 macro_rules! algorithms {
-    ($($(#[$doc:meta])* $variant:ident = $number:literal, $name:literal, $module:ident, [$($twin:literal)+];)*) => {
+    ($($(#[$doc:meta])* $variant:ident = $number:literal, $name:literal, $module:ident, $twin:literal;)*) => {
         /// How a limit is held; the name is what `algorithm = ".."`, `FromStr` and `Display` use.
         ///
         /// ```
@@ -62,16 +62,10 @@ macro_rules! algorithms {
                 match self { $(Self::$variant => $number,)* }
             }
 
-            /// The Lua twins of its step, in the order in which they are to be read.
-            #[cfg(feature = "redis")]
-            pub(crate) const fn twins(self) -> &'static [&'static str] {
-                match self { $(Self::$variant => &[$(include_str!($twin)),+],)* }
-            }
-
-            /// The name of the Lua twin of its step.
+            /// The Lua twin of its step: statements, not a function; see `prelude.lua`.
             #[cfg(feature = "redis")]
             pub(crate) const fn twin(self) -> &'static str {
-                match self { $(Self::$variant => stringify!($module),)* }
+                match self { $(Self::$variant => include_str!($twin),)* }
             }
 
             /// Decides one hit or test of `cost` at `now` against `state`.
@@ -113,21 +107,21 @@ algorithms! {
     /// Two counters of clock-aligned windows, the older one weighted by how much of it the last
     /// window still covers. Smooth, small, near the exact log: the default.
     #[default]
-    SlidingWindow = 1, "sliding_window", sliding_window, ["sliding_window.lua"];
+    SlidingWindow = 1, "sliding_window", sliding_window, "sliding_window.lua";
     /// One counter for a window that opens at the first allowed hit.
-    FixedWindow = 2, "fixed_window", fixed_window, ["fixed_window.lua"];
+    FixedWindow = 2, "fixed_window", fixed_window, "fixed_window.lua";
     /// One counter for each slot of the clock (every full minute, say).
-    FixedWindowAligned = 3, "fixed_window_aligned", fixed_window_aligned, ["fixed_window_aligned.lua"];
+    FixedWindowAligned = 3, "fixed_window_aligned", fixed_window_aligned, "fixed_window_aligned.lua";
     /// One counter that is forgotten only after a whole window without any hit, refused ones included.
-    FixedWindowElasticExpiry = 4, "fixed_window_elastic_expiry", fixed_window_elastic_expiry, ["fixed_window.lua" "fixed_window_elastic_expiry.lua"];
+    FixedWindowElasticExpiry = 4, "fixed_window_elastic_expiry", fixed_window_elastic_expiry, "fixed_window_elastic_expiry.lua";
     /// The exact log: never more than the amount in any window.
-    MovingWindow = 5, "moving_window", moving_window, ["moving_window.lua"];
+    MovingWindow = 5, "moving_window", moving_window, "moving_window.lua";
     /// Tokens that refill continuously, at most `burst` of them.
-    TokenBucket = 6, "token_bucket", bucket, ["bucket.lua"];
+    TokenBucket = 6, "token_bucket", bucket, "bucket.lua";
     /// A level that drains continuously and may not overflow (as a meter: nothing is delayed).
-    LeakyBucket = 7, "leaky_bucket", bucket, ["bucket.lua"];
+    LeakyBucket = 7, "leaky_bucket", bucket, "bucket.lua";
     /// The generic cell rate algorithm: a theoretical arrival time that may run ahead by the burst.
-    Gcra = 8, "gcra", bucket, ["bucket.lua"];
+    Gcra = 8, "gcra", bucket, "bucket.lua";
 }
 
 impl Algorithm {

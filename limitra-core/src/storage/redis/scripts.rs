@@ -35,10 +35,13 @@ struct Scripts {
 }
 
 static SCRIPTS: Lazy<Scripts> = Lazy::new(|| Scripts {
-    alone: Algorithm::ALL.iter().map(|algorithm| compose_each(&[*algorithm])).collect(),
-    each: compose_each(Algorithm::ALL),
-    atomic: compose(Algorithm::ALL, include_str!("script/atomic.lua")),
-    give_back: compose(&[], include_str!("script/give_back.lua")),
+    alone: Algorithm::ALL.iter().map(|algorithm| compose_alone(*algorithm)).collect(),
+    each: compose(&[
+        &steps(Algorithm::ALL),
+        &each(include_str!("script/few.lua"), include_str!("script/step.lua")),
+    ]),
+    atomic: compose(&[&steps(Algorithm::ALL), include_str!("script/atomic.lua")]),
+    give_back: compose(&[include_str!("script/give_back.lua")]),
 });
 
 /// The script for subjects that are decided together: all of them or none.
@@ -63,27 +66,34 @@ pub(super) fn for_refunds() -> &'static Script {
     &SCRIPTS.give_back
 }
 
-/// What decides each for itself: a moving window alone has a short way of its own, all others have one in common.
-fn compose_each(algorithms: &[Algorithm]) -> Script {
-    let way = match algorithms {
-        [algorithm] if algorithm.keeps_log() => include_str!("script/log.lua"),
-        _ => include_str!("script/few.lua"),
-    };
-    compose(algorithms, &include_str!("script/each.lua").replace("--> short way\n", way))
+/// What decides each for itself by one algorithm: its twin stands where it is needed, and is called by the general way alone,
+/// for to make a function takes a server longer than to decide. A moving window has a short way of its own.
+fn compose_alone(algorithm: Algorithm) -> Script {
+    let way = if algorithm.keeps_log() { include_str!("script/log.lua") } else { include_str!("script/few.lua") };
+    let general = steps(&[algorithm]) + GENERAL;
+    compose(&[&each(way, algorithm.twin()).replace(GENERAL, &general)])
 }
 
-/// The prelude, the twins, and what is done with them.
-fn compose(algorithms: &[Algorithm], body: &str) -> Script {
-    let mut parts: Vec<&str> = vec![include_str!("script/prelude.lua")];
-    for part in algorithms.iter().flat_map(|algorithm| algorithm.twins()) {
-        if !parts.contains(part) {
-            parts.push(part);
-        }
-    }
-    let step = |algorithm: &Algorithm| format!("[{}] = {}", algorithm.number(), algorithm.twin());
+/// What decides each for itself, by this short way and this step.
+fn each(way: &str, step: &str) -> String {
+    include_str!("script/each.lua").replace("--> short way\n", way).replace("--> step\n", step)
+}
+
+/// A table of functions, one for each algorithm by its number.
+fn steps(algorithms: &[Algorithm]) -> String {
+    let step = |algorithm: &Algorithm| {
+        let function = include_str!("script/function.lua").replace("--> step\n", algorithm.twin());
+        format!("[{}] = {function}", algorithm.number())
+    };
     let steps: Vec<String> = algorithms.iter().map(step).collect();
-    let steps = format!("local steps = {{{}}}", steps.join(", "));
-    let body = body.replace("--> general.lua\n", include_str!("script/general.lua"));
-    parts.extend([steps.as_str(), &body]);
-    Script::new(parts.join("\n"))
+    format!("local steps = {{\n{}}}\n", steps.join(",\n"))
+}
+
+const GENERAL: &str = "--> general.lua\n";
+
+/// The prelude, these parts, and what they name.
+fn compose(parts: &[&str]) -> Script {
+    let text = [include_str!("script/prelude.lua")].iter().chain(parts).copied().collect::<String>();
+    let text = text.replace(GENERAL, include_str!("script/general.lua"));
+    Script::new(text.replace("--> lifetime.lua\n", include_str!("script/lifetime.lua")))
 }

@@ -3,19 +3,17 @@
 -- and the instant is the last.
 local keys, asks, count, call, type = KEYS, ARGV, #KEYS, redis.pcall, type
 local unpack, pack, sub = struct.unpack, struct.pack, string.sub
-local replies = count > 1 and {}
-local ask, step, small, attempt, has_mistake
+local ask, is_one, small, attempt, has_mistake
 local spends, cost, algorithm, window, amount, capacity, increment, increment_fraction, depth, depth_fraction
 for index = 1, count do
   local key, asked, reply = keys[index], asks[index + 1], nil
   if asked and asked ~= '' then
-    ask, step = asked, nil
-    if #ask == 58 then
+    ask, is_one = asked, #asked == 58
+    if is_one then
       spends, cost, algorithm, window, amount = unpack('<BI7BI7I7', ask)
       if algorithm > 5 then
         capacity, increment, increment_fraction, depth, depth_fraction = unpack('<I7I7I7I7I7', ask, 24)
       end
-      step = steps[algorithm]
       -- How a record of small numbers begins: with the algorithm and the window as they are asked for.
       small = window < TWO48 and 'LR\2' .. sub(ask, 9, 15)
     end
@@ -39,11 +37,12 @@ for index = 1, count do
   if count == 1 then
     return has_mistake and reply or pack('<I7', now) .. reply
   end
-  replies[index] = reply
+  -- Its key is needed no more.
+  keys[index] = reply
 end
 local instant = pack('<I7', now)
 if has_mistake then
-  table.insert(replies, instant)
-  return replies
+  table.insert(keys, instant)
+  return keys
 end
-return instant .. table.concat(replies)
+return instant .. table.concat(keys)

@@ -3,6 +3,11 @@ local HEAD, ENTRY, SLOT, LOOK, MOST, ASKED, RULE = 4, 36, 16, 1024, 255, 8, 50
 local TWO26 = 67108864
 local FOREIGN = 'LIMITRAFOREIGN the value is not a limitra record'
 
+local function lifetime(till)
+  --> lifetime.lua
+  return milliseconds
+end
+
 local function foreign()
   return redis.error_reply(FOREIGN)
 end

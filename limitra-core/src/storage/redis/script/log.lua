@@ -1,5 +1,5 @@
 -- A record of one moving window, all of which one look shows, or none: one look, one write. Twin of log.rs, as general.lua.
-local value, is_log = step and call('GETRANGE', key, '0', '2047'), false
+local value, is_log = is_one and call('GETRANGE', key, '0', '2047'), false
 local till, total, place, slots, other = 0, 0, 0, 0, 0
 if value == '' then
   -- It may be another's empty text, which a write would notice.
@@ -14,6 +14,7 @@ elseif value and #value > 40 and #value < 2048 then
 end
 if is_log then
   local before, newest = till, till - window
+  local a, b, c = 0, 0, 0
   local at, first, oldest, mark, spent = now > newest and now or newest, 0, 0, 0, 0
   -- A slot is its instant plus 1 (0: not used) and the total spent before it; they are counted from the oldest.
   if slots > 0 then
@@ -38,12 +39,11 @@ if is_log then
     end
   end
   is_log = is_log and mark <= TWO53 and spent < TWO53
-  local count, blocker, since = 0, 0, 0
   if first == slots then
     till = 0
   else
-    count, since = total >= spent and total - spent or total + (TWO53 - spent), mark - 1
-    local needed = amount > cost and count - (amount - cost) or count
+    a, c = total >= spent and total - spent or total + (TWO53 - spent), mark - 1
+    local needed = amount > cost and a - (amount - cost) or a
     if needed > 0 then
       local low, high = first, slots
       while low < high do
@@ -56,18 +56,17 @@ if is_log then
           low = index + 1
         end
       end
-      blocker = unpack('<I8', value, 41 + (place + low - 1) % slots * 16) - 1
-      is_log = is_log and blocker < TWO53
+      b = unpack('<I8', value, 41 + (place + low - 1) % slots * 16) - 1
+      is_log = is_log and b < TWO53
     end
   end
 
-  local allowed, a, b, c, charged_till, charged_a, charged_b, charged_c
-  allowed, till, a, b, c, charged_till, charged_a, charged_b, charged_c =
-    step(now, cost, till, count, blocker, since, window, amount)
+  local allowed, next_till, next_a, next_b, next_c, refused_till
+  --> step
   allowed = allowed or cost == 0
   if is_log and spends == 1 then
     if allowed then
-      till, a, b, c = charged_till, charged_a, charged_b, charged_c
+      till, a, b, c = next_till, next_a, next_b, next_c
       local front, piece, back, instant = '', '', '', till - window
       if slots > 0 and instant == newest then
         front = sub(value, 41)
@@ -92,24 +91,23 @@ if is_log then
       local head = pack('<I4BI7I7I7I7I7', 0x0101524C, 5, window, till, total, place + slots * 67108864, other)
       local record = head .. front .. piece .. back
       local done
-      if value == '' then
-        done = call('SET', key, record, 'PX', lifetime(till), 'NX')
-        is_log = done
-      elseif span and till - till % span == before - before % span then
+      if value ~= '' and span and till - till % span == before - before % span then
         done = #record == #value and call('SETRANGE', key, '0', record) or call('SET', key, record, 'KEEPTTL')
       else
-        done = call('SET', key, record, 'PX', lifetime(till))
+        --> lifetime.lua
+        if value == '' then
+          done = call('SET', key, record, 'PX', milliseconds, 'NX')
+          is_log = done
+        else
+          done = call('SET', key, record, 'PX', milliseconds)
+        end
       end
-      if type(done) == 'table' and done.err then
+      if done ~= #record and type(done) == 'table' and done.err then
         reply, has_mistake = done, true
       end
     elseif value ~= '' then
       local left = call('PTTL', key)
-      if left == -1 then
-        call('PEXPIRE', key, lifetime(before))
-      elseif type(left) ~= 'number' then
-        reply, has_mistake = left, true
-      end
+      is_log = type(left) == 'number' and left ~= -1
     end
   end
   if is_log then

@@ -11,8 +11,9 @@
 -- used) and the total spent before it. Its entry's a is the total, its b the next slot and 2^26 times
 -- the number of slots.
 --
--- A step takes the instant, the cost, a state and a rule. It returns whether the rule allows; the state as it stands (4 numbers);
--- what to keep if every rule allows (4); and the till to keep if one refuses, the rest then being as it stands.
+-- A step is in its algorithm's twin: from the instant, the cost, the rule and the state `till`, a, b, c it says whether the rule allows
+-- (`allowed`), the state as it stands (in its own place), what to keep if every rule allows (`next_till` to `next_c`), and the
+-- `refused_till` to keep if one refuses, the rest then being as it stands.
 local TWO24, TWO40, TWO48, TWO53 = 16777216, 1099511627776, 281474976710656, 9007199254740992
 local COMPACT = 0x02524C
 -- What sets a time to live adds more than a span of time (4.2 s) to it: so as long as a record's till stays within its span, no other is needed.
@@ -24,15 +25,4 @@ if now == '' then
 else
   now = tonumber(now)
 end
-
--- In how many milliseconds a record that is worth nothing from `till` on may go; never before.
 local lasting, milliseconds
-local function lifetime(till)
-  if till ~= lasting then
-    local left = till > now and till - now + 999 or 0
-    left = (left - left % 1000) / 1000 + margin
-    -- As a number it would be written by way of 17 digits, which takes longer.
-    lasting, milliseconds = till, left < 2147483648 and string.format('%d', left) or left
-  end
-  return milliseconds
-end

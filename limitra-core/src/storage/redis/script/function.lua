@@ -1,0 +1,7 @@
+function(
+  now, cost, till, a, b, c, window, amount, capacity, increment, increment_fraction, depth, depth_fraction
+)
+  local allowed, next_till, next_a, next_b, next_c, refused_till
+  --> step
+  return allowed, till, a, b, c, next_till, next_a, next_b, next_c, refused_till
+end
