@@ -1,6 +1,9 @@
 //! What is asked of one record, as scripts read it.
 
+use std::collections::HashSet;
+
 use ::redis::{Cmd, Value};
+use foldhash::fast::RandomState;
 use smallvec::SmallVec;
 
 use super::command::{Form, NOW_BYTES, answer_bytes};
@@ -22,6 +25,8 @@ pub(super) struct Ask {
     rules: Asked,
     clock: Clock,
     script: &'static Script,
+    /// One rule without a log.
+    is_few: bool,
 }
 
 /// Whether to spend, the cost and the rules, as bytes; see `prelude.lua`. One rule takes 58.
@@ -38,6 +43,7 @@ impl Ask {
             rules: asked(subject, attempt.mode),
             clock: attempt.clock,
             script: scripts::for_subjects(attempt.subjects),
+            is_few: matches!(&*subject.rules, [rule] if !rule.algorithm().keeps_log()),
         })
     }
 
@@ -63,7 +69,11 @@ impl Ask {
         for ask in asks.clone() {
             command.arg(&ask.key);
         }
-        push_clock(&mut command, clock);
+        if clock == Clock::Storage && can_be_seen_at_once(asks.clone()) {
+            command.arg("*");
+        } else {
+            push_clock(&mut command, clock);
+        }
         let (mut before, mut left_out): (&[u8], usize) = (&[], 0);
         for ask in asks {
             let rules = ask.rules.as_slice();
@@ -106,6 +116,12 @@ impl Ask {
     fn rule_count(&self) -> usize {
         self.rules.len().saturating_sub(ASKED_BYTES) / ASKED_RULE_BYTES
     }
+}
+
+/// Whether one look shows all their records: each is small, and is asked for once.
+fn can_be_seen_at_once<'a>(mut asks: impl ExactSizeIterator<Item = &'a Ask>) -> bool {
+    let mut keys = HashSet::with_capacity_and_hasher(asks.len(), RandomState::default());
+    asks.len() > 1 && asks.all(|ask| ask.is_few && keys.insert(ask.key.as_str()))
 }
 
 /// The answers of a list whose last one is the instant, which belongs to each of the others that is one.

@@ -95,5 +95,6 @@ const GENERAL: &str = "--> general.lua\n";
 fn compose(parts: &[&str]) -> Script {
     let text = [include_str!("script/prelude.lua")].iter().chain(parts).copied().collect::<String>();
     let text = text.replace(GENERAL, include_str!("script/general.lua"));
+    let text = text.replace("--> span.lua\n", include_str!("script/span.lua"));
     Script::new(text.replace("--> lifetime.lua\n", include_str!("script/lifetime.lua")))
 }

@@ -2,6 +2,11 @@
 -- The instant and their answers one after the other, as bytes; where something goes wrong with one, a list, in which that is its own answer
 -- and the instant is the last.
 local keys, asks, count, call, type = KEYS, ARGV, #KEYS, redis.pcall, type
+local values = asks[1] == '*' and call('MGET', unpack(keys))
+if values and values.err then
+  -- Whoever may not look at all of them at once, looks at each.
+  values = nil
+end
 local unpack, pack, sub = struct.unpack, struct.pack, string.sub
 local ask, is_one, small, attempt, has_mistake
 local spends, cost, algorithm, window, amount, capacity, increment, increment_fraction, depth, depth_fraction
@@ -16,6 +21,8 @@ for index = 1, count do
       end
       -- How a record of small numbers begins: with the algorithm and the window as they are asked for.
       small = window < TWO48 and 'LR\2' .. sub(ask, 9, 15)
+      --> span.lua
+      lasting = nil
     end
   end
   --> short way

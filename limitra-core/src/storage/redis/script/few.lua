@@ -1,6 +1,11 @@
--- A record of one rule without a log, or none: one look, one write.
+-- A record of one rule without a log, or none: one look, or one for all, and one write.
 local is_few, record = is_one and algorithm ~= 5, nil
-local value = is_few and call('GET', key)
+local value
+if values then
+  value = values[index]
+elseif is_few then
+  value = call('GET', key)
+end
 local till, a, b, c = 0, 0, 0, 0
 if value then
   is_few = false
@@ -33,12 +38,18 @@ if is_few then
       else
         record = pack('<I4BI7I7I7I7I7', 0x0101524C, algorithm, window, till, a, b, c)
       end
-      if value and allowed and span and till - till % span == before - before % span then
+      if value and allowed and is_own and till - till % span == before - before % span then
         -- Over the old one, which takes less than a new value; its time to live stays.
         done = #record == #value and call('SETRANGE', key, '0', record) or call('SET', key, record, 'KEEPTTL')
       else
         --> lifetime.lua
-        done = call('SET', key, record, 'PX', milliseconds)
+        if values and not value then
+          -- What looks like none by MGET may be something else than a text.
+          done = call('SET', key, record, 'PX', milliseconds, 'NX')
+          is_few = done
+        else
+          done = call('SET', key, record, 'PX', milliseconds)
+        end
       end
       if done ~= #record and type(done) == 'table' and done.err then
         reply, has_mistake = done, true
@@ -48,6 +59,9 @@ if is_few then
       local left = call('PTTL', key)
       is_few = type(left) == 'number' and left ~= -1
     end
+  end
+  if values and not value and not record then
+    is_few = call('EXISTS', key) == 0
   end
   if is_few then
     -- What an allowed one left is its answer.

@@ -3,7 +3,9 @@ local HEAD, ENTRY, SLOT, LOOK, MOST, ASKED, RULE = 4, 36, 16, 1024, 255, 8, 50
 local TWO26 = 67108864
 local FOREIGN = 'LIMITRAFOREIGN the value is not a limitra record'
 
-local function lifetime(till)
+local function lifetime(till, window)
+  local span, margin, lasting, milliseconds
+  --> span.lua
   --> lifetime.lua
   return milliseconds
 end
@@ -15,7 +17,7 @@ end
 -- Reads a record's entries, and as much of its logs as one look shows.
 local function load(key)
   local value = redis.call('GETRANGE', key, 0, LOOK - 1)
-  local record = {key = key, value = value, entries = {}, is_whole = #value < LOOK, till = 0}
+  local record = {key = key, value = value, entries = {}, is_whole = #value < LOOK, till = 0, window = 0}
   if value == '' then
     return record, redis.call('EXISTS', key) == 1 and foreign() or nil
   end
@@ -34,7 +36,7 @@ local function load(key)
     if c < 0 then
       return record, foreign()
     end
-    record.till = till
+    record.till, record.window = till, window
     record.entries[1] = {algorithm = algorithm, window = window, till = till, a = a, b = b, c = c, index = 1}
     return record
   elseif string.byte(value, 3) ~= 1 then
@@ -68,7 +70,7 @@ local function load(key)
       log = log + entry.slots * SLOT
     end
     record.entries[index] = entry
-    record.till = math.max(record.till, till)
+    record.till, record.window = math.max(record.till, till), math.max(record.window, window)
   end
   local length = record.is_whole and #value or redis.call('STRLEN', key)
   if length ~= log then
@@ -293,14 +295,14 @@ end
 
 -- Writes a record: as a whole, or where it is large and keeps its shape, in place.
 local function commit(record)
-  local till, pieces, logs = 0, {}, {}
+  local till, window, pieces, logs = 0, 0, {}, {}
   local small = #record.entries == 1 and compact(record.entries[1])
   if small then
-    redis.call('SET', record.key, small, 'PX', lifetime(record.entries[1].till))
+    redis.call('SET', record.key, small, 'PX', lifetime(record.entries[1].till, record.entries[1].window))
     return
   end
   for _, entry in ipairs(record.entries) do
-    till = math.max(till, entry.till)
+    till, window = math.max(till, entry.till), math.max(window, entry.window)
     table.insert(pieces, pack(entry))
   end
   if record.is_whole or record.is_reshaped then
@@ -310,7 +312,7 @@ local function commit(record)
       end
     end
     local value = 'LR\1' .. string.char(#record.entries) .. table.concat(pieces) .. table.concat(logs)
-    redis.call('SET', record.key, value, 'PX', lifetime(till))
+    redis.call('SET', record.key, value, 'PX', lifetime(till, window))
   else
     redis.call('SETRANGE', record.key, HEAD, table.concat(pieces))
     for _, entry in ipairs(record.entries) do
@@ -318,7 +320,7 @@ local function commit(record)
         redis.call('SETRANGE', record.key, entry.patch.offset, entry.patch.piece)
       end
     end
-    redis.call('PEXPIRE', record.key, lifetime(till))
+    redis.call('PEXPIRE', record.key, lifetime(till, window))
   end
 end
 
@@ -383,7 +385,7 @@ attempt = function(keys, asks)
     elseif subject.spends and record.value ~= '' then
       -- A record that lost its time to live gets one.
       if redis.call('PTTL', record.key) == -1 then
-        redis.call('PEXPIRE', record.key, lifetime(record.till))
+        redis.call('PEXPIRE', record.key, lifetime(record.till, record.window))
       end
     end
   end

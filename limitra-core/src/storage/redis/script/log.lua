@@ -91,7 +91,7 @@ if is_log then
       local head = pack('<I4BI7I7I7I7I7', 0x0101524C, 5, window, till, total, place + slots * 67108864, other)
       local record = head .. front .. piece .. back
       local done
-      if value ~= '' and span and till - till % span == before - before % span then
+      if value ~= '' and is_own and till - till % span == before - before % span then
         done = #record == #value and call('SETRANGE', key, '0', record) or call('SET', key, record, 'KEEPTTL')
       else
         --> lifetime.lua

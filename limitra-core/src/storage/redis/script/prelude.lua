@@ -1,4 +1,5 @@
--- KEYS: a record for each subject. ARGV: the instant ('' for this server's clock), then what is asked of each subject ('' or nothing for the
+-- KEYS: a record for each subject. ARGV: the instant ('' for this server's clock, '*' if besides no record is named twice and each is asked for one
+-- rule without a log), then what is asked of each subject ('' or nothing for the
 -- same as of the one before), as bytes: 1 to spend or 0 to look, the cost, and for each rule algorithm, window, amount,
 -- capacity, increment and its fraction, depth and its fraction. The first one and an algorithm take 1 byte, all else 7,
 -- little-endian, and is below 2^53. An answer is bytes too: the instant, then for each rule whether it allows (1 byte) and
@@ -16,13 +17,11 @@
 -- `refused_till` to keep if one refuses, the rest then being as it stands.
 local TWO24, TWO40, TWO48, TWO53 = 16777216, 1099511627776, 281474976710656, 9007199254740992
 local COMPACT = 0x02524C
--- What sets a time to live adds more than a span of time (4.2 s) to it: so as long as a record's till stays within its span, no other is needed.
--- What a caller's clock says is nothing to the server's: there every write sets it.
-local now, margin, span = ARGV[1], 3600000, nil
-if now == '' then
+local now, is_own = ARGV[1], false
+if now == '' or now == '*' then
   local time = redis.call('TIME')
-  now, margin, span = time[1] * 1000000 + time[2], 5195, 4194304
+  now, is_own = time[1] * 1000000 + time[2], true
 else
   now = tonumber(now)
 end
-local lasting, milliseconds
+local span, margin, lasting, milliseconds
