@@ -39,8 +39,8 @@ if allowed and previous > left then
     allowed = a2 < b2 or (a2 == b2 and (a1 < b1 or (a1 == b1 and a0 < b0)))
   end
 end
-refused_till, next_till = till, start + 2 * window
-next_a, next_b, next_c = previous, current + cost, 0
+next_till, next_a, next_b, next_c = start + 2 * window, previous, current + cost, 0
 if repaired then
   till, a, b, c = next_till, previous, current, 0
 end
+refused_till = till

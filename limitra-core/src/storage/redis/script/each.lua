@@ -19,10 +19,8 @@ for index = 1, count do
       if algorithm > 5 then
         capacity, increment, increment_fraction, depth, depth_fraction = unpack('<I7I7I7I7I7', ask, 24)
       end
-      -- How a record of small numbers begins: with the algorithm and the window as they are asked for.
-      small = window < TWO48 and 'LR\2' .. sub(ask, 9, 15)
       --> span.lua
-      lasting = nil
+      small, lasting = nil, nil
     end
   end
   --> short way

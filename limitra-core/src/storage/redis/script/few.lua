@@ -1,5 +1,9 @@
 -- A record of one rule without a log, or none: one look, or one for all, and one write.
 local is_few, record = is_one and algorithm ~= 5, nil
+if is_few and small == nil then
+  -- How a record of small numbers begins: with the algorithm and the window as they are asked for.
+  small = window < TWO48 and 'LR\2' .. sub(ask, 9, 15)
+end
 local value
 if values then
   value = values[index]

@@ -24,7 +24,8 @@ if is_log then
       local last = slots
       first = 1
       while first < last do
-        local index = math.floor((first + last) / 2)
+        local sum = first + last
+        local index = (sum - sum % 2) / 2
         mark = unpack('<I8', value, 41 + (place + index) % slots * 16)
         is_log = is_log and mark <= TWO53
         if mark > 0 and mark + window > at + 1 then
@@ -47,7 +48,8 @@ if is_log then
     if needed > 0 then
       local low, high = first, slots
       while low < high do
-        local index = math.floor((low + high) / 2)
+        local sum = low + high
+        local index = (sum - sum % 2) / 2
         local later = unpack('<I8', value, 49 + (place + index) % slots * 16)
         is_log = is_log and later < TWO53
         if (later >= spent and later - spent or later + (TWO53 - spent)) >= needed then
