@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use limitra::{
-    Algorithm, AnyStorage, Attempt, Key, Mode, RateLimiter, RedisStorage, Rule, Storage, StorageErrorKind,
-    Subject,
+    Algorithm, AnyStorage, Attempt, Clock, Key, Micros, Mode, RateLimiter, RedisStorage, Rule, Storage,
+    StorageErrorKind, Subject,
 };
-use limitra_tests::{Proxy, ProxyMode, RedisServer, fresh_prefix};
+use limitra_tests::{Proxy, ProxyMode, RedisServer, fresh_prefix, shared};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::stage::{HOUR, Look, fresh, kind, limit, limiter, rule, storage_at};
+
+const NOW: Micros = Micros::new(1_700_000_000_000_000);
 
 /// Commands that a server ran, but for those that scripts called.
 fn evalshas(server: &RedisServer) -> u64 {
@@ -136,6 +138,35 @@ pub(crate) async fn what_is_wrong_stays_with_its_caller(server: &RedisServer) {
     }
 }
 
+/// By `MGET` what is no text looks like nothing.
+#[tokio::test]
+async fn a_value_of_another_type_among_many_is_an_error_and_left_alone() {
+    let (storage, mut look) = (storage_at(&shared().url()).shared(), Look::at(shared()));
+    for algorithm in Algorithm::ALL {
+        let rules = [rule(*algorithm, 5, HOUR)];
+        for clock in [Clock::Storage, Clock::At(NOW)] {
+            let names = ["first", "list", "last"].map(|name| format!("{}{name}", fresh_prefix()));
+            look.run::<()>(&["RPUSH", &names[1], "1"]);
+            let before = look.dump(&names[1]);
+            for (mode, cost) in
+                [(Mode::Hit, 1), (Mode::Hit, 6), (Mode::Hit, 0), (Mode::Peek, 1), (Mode::Peek, 6)]
+            {
+                let subjects = names
+                    .each_ref()
+                    .map(|name| [Subject { key: Key::from_text(name), rules: Cow::Borrowed(&rules), cost }]);
+                let attempts = subjects.each_ref().map(|subjects| Attempt { subjects, clock, mode });
+                let [first, list, last] = storage.decide_many(&attempts).await.try_into().unwrap();
+                assert_eq!(list.map_err(|error| error.kind()).err(), Some(StorageErrorKind::ForeignValue));
+                for outcome in [first, last] {
+                    let allowed = outcome.unwrap().rules[0].allowed;
+                    assert_eq!(allowed, cost <= 5, "{algorithm}: {mode:?}, {cost}");
+                }
+            }
+            assert_eq!(look.dump(&names[1]), before, "{algorithm}: the value was touched");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_caller_that_leaves_while_it_waits_is_left_out_and_one_that_was_sent_is_counted() {
     let server = RedisServer::start();
@@ -248,9 +279,9 @@ async fn many_are_decided_in_one_command_for_each_hundred_and_twenty_eight() {
     assert_eq!(evalshas(&server), 3);
 }
 
-/// Decides one by one what it is asked, by the way that decides many: beside decisions of its own keys.
+/// Decides one by one what it is asked, by the way that decides many: beside decisions of its own keys, the first one by so many rules.
 #[derive(Debug)]
-struct Together(AnyStorage, String);
+struct Together(AnyStorage, String, usize);
 
 #[async_trait::async_trait]
 impl Storage for Together {
@@ -263,7 +294,7 @@ impl Storage for Together {
             Algorithm::ALL.iter().map(|algorithm| rule(*algorithm, 1_000_000, HOUR)).collect();
         let beside = |name: &str| format!("{}{name}", self.1);
         let (one, other) = (beside("one"), beside("other"));
-        let first = [Subject { key: Key::from_text(&one), rules: Cow::Borrowed(&rules), cost: 1 }];
+        let first = [Subject { key: Key::from_text(&one), rules: Cow::Borrowed(&rules[..self.2]), cost: 1 }];
         let last = [Subject { key: Key::from_text(&other), rules: Cow::Borrowed(&rules[..1]), cost: 1 }];
         let around = |subjects| Attempt { subjects, clock: attempt.clock, mode: Mode::Hit };
         let attempts = [around(&first), attempt.clone(), around(&last)];
@@ -287,8 +318,11 @@ impl Storage for Together {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_goes_together_keeps_every_promise() {
     let server = RedisServer::start();
-    let together = Together(storage_at(&server.url()), fresh_prefix());
-    limitra::conformance::check(Arc::new(together)).await.unwrap();
+    // All of one rule are seen by one look.
+    for rules in [1, Algorithm::ALL.len()] {
+        let together = Together(storage_at(&server.url()), fresh_prefix(), rules);
+        limitra::conformance::check(Arc::new(together)).await.unwrap();
+    }
 }
 
 #[tokio::test]

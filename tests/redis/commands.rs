@@ -70,6 +70,30 @@ async fn a_decision_is_one_command_whatever_the_number_of_subjects() {
 }
 
 #[tokio::test]
+async fn one_look_shows_the_records_of_many_and_each_is_written_once() {
+    let server = RedisServer::start();
+    let storage = storage_at(&server.url());
+    for algorithm in Algorithm::ALL.iter().filter(|algorithm| **algorithm != Algorithm::MovingWindow) {
+        let limiter = limiter(&storage, *algorithm, 9);
+        limiter.check_many(["ada", "bob", "eve"]).await;
+        let mut monitor = Monitor::start(&server);
+        for _ in 0..8 {
+            for decision in limiter.check_many(["ada", "bob", "eve"]).await {
+                assert!(decision.unwrap().is_allowed(), "{algorithm}");
+            }
+            let called = monitor.look().called;
+            let (looks, writes) = called.split_at(2);
+            assert_eq!(looks, ["time", "mget"], "{algorithm}");
+            assert_eq!(writes.len(), 3, "{algorithm}: {writes:?}");
+            assert!(writes.iter().all(|write| ["set", "setrange"].contains(&write.as_str())), "{writes:?}");
+        }
+        // What is written for the first one of a name is to be seen by the next.
+        limiter.check_many(["dan", "dan"]).await;
+        assert_eq!(monitor.look().called[..2], ["time", "get"], "{algorithm}");
+    }
+}
+
+#[tokio::test]
 async fn an_allowed_hit_is_one_look_and_one_write() {
     let server = RedisServer::start();
     let storage = storage_at(&server.url());

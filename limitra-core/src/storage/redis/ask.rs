@@ -69,11 +69,7 @@ impl Ask {
         for ask in asks.clone() {
             command.arg(&ask.key);
         }
-        if clock == Clock::Storage && can_be_seen_at_once(asks.clone()) {
-            command.arg("*");
-        } else {
-            push_clock(&mut command, clock);
-        }
+        push_clock(&mut command, clock, are_seen_at_once(asks.clone()));
         let (mut before, mut left_out): (&[u8], usize) = (&[], 0);
         for ask in asks {
             let rules = ask.rules.as_slice();
@@ -118,8 +114,8 @@ impl Ask {
     }
 }
 
-/// Whether one look shows all their records: each is small, and is asked for once.
-fn can_be_seen_at_once<'a>(mut asks: impl ExactSizeIterator<Item = &'a Ask>) -> bool {
+/// Whether one look may show all their records: each is asked for once, and for one rule without a log.
+fn are_seen_at_once<'a>(mut asks: impl ExactSizeIterator<Item = &'a Ask>) -> bool {
     let mut keys = HashSet::with_capacity_and_hasher(asks.len(), RandomState::default());
     asks.len() > 1 && asks.all(|ask| ask.is_few && keys.insert(ask.key.as_str()))
 }
@@ -137,11 +133,13 @@ fn with_instant(mut answers: Vec<Value>) -> Option<Vec<Value>> {
     Some(answers)
 }
 
-/// The instant that is asked for, or nothing for the server's own.
-pub(super) fn push_clock(command: &mut Cmd, clock: Clock) {
-    match clock {
-        Clock::Storage => command.arg(""),
-        Clock::At(instant) => command.arg(instant.get()),
+/// The instant that is asked for, or nothing for the server's own; behind a star where one look may show all records.
+pub(super) fn push_clock(command: &mut Cmd, clock: Clock, at_once: bool) {
+    match (clock, at_once) {
+        (Clock::Storage, false) => command.arg(""),
+        (Clock::Storage, true) => command.arg("*"),
+        (Clock::At(instant), false) => command.arg(instant.get()),
+        (Clock::At(instant), true) => command.arg(format!("*{}", instant.get())),
     };
 }
 

@@ -56,7 +56,7 @@ pub(super) fn decide(prefix: &KeyPrefix, attempt: &Attempt<'_>, form: Form) -> C
     for subject in attempt.subjects {
         command.arg(prefix.full(subject.key).as_ref());
     }
-    push_clock(&mut command, attempt.clock);
+    push_clock(&mut command, attempt.clock, false);
     for subject in attempt.subjects {
         command.arg(asked(subject, attempt.mode).as_slice());
     }
@@ -71,7 +71,7 @@ pub(super) fn give_back(prefix: &KeyPrefix, refund: &Refund<'_>, form: Form) -> 
     for subject in refund.subjects {
         command.arg(prefix.full(subject.key).as_ref());
     }
-    push_clock(&mut command, refund.clock);
+    push_clock(&mut command, refund.clock, false);
     for (subject, receipts) in refund.parts() {
         command.arg(returned(subject, receipts).as_slice());
     }

@@ -69,7 +69,8 @@ pub(super) fn for_refunds() -> &'static Script {
 /// What decides each for itself by one algorithm: its twin stands where it is needed, and is called by the general way alone,
 /// for to make a function takes a server longer than to decide. A moving window has a short way of its own.
 fn compose_alone(algorithm: Algorithm) -> Script {
-    let way = if algorithm.keeps_log() { include_str!("script/log.lua") } else { include_str!("script/few.lua") };
+    let way =
+        if algorithm.keeps_log() { include_str!("script/log.lua") } else { include_str!("script/few.lua") };
     let general = steps(&[algorithm]) + GENERAL;
     compose(&[&each(way, algorithm.twin()).replace(GENERAL, &general)])
 }

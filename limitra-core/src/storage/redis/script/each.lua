@@ -2,7 +2,7 @@
 -- The instant and their answers one after the other, as bytes; where something goes wrong with one, a list, in which that is its own answer
 -- and the instant is the last.
 local keys, asks, count, call, type = KEYS, ARGV, #KEYS, redis.pcall, type
-local values = asks[1] == '*' and call('MGET', unpack(keys))
+local values = at_once and call('MGET', unpack(keys))
 if values and values.err then
   -- Whoever may not look at all of them at once, looks at each.
   values = nil

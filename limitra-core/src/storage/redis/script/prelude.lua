@@ -1,6 +1,6 @@
--- KEYS: a record for each subject. ARGV: the instant ('' for this server's clock, '*' if besides no record is named twice and each is asked for one
--- rule without a log), then what is asked of each subject ('' or nothing for the
--- same as of the one before), as bytes: 1 to spend or 0 to look, the cost, and for each rule algorithm, window, amount,
+-- KEYS: a record for each subject. ARGV: the instant ('' for this server's clock), behind a '*' where no record is named twice and each is asked for
+-- one rule without a log, so that one look may show them all; then what is asked of each subject ('' or nothing for the same as of the one before),
+-- as bytes: 1 to spend or 0 to look, the cost, and for each rule algorithm, window, amount,
 -- capacity, increment and its fraction, depth and its fraction. The first one and an algorithm take 1 byte, all else 7,
 -- little-endian, and is below 2^53. An answer is bytes too: the instant, then for each rule whether it allows (1 byte) and
 -- its state: till, a, b, c (see state.rs; `until` is a keyword here). Instead of these, of one rule that allowed and was charged, it may be its
@@ -17,11 +17,12 @@
 -- `refused_till` to keep if one refuses, the rest then being as it stands.
 local TWO24, TWO40, TWO48, TWO53 = 16777216, 1099511627776, 281474976710656, 9007199254740992
 local COMPACT = 0x02524C
-local now, is_own = ARGV[1], false
+local now, is_own, at_once = ARGV[1], false, false
 if now == '' or now == '*' then
   local time = redis.call('TIME')
-  now, is_own = time[1] * 1000000 + time[2], true
+  now, is_own, at_once = time[1] * 1000000 + time[2], true, now == '*'
 else
-  now = tonumber(now)
+  at_once = string.sub(now, 1, 1) == '*'
+  now = tonumber(string.sub(now, at_once and 2 or 1))
 end
 local span, margin, lasting, milliseconds
