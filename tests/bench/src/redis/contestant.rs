@@ -47,6 +47,11 @@ impl ByHand {
         Self::new(source, [amount, WINDOW * 1000])
     }
 
+    /// Another library's script for a fixed window, which says as well what is left and until when.
+    pub(super) fn flexible() -> Self {
+        Self::new(include_str!("scripts/flexible.lua"), [1, WINDOW])
+    }
+
     fn new(source: &'static str, arguments: [u64; 2]) -> Self {
         Self { hash: Script::new(source).get_hash().into(), source, arguments }
     }

@@ -39,20 +39,24 @@ pub(super) fn add<'a>(rounds: &mut Rounds<'a>, scale: Scale, server: &'a RedisSe
             })
         });
 
-        let connection = runtime.block_on(multiplexed(server));
-        let script = ByHand::of(algorithm, amount);
-        runtime.block_on(script.load(&mut connection.clone()));
-        let (with, prefix) = (Rc::clone(&runtime), ByHand::prefix(algorithm));
-        rounds.add(Name::new(&case, "a script written by hand"), &[SERVER_TIME], move || {
-            let (connection, script, prefix) = (connection.clone(), script.clone(), prefix.clone());
-            busy(server, || {
-                let load = Load::run(&with, tasks, round, 1, move |who| {
-                    let (mut connection, call) = (connection.clone(), script.call(&prefix, who));
-                    async move { assert!(call.query_async::<u8>(&mut connection).await.unwrap() < 2) }
-                });
-                load.decisions()
-            })
-        });
+        let by_hand = ("a script written by hand", ByHand::of(algorithm, amount), ByHand::prefix(algorithm));
+        let flexible = ("script of rate-limiter-flexible", ByHand::flexible(), "flexible".to_owned());
+        let others = [Some(by_hand), (algorithm == Algorithm::FixedWindow).then_some(flexible)];
+        for (name, script, prefix) in others.into_iter().flatten() {
+            let connection = runtime.block_on(multiplexed(server));
+            runtime.block_on(script.load(&mut connection.clone()));
+            let with = Rc::clone(&runtime);
+            rounds.add(Name::new(&case, name), &[SERVER_TIME], move || {
+                let (connection, script, prefix) = (connection.clone(), script.clone(), prefix.clone());
+                busy(server, || {
+                    let load = Load::run(&with, tasks, round, 1, move |who| {
+                        let (mut connection, call) = (connection.clone(), script.call(&prefix, who));
+                        async move { drop(call.query_async::<redis::Value>(&mut connection).await.unwrap()) }
+                    });
+                    load.decisions()
+                })
+            });
+        }
     }
 }
 
