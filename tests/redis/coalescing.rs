@@ -155,9 +155,9 @@ async fn a_value_of_another_type_among_many_is_an_error_and_left_alone() {
                     .each_ref()
                     .map(|name| [Subject { key: Key::from_text(name), rules: Cow::Borrowed(&rules), cost }]);
                 let attempts = subjects.each_ref().map(|subjects| Attempt { subjects, clock, mode });
-                let [first, list, last] = storage.decide_many(&attempts).await.try_into().unwrap();
+                let [one, list, other] = storage.decide_many(&attempts).await.try_into().unwrap();
                 assert_eq!(list.map_err(|error| error.kind()).err(), Some(StorageErrorKind::ForeignValue));
-                for outcome in [first, last] {
+                for outcome in [one, other] {
                     let allowed = outcome.unwrap().rules[0].allowed;
                     assert_eq!(allowed, cost <= 5, "{algorithm}: {mode:?}, {cost}");
                 }
