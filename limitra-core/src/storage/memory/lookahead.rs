@@ -4,8 +4,9 @@ use std::{mem, slice};
 
 use prefetch_index::prefetch_index;
 
+use super::single::InClass;
 use super::table::Near;
-use super::{Charged, InClass, MemoryStorage, Prepared};
+use super::{Charged, MemoryStorage, Prepared};
 use crate::attempt::Mode;
 use crate::identifier::Identifier;
 

@@ -8,7 +8,9 @@ mod lookahead;
 #[cfg(all(test, limitra_loom))]
 mod models;
 mod queue;
+mod records;
 mod shard;
+mod single;
 mod table;
 mod word;
 
@@ -16,35 +18,27 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use smallvec::SmallVec;
 
-use crate::attempt::{Attempt, Mode, Outcome, RuleOutcome, Subject};
+use crate::attempt::{Attempt, Outcome, RuleOutcome};
 use crate::error::{ConfigurationError, StorageError, StorageErrorKind};
-use crate::identifier::Identifier;
-use crate::key::{Key, KeySpace, Short};
-use crate::record::{Record, Steps};
+use crate::key::Key;
 use crate::refund::Refund;
-use crate::rule::Rule;
-use crate::state::State;
 use crate::storage::Storage;
 use crate::time::{Clock, Micros};
 use builder::DEFAULT_MAX_KEYS;
 pub use builder::MemoryStorageBuilder;
-use class::{Class, Classes};
+use class::Classes;
 use clock::OwnClock;
 use fingerprint::{Fingerprint, Seeds};
 pub(crate) use lookahead::Lookahead;
 use shard::{Locked, Shard};
-use table::{Near, Place, Slot, Spot};
-use word::{Arrival, Word};
+pub(crate) use single::{Charged, Prepared, Single};
 
 /// The most keys of a shard: its table doubles at once, and shares one lock for what is new. A shard of many fewer would
 /// make the bound a matter of luck.
 const KEYS_OF_A_SHARD: usize = 8192;
 /// As many as the fingerprint's bits for them can name.
 const MOST_SHARDS: usize = 1 << 16;
-/// A refusal with less to wait may come of a clock that was read too early: for so long a thread may stand still.
-const STALE: u64 = 200_000;
 
 /// The embedded storage: decides at once, in this process, without a server.
 ///
@@ -88,23 +82,6 @@ struct Inner {
     classes: Classes,
     clock: OwnClock,
     max_keys: usize,
-}
-
-/// What came of a word.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Charged {
-    pub(crate) allowed: bool,
-    /// Microseconds since the storage's clock began.
-    now: u64,
-    kept: Arrival,
-}
-
-/// What came of one rule of one subject.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Single {
-    pub(crate) now: Micros,
-    pub(crate) allowed: bool,
-    pub(crate) state: State,
 }
 
 impl MemoryStorage {
@@ -185,299 +162,14 @@ impl MemoryStorage {
         }
     }
 
-    /// Works out once what a limiter of one rule asks of this storage at each call; `None` if no word can answer it.
-    pub(crate) fn prepare(&self, space: &KeySpace, rule: &Rule) -> Option<Prepared> {
-        let (number, class) = self.inner.classes.of(rule)?;
-        let seed = self.inner.seeds.seed(space.digest());
-        let absent = self.inner.seeds.of(seed, Short::Absent.kind(), &[]);
-        Some(Prepared {
-            shards: self.inner.shards.clone(),
-            seeds: self.inner.seeds.clone(),
-            seed,
-            absent,
-            spot: Spot::new(),
-            too_long: space.too_long(),
-            number,
-            class: class.clone(),
-        })
-    }
-
-    /// Decides one rule of one subject by the storage's clock; the cost is not 0.
-    pub(crate) fn decide_single(
-        &self,
-        key: Key<'_>,
-        rule: &Rule,
-        cost: u64,
-        mode: Mode,
-    ) -> Result<Single, StorageError> {
-        let fingerprint = self.fingerprint(key);
-        let Some((number, class)) = self.inner.classes.of(rule) else {
-            return self.decide_as_record(fingerprint, rule, cost, mode);
-        };
-        let now = self.inner.clock.elapsed();
-        let asked = InClass { number, class, cost, mode, now, is_late: false };
-        let slot = self.shard_of(fingerprint).table.find(fingerprint);
-        match slot.and_then(|slot| self.charge(slot, slot.peek(), &asked)) {
-            Some(answer) => Ok(self.single_of(class, answer)),
-            None => self.decide_in_class(fingerprint, &asked),
-        }
-    }
-
-    /// The same where the key of these parts has a word and that can answer; else `None`, and nothing has happened.
-    ///
-    /// The short way: no lock, and nothing is written where it is refused.
-    #[allow(clippy::inline_always)] // Into its few callers, so that a question for a word is never put together in memory.
-    #[inline(always)]
-    pub(crate) fn decide_prepared(
-        &self,
-        prepared: &Prepared,
-        parts: &[Identifier<'_>],
-        cost: u64,
-        mode: Mode,
-    ) -> Option<Charged> {
-        let (slot, word, now) = match Short::of(parts, prepared.too_long)? {
-            Short::Raw(bytes) => {
-                let fingerprint = prepared.seeds.of(prepared.seed, Short::RAW, bytes);
-                let (slot, word) = prepared.shards.of(fingerprint).table.guess(fingerprint)?;
-                // Last, for it takes longest: meanwhile the word comes.
-                (slot, word, self.inner.clock.elapsed())
-            }
-            Short::Absent => {
-                let now = self.inner.clock.elapsed();
-                let (slot, word) = prepared.spot.look(prepared.absent)?;
-                (slot, word, now)
-            }
-        };
-        let Prepared { number, class, .. } = prepared;
-        self.charge(slot, word, &InClass { number: *number, class, cost, mode, now, is_late: false })
-    }
-
-    /// Remembers where the word of nobody in particular stands, if that is who was asked for.
-    pub(crate) fn note_place(&self, prepared: &Prepared, key: Key<'_>) {
-        if let Some(Short::Absent) = key.short() {
-            prepared.spot.note(&self.shard_of(prepared.absent).table, prepared.absent);
-        }
-    }
-
     /// Decides several, in their order.
     pub(crate) fn decide_many_now(&self, attempts: &[Attempt<'_>]) -> Vec<Result<Outcome, StorageError>> {
         attempts.iter().map(|attempt| self.decide_now(attempt)).collect()
     }
 
-    /// Undoes what is left of a charge; whether anything was. What stood in a word is a record from then on: arrivals in a slot only
-    /// grow.
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn give_back_now(&self, refund: &Refund<'_>) -> bool {
-        let fingerprints: SmallVec<[Fingerprint; 4]> =
-            refund.subjects.iter().map(|subject| self.fingerprint(subject.key)).collect();
-        let mut shards = self.locked_in_order(&fingerprints);
-        let now = self.instant(refund.clock);
-        let mut is_changed = false;
-        for ((subject, receipts), fingerprint) in refund.parts().zip(&fingerprints) {
-            let index = self.shard_index(*fingerprint);
-            if let Some((_, shard)) = shards.iter_mut().find(|(at, _)| *at == index) {
-                is_changed |=
-                    shard.give_back(*fingerprint, |record| subject.give_back(record, receipts, now));
-            }
-        }
-        is_changed
-    }
-
     pub(crate) fn clear_now(&self, key: Key<'_>) {
         let fingerprint = self.fingerprint(key);
         self.lock(self.shard_of(fingerprint)).remove(fingerprint);
-    }
-
-    /// Charges or looks at the word that was read from a slot, without a lock. `None` if it is not this class's, or cannot
-    /// hold what that leaves.
-    #[allow(clippy::inline_always)] // See `decide_prepared`.
-    #[inline(always)]
-    fn charge(&self, slot: Slot<'_>, word: Word, asked: &InClass<'_>) -> Option<Charged> {
-        match asked.of(slot, word)? {
-            Tried::Done(charged) => Some(charged),
-            // Copied here alone, so that all of it stays in registers until then.
-            Tried::Again => self.charge_again(slot.apart(), &InClass { ..*asked }),
-        }
-    }
-
-    /// The same where others were faster, or a clock was read too early.
-    #[cold]
-    #[inline(never)]
-    fn charge_again(
-        &self,
-        (fingerprint, place): (Fingerprint, &Place),
-        asked: &InClass<'_>,
-    ) -> Option<Charged> {
-        let slot = Slot::of(fingerprint, place);
-        loop {
-            let word = slot.peek();
-            // Read after the word, so that nobody has charged that later.
-            let now = self.inner.clock.elapsed().max(asked.now);
-            if let Tried::Done(charged) = (InClass { now, is_late: true, ..*asked }).of(slot, word)? {
-                return Some(charged);
-            }
-        }
-    }
-
-    /// The same by the clock of everybody, and as a state.
-    #[allow(clippy::inline_always)] // See `decide_prepared`.
-    #[inline(always)]
-    pub(crate) fn single(&self, prepared: &Prepared, answer: Charged) -> Single {
-        self.single_of(&prepared.class, answer)
-    }
-
-    #[allow(clippy::inline_always)] // See `decide_prepared`.
-    #[inline(always)]
-    fn single_of(&self, class: &Class, Charged { allowed, now, kept }: Charged) -> Single {
-        let began = self.inner.clock.began();
-        let now = began.plus(Micros::new(now));
-        Single { now, allowed, state: class.state(kept, began, now) }
-    }
-
-    /// The same under the lock: for a key that is new, or whose word is of another class.
-    #[cold]
-    #[inline(never)]
-    fn decide_in_class(&self, fingerprint: Fingerprint, asked: &InClass<'_>) -> Result<Single, StorageError> {
-        let shard = self.shard_of(fingerprint);
-        let mut locked = self.lock(shard);
-        let fresh = asked.class.ask(Arrival::at(asked.now), asked.now, asked.cost);
-        match (shard.table.find(fingerprint), fresh) {
-            // Somebody else was faster.
-            (Some(slot), _) => {
-                if let Some(answer) = self.charge(slot, slot.peek(), asked) {
-                    return Ok(self.single_of(asked.class, answer));
-                }
-            }
-            (None, Some(fresh)) if !locked.has_record(fingerprint) => {
-                if asked.mode == Mode::Peek || !fresh.allowed {
-                    return Ok(self.untouched(asked, fresh.allowed));
-                }
-                let now = self.inner.clock.began().plus(Micros::new(asked.now));
-                let word = Word::new(fresh.charged, asked.number);
-                if locked.insert_word(fingerprint, word, now).ok_or_else(full)? {
-                    let answer = Charged { allowed: true, now: asked.now, kept: fresh.charged };
-                    return Ok(self.single_of(asked.class, answer));
-                }
-            }
-            (None, _) => {}
-        }
-        drop(locked);
-        self.decide_as_record(fingerprint, asked.class.rule(), asked.cost, asked.mode)
-    }
-
-    /// What a peek at a key that is not there finds.
-    fn untouched(&self, asked: &InClass<'_>, allowed: bool) -> Single {
-        let now = self.inner.clock.began().plus(Micros::new(asked.now));
-        Single { now, allowed, state: State::default() }
-    }
-
-    /// Decides one rule that no word holds.
-    fn decide_as_record(
-        &self,
-        fingerprint: Fingerprint,
-        rule: &Rule,
-        cost: u64,
-        mode: Mode,
-    ) -> Result<Single, StorageError> {
-        let rules = std::slice::from_ref(rule);
-        // Its fingerprint stands for its key.
-        let subjects = [Subject { key: Key::from_text(""), rules: rules.into(), cost }];
-        let attempt = Attempt { subjects: &subjects, clock: Clock::Storage, mode };
-        let outcome = self.decide_one(&attempt, &subjects[0], fingerprint)?;
-        let malformed = || StorageError::new(StorageErrorKind::Malformed, "memory", "decide");
-        let rule = outcome.rules.first().ok_or_else(malformed)?;
-        Ok(Single { now: outcome.now, allowed: rule.allowed, state: rule.state })
-    }
-
-    fn decide_one(
-        &self,
-        attempt: &Attempt<'_>,
-        subject: &Subject<'_>,
-        fingerprint: Fingerprint,
-    ) -> Result<Outcome, StorageError> {
-        let now = self.instant(attempt.clock);
-        let mut shard = self.lock(self.shard_of(fingerprint));
-        shard.promote(fingerprint);
-        let steps = ask(shard.find(fingerprint), subject, now);
-        let allowed = steps.iter().all(|step| step.allowed);
-        if attempt.mode == Mode::Hit {
-            settle(&mut shard, fingerprint, subject, &steps, allowed, now)?;
-        }
-        let rules = steps.iter().map(|step| RuleOutcome::of(step, attempt.mode, allowed)).collect();
-        Ok(Outcome::new(now, rules))
-    }
-
-    fn decide_all(&self, attempt: &Attempt<'_>, subjects: &[Subject<'_>]) -> Result<Outcome, StorageError> {
-        let fingerprints: SmallVec<[Fingerprint; 4]> =
-            subjects.iter().map(|subject| self.fingerprint(subject.key)).collect();
-        let mut shards = self.locked_in_order(&fingerprints);
-        let now = self.instant(attempt.clock);
-        for fingerprint in &fingerprints {
-            let index = self.shard_index(*fingerprint);
-            if let Some((_, shard)) = shards.iter_mut().find(|(at, _)| *at == index) {
-                shard.promote(*fingerprint);
-            }
-        }
-        let (mut all, mut has_room): (SmallVec<[Steps; 4]>, bool) = (SmallVec::new(), true);
-        for (subject, fingerprint) in subjects.iter().zip(&fingerprints) {
-            let index = self.shard_index(*fingerprint);
-            let shard = shards.iter().find(|(at, _)| *at == index);
-            let record = shard.and_then(|(_, shard)| shard.find(*fingerprint));
-            has_room &= record.is_none_or(|record| subject.has_room(record, now));
-            all.push(ask(record, subject, now));
-        }
-        let allowed = all.iter().flatten().all(|step| step.allowed);
-        if attempt.mode == Mode::Hit {
-            if allowed {
-                if !has_room {
-                    return Err(full());
-                }
-                // A subject that costs nothing is not kept, so it needs no room.
-                let costly = subjects.iter().zip(&fingerprints).filter(|(subject, _)| subject.cost > 0);
-                let charged: SmallVec<[Fingerprint; 4]> =
-                    costly.map(|(_, fingerprint)| *fingerprint).collect();
-                self.make_room_for_all(&mut shards, &charged, now)?;
-            }
-            for ((subject, fingerprint), steps) in subjects.iter().zip(&fingerprints).zip(&all) {
-                let index = self.shard_index(*fingerprint);
-                if let Some((_, shard)) = shards.iter_mut().find(|(at, _)| *at == index) {
-                    settle(shard, *fingerprint, subject, steps, allowed, now)?;
-                }
-            }
-        }
-        let rules = all.iter().flatten().map(|step| RuleOutcome::of(step, attempt.mode, allowed)).collect();
-        Ok(Outcome::new(now, rules))
-    }
-
-    /// Makes sure that every new key of an attempt will find room, before any of them is charged.
-    fn make_room_for_all(
-        &self,
-        shards: &mut [(usize, Locked<'_>)],
-        fingerprints: &[Fingerprint],
-        now: Micros,
-    ) -> Result<(), StorageError> {
-        for (at, shard) in shards {
-            let here = fingerprints.iter().filter(|fingerprint| self.shard_index(**fingerprint) == *at);
-            let kept: SmallVec<[Fingerprint; 4]> = here.copied().collect();
-            let new = kept.iter().filter(|fingerprint| shard.find(**fingerprint).is_none()).count();
-            if !shard.make_room(new, &kept, now) {
-                return Err(full());
-            }
-        }
-        Ok(())
-    }
-
-    /// Locks every shard that the fingerprints lie in, once each and in the order of their numbers.
-    fn locked_in_order(&self, fingerprints: &[Fingerprint]) -> SmallVec<[(usize, Locked<'_>); 4]> {
-        let mut indices: SmallVec<[usize; 4]> =
-            fingerprints.iter().map(|fingerprint| self.shard_index(*fingerprint)).collect();
-        indices.sort_unstable();
-        indices.dedup();
-        indices
-            .iter()
-            .filter_map(|&index| Some((index, self.lock(self.inner.shards.0.get(index)?))))
-            .collect()
     }
 
     fn all_locked(&self) -> impl Iterator<Item = Locked<'_>> {
@@ -530,78 +222,6 @@ impl Shards {
     }
 }
 
-/// What a limiter of one rule asks at each call, with all that this needs at hand.
-#[derive(Debug)]
-pub(crate) struct Prepared {
-    shards: Shards,
-    seeds: Seeds,
-    seed: u64,
-    /// The fingerprint of nobody in particular, and where its word stood last.
-    absent: Fingerprint,
-    spot: Spot,
-    /// How many bytes of an identifier are too many.
-    too_long: usize,
-    number: u8,
-    class: Class,
-}
-
-impl Prepared {
-    /// Has the row of the key of these parts brought near, if that is one that is hashed as it is.
-    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_prepared`.
-    #[inline(always)]
-    fn bring_near(&self, parts: &[Identifier<'_>]) -> Option<Near<'_>> {
-        let fingerprint = match Short::of(parts, self.too_long)? {
-            Short::Absent => self.absent,
-            Short::Raw(bytes) => self.seeds.of(self.seed, Short::RAW, bytes),
-        };
-        self.shards.of(fingerprint).table.bring_near(fingerprint)
-    }
-}
-
-/// A question that a word can answer.
-struct InClass<'a> {
-    number: u8,
-    class: &'a Class,
-    cost: u64,
-    mode: Mode,
-    /// Microseconds since the storage's clock began.
-    now: u64,
-    /// The clock was read after the word.
-    is_late: bool,
-}
-
-/// What came of trying to charge a word.
-enum Tried {
-    Done(Charged),
-    /// The word has changed, or may have been charged later than this clock was read.
-    Again,
-}
-
-impl InClass<'_> {
-    /// Asks it of the word that was read from a slot. `None` if that is not this class's, or cannot hold what is left.
-    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_prepared`.
-    #[inline(always)]
-    fn of(&self, slot: Slot<'_>, word: Word) -> Option<Tried> {
-        if !slot.is_of(word, u64::from(self.number)) {
-            return None;
-        }
-        let answer = self.class.ask(word.arrival(), self.now, self.cost)?;
-        let is_charged = answer.allowed && self.mode == Mode::Hit;
-        let is_sure = answer.allowed || self.is_late || self.class.wait(&answer, self.now) >= STALE;
-        let kept = if is_charged { answer.charged } else { word.arrival() };
-        let is_done = if is_charged {
-            slot.swap(word, Word::new(kept, self.number))
-        } else {
-            is_sure && slot.still_keeps(word)
-        };
-        Some(if is_done {
-            Tried::Done(Charged { allowed: answer.allowed, now: self.now, kept })
-        } else {
-            Tried::Again
-        })
-    }
-}
-
 impl Default for MemoryStorage {
     fn default() -> Self {
         Self::new()
@@ -648,33 +268,6 @@ impl Storage for MemoryStorage {
     async fn reset(&self) -> Result<u64, StorageError> {
         Ok(u64::try_from(self.reset()).unwrap_or(u64::MAX))
     }
-}
-
-fn ask(record: Option<&Record>, subject: &Subject<'_>, now: Micros) -> Steps {
-    record.map_or_else(|| subject.ask(&Record::default(), now), |record| subject.ask(record, now))
-}
-
-/// Keeps what the steps left; an allowed hit may need room for its record.
-fn settle(
-    shard: &mut Locked<'_>,
-    fingerprint: Fingerprint,
-    subject: &Subject<'_>,
-    steps: &Steps,
-    allowed: bool,
-    now: Micros,
-) -> Result<(), StorageError> {
-    let record = if allowed && subject.cost > 0 {
-        Some(shard.find_or_insert(fingerprint, now).ok_or_else(full)?)
-    } else {
-        shard.find_mut(fingerprint)
-    };
-    if let Some(record) = record {
-        if allowed && !subject.has_room(record, now) {
-            return Err(full());
-        }
-        subject.settle(record, steps, allowed, now);
-    }
-    Ok(())
 }
 
 fn full() -> StorageError {

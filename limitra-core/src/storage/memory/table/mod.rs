@@ -1,17 +1,22 @@
 //! Buckets of single rules, a word each, found and charged without a lock.
 
+mod near;
+mod row;
+mod slot;
+mod spot;
+
 use std::array;
 use std::sync::Arc;
-
-use prefetch_index::prefetch_index;
 
 use super::fingerprint::Fingerprint;
 use super::word::Word;
 use crate::sync::OnceLock;
-use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicU64, Ordering};
+pub(super) use near::Near;
+use row::Row;
+pub(super) use slot::{Place, Slot};
+pub(super) use spot::Spot;
 
-/// Slots of a row.
-const SLOTS: usize = 5;
 /// How many rows after its own a key may stand in.
 const FARTHEST: usize = 3;
 /// How many keys a row is made for: when there are more, the table doubles.
@@ -45,157 +50,6 @@ struct Home {
     /// The first row of its group, in the segment.
     group: usize,
     column: usize,
-}
-
-/// Where the word of a key that never moves stood last, with the rows at hand.
-///
-/// Anybody may note it anew: whoever looks there compares the key.
-#[derive(Debug)]
-pub(super) struct Spot {
-    /// The table's first group.
-    rows: OnceLock<Arc<[Row]>>,
-    /// The row, times `STRIDE`, and the slot.
-    number: AtomicUsize,
-}
-
-impl Spot {
-    /// A power of two, from which slots count on.
-    const STRIDE: usize = 8;
-
-    pub(super) fn new() -> Self {
-        Self { rows: OnceLock::new(), number: AtomicUsize::new(0) }
-    }
-
-    /// The slot, and the word there. Whoever goes on with it compares the key.
-    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_prepared`.
-    #[inline(always)]
-    pub(super) fn look(&self, fingerprint: Fingerprint) -> Option<(Slot<'_>, Word)> {
-        let number = self.number.load(Ordering::Relaxed);
-        let row = self.rows.get()?.get(number / Self::STRIDE)?;
-        let place = row.places.get(number % Self::STRIDE)?;
-        Some((Slot { fingerprint, place }, Word::of_bits(place.word.load(Ordering::Acquire))))
-    }
-
-    /// Notes where a key that never moves stands by now.
-    pub(super) fn note(&self, table: &Table, fingerprint: Fingerprint) {
-        let [first, ..] = &table.segments;
-        let (Some(rows), Some(slot)) = (first.get(), table.find(fingerprint)) else {
-            return;
-        };
-        let in_row = |row: &Row| row.places.iter().position(|place| std::ptr::eq(place, slot.place));
-        let number = rows.iter().enumerate().find_map(|(row, its)| Some(row * Self::STRIDE + in_row(its)?));
-        if let Some(number) = number {
-            self.rows.get_or_init(|| Arc::clone(rows));
-            self.number.store(number, Ordering::Relaxed);
-        }
-    }
-}
-
-/// Words, and the keys that they belong to. A slot without a word has no key.
-#[derive(Debug, Default)]
-#[repr(C, align(128))]
-struct Row {
-    places: [Place; SLOTS],
-    /// How many rows after this one its keys have been put.
-    reach: AtomicU64,
-}
-
-/// One key and its word.
-#[derive(Debug, Default)]
-pub(super) struct Place {
-    high: AtomicU64,
-    low: AtomicU64,
-    word: AtomicU64,
-}
-
-/// Where a key stood when it was found.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Slot<'a> {
-    fingerprint: Fingerprint,
-    place: &'a Place,
-}
-
-impl<'a> Slot<'a> {
-    /// The place of a key.
-    pub(super) const fn of(fingerprint: Fingerprint, place: &'a Place) -> Self {
-        Self { fingerprint, place }
-    }
-
-    /// What it is made of: few enough words for registers.
-    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_prepared`.
-    #[inline(always)]
-    pub(super) const fn apart(self) -> (Fingerprint, &'a Place) {
-        (self.fingerprint, self.place)
-    }
-}
-
-impl Slot<'_> {
-    /// What it keeps, if the slot is still this key's. Nothing but a swap can say that it is a moment later.
-    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_prepared`.
-    #[inline(always)]
-    pub(super) fn read(&self) -> Option<Word> {
-        // A slot changes hands only while its word is vacant, and the word is written after the key: who has read the
-        // new owner's word reads the new owner's key.
-        let word = Word::of_bits(self.place.word.load(Ordering::Acquire));
-        let is_own = self.place.high.load(Ordering::Relaxed) == self.fingerprint.high
-            && self.place.low.load(Ordering::Relaxed) == self.fingerprint.low;
-        (is_own && !word.is_vacant()).then_some(word)
-    }
-
-    /// What it keeps now, whosever it is.
-    #[inline]
-    pub(super) fn peek(&self) -> Word {
-        Word::of_bits(self.place.word.load(Ordering::Acquire))
-    }
-
-    /// Whether a word that was read here before is this key's, and of this class, which is not 0: with a single branch.
-    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_prepared`.
-    #[inline(always)]
-    pub(super) fn is_of(&self, word: Word, class: u64) -> bool {
-        let high = self.place.high.load(Ordering::Relaxed) ^ self.fingerprint.high;
-        let low = self.place.low.load(Ordering::Relaxed) ^ self.fingerprint.low;
-        high | low | (word.class() ^ class) == 0
-    }
-
-    /// Whether nothing has changed since it was read.
-    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_prepared`.
-    #[inline(always)]
-    pub(super) fn still_keeps(&self, word: Word) -> bool {
-        self.place.word.load(Ordering::Acquire) == word.bits()
-    }
-
-    /// Replaces what it keeps, unless that has changed.
-    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_prepared`.
-    #[inline(always)]
-    pub(super) fn swap(&self, from: Word, to: Word) -> bool {
-        self.place.word.compare_exchange(from.bits(), to.bits(), Ordering::AcqRel, Ordering::Acquire).is_ok()
-    }
-
-    /// Takes the word away, and the key. Only under the shard's lock.
-    pub(super) fn vacate(&self) -> Word {
-        let word = Word::of_bits(
-            self.place.word.fetch_and(Word::of_bits(u64::MAX).vacated().bits(), Ordering::AcqRel),
-        );
-        self.place.high.store(0, Ordering::Relaxed);
-        self.place.low.store(0, Ordering::Relaxed);
-        word
-    }
-
-    /// Puts a key here. Only under the shard's lock, and where there is none.
-    fn fill(&self, fingerprint: Fingerprint, word: Word) {
-        self.place.high.store(fingerprint.high, Ordering::Relaxed);
-        self.place.low.store(fingerprint.low, Ordering::Relaxed);
-        self.place.word.store(word.bits(), Ordering::Release);
-    }
-}
-
-/// A key and its own row, which is on its way; later also where it stands there.
-#[derive(Clone, Copy)]
-pub(super) struct Near<'a> {
-    table: &'a Table,
-    row: &'a Row,
-    fingerprint: Fingerprint,
-    place: Option<&'a Place>,
 }
 
 /// What putting a key into a table came to.
@@ -408,98 +262,6 @@ impl Home {
     #[inline]
     const fn row(self) -> usize {
         self.group | self.column
-    }
-}
-
-impl<'a> Near<'a> {
-    /// Looks for the key in its own row, half of the fingerprint compared. Where it is not there, the next row is brought near.
-    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_prepared`.
-    #[inline(always)]
-    pub(super) fn look(&mut self) {
-        // Without a branch for each slot, for the row is there and which of them it is cannot be guessed.
-        let is_alike = |place: &Place| place.high.load(Ordering::Relaxed) == self.fingerprint.high;
-        let alike = (0..)
-            .zip(&self.row.places)
-            .fold(0, |alike, (at, place)| alike | u32::from(is_alike(place)) << at);
-        self.place = self.row.places.get(usize::try_from(alike.trailing_zeros()).unwrap_or(SLOTS));
-        if self.place.is_none() {
-            self.bring_next_near();
-        }
-    }
-
-    /// Nearly all that do not stand in their own row stand in the next one.
-    #[cold]
-    #[inline(never)]
-    fn bring_next_near(&self) {
-        if let Some(row) = self.table.row(self.table.home(self.fingerprint).beyond(1)) {
-            row.prefetch();
-        }
-    }
-
-    /// Where it stands, in another row too. Whoever goes on with it compares the whole key.
-    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_prepared`.
-    #[inline(always)]
-    pub(super) fn slot(&self) -> Option<Slot<'a>> {
-        match self.place {
-            Some(place) => Some(Slot { fingerprint: self.fingerprint, place }),
-            None => self.table.find(self.fingerprint),
-        }
-    }
-}
-
-impl Row {
-    #[allow(clippy::inline_always)] // See `MemoryStorage::decide_prepared`.
-    #[inline(always)]
-    fn prefetch(&self) {
-        // Both of its cache lines.
-        prefetch_index(&self.places, 0);
-        prefetch_index(&self.places, SLOTS - 1);
-    }
-
-    fn find(&self, fingerprint: Fingerprint) -> Option<Slot<'_>> {
-        let place = self.places.iter().find(|place| {
-            place.high.load(Ordering::Relaxed) == fingerprint.high
-                && place.low.load(Ordering::Relaxed) == fingerprint.low
-        })?;
-        Some(Slot { fingerprint, place })
-    }
-
-    /// Every slot, with the key that stands there.
-    fn slots(&self) -> impl Iterator<Item = Slot<'_>> {
-        self.places.iter().map(|place| {
-            let [high, low] = [&place.high, &place.low].map(|half| half.load(Ordering::Relaxed));
-            Slot { fingerprint: Fingerprint { high, low }, place }
-        })
-    }
-}
-
-impl Slot<'_> {
-    /// Takes out what is still worth something, and forgets the rest.
-    fn take(&self, now: u64) -> Option<(Fingerprint, Word)> {
-        let word = self.vacate();
-        (!word.is_vacant() && !word.is_over(now)).then_some((self.fingerprint, word))
-    }
-
-    /// Whether a key may be put here: there is none, or (and then it is gone) one whose time is over.
-    fn is_free(&self, wanted: Put, word: Word, now: u64) -> bool {
-        let found = Word::of_bits(self.place.word.load(Ordering::Acquire));
-        if found.arrival() >= word.arrival() {
-            return false;
-        }
-        match wanted {
-            Put::Inserted => found.is_vacant(),
-            Put::Replaced => !found.is_vacant() && found.is_over(now) && self.swap(found, found.vacated()),
-            Put::NoSlot => false,
-        }
-    }
-
-    fn forget_if_over(&self, now: u64) -> bool {
-        let word = Word::of_bits(self.place.word.load(Ordering::Acquire));
-        let is_over = !word.is_vacant() && word.is_over(now) && self.swap(word, word.vacated());
-        if is_over {
-            self.vacate();
-        }
-        is_over
     }
 }
 
