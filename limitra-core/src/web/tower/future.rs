@@ -66,12 +66,29 @@ enum Apart<S, B, F, R> {
 }
 
 pin_project! {
-    /// A call whose response is to tell what is left.
+    /// A call whose response is to tell what is left: both are there once it is `boxed`.
     struct TellingCall<F> {
         #[pin]
-        call: F,
-        limiter: HttpLimiter,
-        remainder: Remainder,
+        call: Option<F>,
+        told: Option<(HttpLimiter, Remainder)>,
+    }
+}
+
+impl<F> TellingCall<F> {
+    /// Large calls are moved into their box once: an empty box is made where it stays, a whole call would be put together first.
+    #[inline]
+    fn boxed(call: F, limiter: HttpLimiter, remainder: Remainder) -> Pin<Box<Self>> {
+        let mut telling = Box::<Self>::default();
+        telling.call = Some(call);
+        telling.told = Some((limiter, remainder));
+        Box::into_pin(telling)
+    }
+}
+
+impl<F> Default for TellingCall<F> {
+    #[inline]
+    fn default() -> Self {
+        Self { call: None, told: None }
     }
 }
 
@@ -83,9 +100,10 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let mut answer = this.call.poll(context);
-        if let Poll::Ready(Ok(response)) = &mut answer {
-            this.limiter.told_of_only(*this.remainder).put(response.headers_mut());
+        let Some(call) = this.call.as_pin_mut() else { return Poll::Pending };
+        let mut answer = call.poll(context);
+        if let (Some((limiter, remainder)), Poll::Ready(Ok(response))) = (this.told, &mut answer) {
+            limiter.told_of_only(*remainder).put(response.headers_mut());
         }
         answer
     }
@@ -112,7 +130,7 @@ where
     /// It may pass; its response is to tell what is left.
     #[inline]
     pub(super) fn telling(limiter: HttpLimiter, call: S::Future, remainder: Remainder) -> Self {
-        Self::apart(Apart::Telling { call: Box::pin(TellingCall { call, limiter, remainder }) })
+        Self::apart(Apart::Telling { call: TellingCall::boxed(call, limiter, remainder) })
     }
 
     /// It may pass or not.
