@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use foldhash::fast::FixedState;
 use futures_util::future::{FutureExt as _, Shared};
 use tokio::runtime::{Handle, Id};
 use tokio::task::AbortHandle;
@@ -46,7 +47,7 @@ pub(crate) struct Connections<C: Connect> {
     storage: &'static str,
     connect: C,
     connect_timeout: Duration,
-    runtimes: Mutex<HashMap<Id, Attempt<C>>>,
+    runtimes: Mutex<HashMap<Id, Attempt<C>, FixedState>>,
 }
 
 /// A connection in use, and which one it was.

@@ -30,12 +30,19 @@ impl KeyPrefix {
             None => key.text(),
             Some(prefix) => {
                 let mut full = String::with_capacity(prefix.len() + USUAL);
-                full.push_str(prefix);
-                full.push(':');
-                key.pieces(&mut |piece| full.push_str(piece));
+                self.pieces(key, &mut |piece| full.push_str(piece));
                 Cow::Owned(full)
             }
         }
+    }
+
+    /// The same piece by piece.
+    pub(crate) fn pieces(&self, key: Key<'_>, sink: &mut impl FnMut(&str)) {
+        if let Some(prefix) = &self.0 {
+            sink(prefix);
+            sink(":");
+        }
+        key.pieces(sink);
     }
 
     /// What every key of this storage begins with; empty if there is no prefix.

@@ -6,10 +6,11 @@ use ::redis::{Cmd, Value};
 use foldhash::fast::RandomState;
 use smallvec::SmallVec;
 
-use super::command::{Form, NOW_BYTES, answer_bytes};
+use super::command::{Form, answer_bytes, outcome};
+use super::failure::Failed;
 use super::queue::BATCH;
 use super::scripts::{self, Script};
-use crate::attempt::{Attempt, Mode, Subject};
+use crate::attempt::{Attempt, Mode, Outcome, Subject};
 use crate::state::State;
 use crate::storage::key_prefix::KeyPrefix;
 use crate::time::Clock;
@@ -17,12 +18,15 @@ use crate::time::Clock;
 /// What is asked takes before its rules, and for each of them.
 const ASKED_BYTES: usize = 8;
 const ASKED_RULE_BYTES: usize = 50;
+/// What a key and one rule usually take at most.
+const USUAL_BYTES: usize = 160;
 
 /// What is asked of one record, whose answer depends on no other one.
 #[derive(Clone)]
 pub(super) struct Ask {
-    key: String,
-    rules: Asked,
+    /// The key, and then whether to spend, the cost and the rules.
+    bytes: Vec<u8>,
+    key_bytes: usize,
     clock: Clock,
     script: &'static Script,
     /// One rule without a log.
@@ -38,13 +42,22 @@ impl Ask {
         let [subject] = attempt.subjects else {
             return None;
         };
-        Some(Self {
-            key: prefix.full(subject.key).into_owned(),
-            rules: asked(subject, attempt.mode),
+        Some(Self::about(subject, attempt, prefix))
+    }
+
+    /// What an attempt asks of its only subject.
+    pub(super) fn about(subject: &Subject<'_>, attempt: &Attempt<'_>, prefix: &KeyPrefix) -> Self {
+        let mut bytes = Vec::with_capacity(USUAL_BYTES);
+        prefix.pieces(subject.key, &mut |piece| bytes.extend_from_slice(piece.as_bytes()));
+        let key_bytes = bytes.len();
+        bytes.extend_from_slice(&asked(subject, attempt.mode));
+        Self {
+            bytes,
+            key_bytes,
             clock: attempt.clock,
             script: scripts::for_subjects(attempt.subjects),
             is_few: matches!(&*subject.rules, [rule] if !rule.algorithm().keeps_log()),
-        })
+        }
     }
 
     /// The first of these attempts, as many as one command decides.
@@ -62,17 +75,17 @@ impl Ask {
             Some(first) if asks.clone().all(|ask| std::ptr::eq(ask.script, first.script)) => first.script,
             _ => scripts::for_each(),
         };
-        let asked = first.map_or(0, |ask| ask.rules.len());
+        let asked = first.map_or(0, |ask| ask.rules().len());
         let mut command =
-            form.of(script, asks.len(), asked + asks.clone().map(|ask| ask.key.len()).sum::<usize>());
+            form.of(script, asks.len(), asked + asks.clone().map(|ask| ask.key_bytes).sum::<usize>());
         command.arg(asks.len());
         for ask in asks.clone() {
-            command.arg(&ask.key);
+            command.arg(ask.key());
         }
         push_clock(&mut command, clock, are_seen_at_once(asks.clone()));
         let (mut before, mut left_out): (&[u8], usize) = (&[], 0);
         for ask in asks {
-            let rules = ask.rules.as_slice();
+            let rules = ask.rules();
             if rules == before {
                 left_out += 1;
                 continue;
@@ -87,50 +100,72 @@ impl Ask {
         command
     }
 
-    /// The answers of a command that decides these, each its own; `None` if it is no such answer.
+    /// The answers of a command that decides these, each its own.
     pub(super) fn answers<'a>(
-        asks: impl ExactSizeIterator<Item = &'a Self>,
-        answer: Value,
-    ) -> Option<Vec<Value>> {
+        asks: impl ExactSizeIterator<Item = &'a Self> + Clone,
+        answer: &Value,
+    ) -> Vec<Result<Outcome, Failed>> {
         let count = asks.len();
-        let bytes = match answer {
-            answer if count == 1 => return Some(vec![answer]),
-            Value::Array(answers) => return with_instant(answers).filter(|answers| answers.len() == count),
-            Value::BulkString(bytes) => bytes,
-            _ => return None,
+        let answers = match answer {
+            Value::BulkString(bytes) => said(asks, bytes),
+            Value::Array(answers) => listed(asks, answers),
+            _ => None,
         };
-        let (now, mut rest) = bytes.split_at_checked(NOW_BYTES)?;
-        let mut answers = Vec::with_capacity(count);
-        for ask in asks {
-            let (own, others) = rest.split_at_checked(answer_bytes(rest, ask.rule_count()))?;
-            answers.push(Value::BulkString([now, own].concat()));
-            rest = others;
-        }
-        rest.is_empty().then_some(answers)
+        answers.unwrap_or_else(|| (0..count).map(|_| Err(Failed::Malformed)).collect())
     }
 
-    fn rule_count(&self) -> usize {
-        self.rules.len().saturating_sub(ASKED_BYTES) / ASKED_RULE_BYTES
+    fn key(&self) -> &[u8] {
+        self.bytes.get(..self.key_bytes).unwrap_or_default()
+    }
+
+    /// Whether to spend, the cost and the rules, as bytes.
+    fn rules(&self) -> &[u8] {
+        self.bytes.get(self.key_bytes..).unwrap_or_default()
+    }
+
+    /// About how many rules it asks.
+    pub(super) fn rule_count(&self) -> usize {
+        self.rules().len().saturating_sub(ASKED_BYTES) / ASKED_RULE_BYTES
     }
 }
 
 /// Whether one look may show all their records: each is asked for once, and for one rule without a log.
 fn are_seen_at_once<'a>(mut asks: impl ExactSizeIterator<Item = &'a Ask>) -> bool {
     let mut keys = HashSet::with_capacity_and_hasher(asks.len(), RandomState::default());
-    asks.len() > 1 && asks.all(|ask| ask.is_few && keys.insert(ask.key.as_str()))
+    asks.len() > 1 && asks.all(|ask| ask.is_few && keys.insert(ask.key()))
 }
 
-/// The answers of a list whose last one is the instant, which belongs to each of the others that is one.
-fn with_instant(mut answers: Vec<Value>) -> Option<Vec<Value>> {
-    let Value::BulkString(now) = answers.pop()? else {
+/// The answers of all, one behind the other and behind the instant.
+fn said<'a>(
+    asks: impl ExactSizeIterator<Item = &'a Ask>,
+    bytes: &[u8],
+) -> Option<Vec<Result<Outcome, Failed>>> {
+    let (now, mut rest) = bytes.split_first_chunk()?;
+    let mut answers = Vec::with_capacity(asks.len());
+    for ask in asks {
+        let rules = ask.rule_count();
+        let (own, others) = rest.split_at_checked(answer_bytes(rest, rules))?;
+        answers.push(outcome(*now, own, rules).ok_or(Failed::Malformed));
+        rest = others;
+    }
+    rest.is_empty().then_some(answers)
+}
+
+/// The answers of a list whose last one is the instant, which belongs to each of the others that is no error.
+fn listed<'a>(
+    asks: impl ExactSizeIterator<Item = &'a Ask>,
+    answers: &[Value],
+) -> Option<Vec<Result<Outcome, Failed>>> {
+    let (Value::BulkString(now), answers) = answers.split_last()? else {
         return None;
     };
-    for answer in &mut answers {
-        if let Value::BulkString(own) = answer {
-            *own = [now.as_slice(), own.as_slice()].concat();
-        }
-    }
-    Some(answers)
+    let now = now.as_slice().try_into().ok()?;
+    let own = |(ask, answer): (&Ask, &Value)| match answer {
+        Value::BulkString(own) => outcome(now, own, ask.rule_count()).ok_or(Failed::Malformed),
+        Value::ServerError(error) => Err(Failed::Error(error.clone().into())),
+        _ => Err(Failed::Malformed),
+    };
+    (asks.len() == answers.len()).then(|| asks.zip(answers).map(own).collect())
 }
 
 /// The instant that is asked for, or nothing for the server's own; behind a star where one look may show all records.
@@ -191,4 +226,61 @@ pub(super) fn returned(subject: &Subject<'_>, receipts: &[State]) -> Asked {
 const fn short(number: u64) -> [u8; 7] {
     let [number @ .., _] = number.to_le_bytes();
     number
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // A test that cannot go on fails.
+
+    use std::borrow::Cow;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::algorithm::Algorithm;
+    use crate::key::Key;
+    use crate::limit::Limit;
+    use crate::rule::Rule;
+
+    const NOW: [u8; 7] = [1; 7];
+    /// Of one rule: refused, and its state.
+    const REFUSED: [u8; 29] = [0; 29];
+
+    /// Whether each of two who ask is refused, by the answer to both; `None` where it cannot be read.
+    fn refused(answer: &Value) -> Vec<Option<bool>> {
+        let rule = [Rule::new(Algorithm::Gcra, Limit::new(1, Duration::from_secs(60)).unwrap()).unwrap()];
+        let subject = |key| Subject { key: Key::from_text(key), rules: Cow::Borrowed(&rule), cost: 1 };
+        let subjects = [subject("ada"), subject("bob")];
+        let ask = |subject: &Subject<'_>| {
+            let subjects = std::slice::from_ref(subject);
+            let attempt = Attempt { subjects, clock: Clock::Storage, mode: Mode::Hit };
+            Ask::of(&attempt, &KeyPrefix::default()).unwrap()
+        };
+        let asks: Vec<Ask> = subjects.iter().map(ask).collect();
+        let is_refused = |answer: Result<Outcome, Failed>| answer.ok().map(|outcome| !outcome.is_allowed());
+        Ask::answers(asks.iter(), answer).into_iter().map(is_refused).collect()
+    }
+
+    fn bytes(parts: &[&[u8]]) -> Value {
+        Value::BulkString(parts.concat())
+    }
+
+    #[test]
+    fn an_answer_that_is_too_short_or_too_long_is_nobodys() {
+        assert_eq!(refused(&bytes(&[&NOW, &REFUSED, &REFUSED])), [Some(true); 2]);
+        for parts in
+            [&[&NOW[..], &REFUSED][..], &[&NOW, &REFUSED, &REFUSED, &[0]], &[&NOW, &REFUSED, &REFUSED[1..]]]
+        {
+            assert_eq!(refused(&bytes(parts)), [None; 2]);
+        }
+        assert_eq!(refused(&Value::Array(vec![bytes(&[&REFUSED]), bytes(&[&NOW])])), [None; 2]);
+        assert_eq!(refused(&Value::Nil), [None; 2]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_in_a_list_is_one_callers_alone() {
+        let list = |first| Value::Array(vec![first, bytes(&[&REFUSED]), bytes(&[&NOW])]);
+        assert_eq!(refused(&list(bytes(&[&REFUSED]))), [Some(true); 2]);
+        assert_eq!(refused(&list(Value::Int(7))), [None, Some(true)]);
+        assert_eq!(refused(&list(bytes(&[&REFUSED[1..]]))), [None, Some(true)]);
+    }
 }

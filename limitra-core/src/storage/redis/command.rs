@@ -3,6 +3,7 @@
 use ::redis::{Cmd, Value};
 
 use super::ask::{asked, push_clock, returned};
+use super::failure::Failed;
 use super::scripts::{self, Script};
 use crate::attempt::{Attempt, Outcome, RuleOutcome};
 use crate::refund::Refund;
@@ -11,7 +12,7 @@ use crate::storage::key_prefix::KeyPrefix;
 use crate::time::Micros;
 
 /// What an answer takes before its rules, and for each of them.
-pub(super) const NOW_BYTES: usize = 7;
+const NOW_BYTES: usize = 7;
 const RULE_BYTES: usize = 29;
 /// How a record of one rule begins, small and of any numbers, and what it takes.
 const SMALL: (&[u8], usize) = (b"LR\x02", 28);
@@ -94,21 +95,31 @@ pub(super) fn clear(key: &str) -> Cmd {
     command
 }
 
-/// Reads an answer: the instant, then for each rule whether it allows and its state; or the record that an allowed one left.
-pub(super) fn outcome(answer: &Value, attempt: &Attempt<'_>) -> Option<Outcome> {
+/// How many rules an attempt asks.
+pub(super) fn rules(attempt: &Attempt<'_>) -> usize {
+    attempt.subjects.iter().map(|subject| subject.rules.len()).sum()
+}
+
+/// Reads the answer about so many rules: the instant, then for each whether it allows and its state; or the record that an
+/// allowed one left.
+pub(super) fn read(answer: &Value, rules: usize) -> Result<Outcome, Failed> {
     let Value::BulkString(bytes) = answer else {
-        return None;
+        return Err(Failed::Malformed);
     };
-    let count: usize = attempt.subjects.iter().map(|subject| subject.rules.len()).sum();
-    let (now, rules) = bytes.split_first_chunk()?;
-    if rules.len() != answer_bytes(rules, count) {
+    let said = bytes.split_first_chunk().and_then(|(now, own)| outcome(*now, own, rules));
+    said.ok_or(Failed::Malformed)
+}
+
+/// The same, where the instant stands elsewhere.
+pub(super) fn outcome(now: [u8; NOW_BYTES], own: &[u8], rules: usize) -> Option<Outcome> {
+    if own.len() != answer_bytes(own, rules) {
         return None;
     }
-    let rules = match rules {
-        record if count == 1 && record.starts_with(b"LR") => [written(record)?].into(),
+    let rules = match own {
+        record if rules == 1 && record.starts_with(b"LR") => [written(record)?].into(),
         rules => rules.chunks_exact(RULE_BYTES).map(rule).collect::<Option<_>>()?,
     };
-    Some(Outcome::new(Micros::new(number::<NOW_BYTES>(*now)), rules))
+    Some(Outcome::new(Micros::new(number(now)), rules))
 }
 
 fn rule(bytes: &[u8]) -> Option<RuleOutcome> {

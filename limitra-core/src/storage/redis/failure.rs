@@ -13,6 +13,8 @@ pub(super) enum Failed {
     Error(RedisError),
     /// No answer in time.
     Late,
+    /// What was answered is nothing that could be read.
+    Malformed,
 }
 
 impl Failed {
@@ -30,6 +32,7 @@ impl Failed {
                 if is_answer { failed.answered() } else { failed }
             }
             Self::Late => StorageError::new(StorageErrorKind::Timeout, storage, operation),
+            Self::Malformed => StorageError::new(StorageErrorKind::Malformed, storage, operation),
         }
     }
 

@@ -19,12 +19,12 @@ mod server;
 mod settings;
 mod sweep;
 mod url;
+mod way;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ::redis::Value;
 use async_trait::async_trait;
 
 use crate::attempt::{Attempt, Outcome};
@@ -130,11 +130,6 @@ impl Inner {
         let name = self.name;
         move |failed| failed.storage_error(name, operation)
     }
-
-    fn outcome(&self, answer: Result<Value, Failed>, attempt: &Attempt<'_>) -> Result<Outcome, StorageError> {
-        let malformed = || StorageError::new(StorageErrorKind::Malformed, self.name, "decide");
-        command::outcome(&answer.map_err(self.failed("decide"))?, attempt).ok_or_else(malformed)
-    }
 }
 
 /// Whether the server did not answer at all.
@@ -149,11 +144,18 @@ impl Storage for Inner {
     }
 
     async fn decide(&self, attempt: &Attempt<'_>) -> Result<Outcome, StorageError> {
-        let answer = match Ask::of(attempt, &self.key_prefix) {
-            Some(ask) if attempt.clock == Clock::Storage => self.server.decide(LANE, ask).await,
-            _ => self.server.run(&|form| command::decide(&self.key_prefix, attempt, form)).await,
+        let decided = match attempt.subjects {
+            [subject] if attempt.clock == Clock::Storage => {
+                self.server.decide(LANE, || Ask::about(subject, attempt, &self.key_prefix)).await
+            }
+            // Boxed, for it is larger than the usual way.
+            _ => {
+                let words = |form| command::decide(&self.key_prefix, attempt, form);
+                let answer = Box::pin(self.server.run(&words)).await;
+                answer.and_then(|answer| command::read(&answer, command::rules(attempt)))
+            }
         };
-        self.outcome(answer, attempt)
+        decided.map_err(self.failed("decide"))
     }
 
     /// One command after the other, for up to 128 attempts of one subject each.
@@ -175,7 +177,7 @@ impl Storage for Inner {
                 continue;
             }
             let answers = self.server.decide_each(&asks).await;
-            outcomes.extend(rest.iter().zip(answers).map(|(attempt, answer)| self.outcome(answer, attempt)));
+            outcomes.extend(answers.into_iter().map(|answer| answer.map_err(self.failed("decide"))));
             rest = rest.get(asks.len()..).unwrap_or_default();
         }
         outcomes

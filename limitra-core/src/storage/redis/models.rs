@@ -3,21 +3,22 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use ::redis::Value;
 use loom::thread;
+use smallvec::SmallVec;
+use tokio::time::Instant;
 
 use super::ask::Ask;
 use super::queue::{Answer, Queue, Turn, Unanswered, Waiting};
 use crate::algorithm::Algorithm;
-use crate::attempt::{Attempt, Mode, Subject};
+use crate::attempt::{Attempt, Mode, Outcome, Subject};
 use crate::key::Key;
 use crate::limit::Limit;
 use crate::rule::Rule;
 use crate::storage::key_prefix::KeyPrefix;
 use crate::sync::atomic::{AtomicUsize, Ordering};
-use crate::time::Clock;
+use crate::time::{Clock, Micros};
 
 const LANE: u16 = 0;
 
@@ -45,7 +46,7 @@ fn busy() -> Arc<Queue> {
 
 fn answer(batch: Vec<Waiting>) {
     for waiting in batch {
-        let _ = waiting.answer.send(Ok(Value::Nil));
+        let _ = waiting.answer.send(Ok(Outcome::new(Micros::default(), SmallVec::new())));
     }
 }
 

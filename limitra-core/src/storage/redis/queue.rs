@@ -2,14 +2,15 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::PoisonError;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use ::redis::Value;
 use foldhash::fast::FixedState;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::ask::Ask;
 use super::failure::Failed;
+use crate::attempt::Outcome;
 use crate::sync::Mutex;
 
 /// The most decisions that go together: a server answers nobody else meanwhile, for about half a millisecond.
@@ -50,7 +51,7 @@ pub(super) struct Waiting {
 }
 
 /// What becomes of a decision that waited.
-pub(super) type Answer = Result<Value, Unanswered>;
+pub(super) type Answer = Result<Outcome, Unanswered>;
 
 /// Why there is no answer to a decision that waited.
 pub(super) enum Unanswered {
@@ -140,7 +141,7 @@ impl Lane {
 
     /// The first of those that wait and have not left, so many at most.
     fn first(&mut self, most: usize) -> Vec<Waiting> {
-        let mut batch = Vec::new();
+        let mut batch = Vec::with_capacity(most.min(self.waiting.len()));
         while batch.len() < most {
             let Some(waiting) = self.waiting.pop_front() else { break };
             if !waiting.answer.is_closed() {
@@ -157,6 +158,8 @@ mod tests {
 
     use std::borrow::Cow;
 
+    use smallvec::SmallVec;
+
     use super::*;
     use crate::algorithm::Algorithm;
     use crate::attempt::{Attempt, Mode, Subject};
@@ -164,7 +167,7 @@ mod tests {
     use crate::limit::Limit;
     use crate::rule::Rule;
     use crate::storage::key_prefix::KeyPrefix;
-    use crate::time::Clock;
+    use crate::time::{Clock, Micros};
 
     const LANE: u16 = 0;
 
@@ -206,7 +209,7 @@ mod tests {
     fn who_came_first_goes_first() {
         let (queue, mut waiting) = queue_of(100);
         for waiting in queue.land(LANE) {
-            let _ = waiting.answer.send(Ok(Value::Nil));
+            let _ = waiting.answer.send(Ok(Outcome::new(Micros::default(), SmallVec::new())));
         }
         let answered: Vec<bool> = waiting.iter_mut().map(|answer| answer.try_recv().is_ok()).collect();
         assert_eq!(answered, [vec![true; 50], vec![false; 50]].concat());

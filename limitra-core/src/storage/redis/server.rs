@@ -6,15 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ::redis::{Cmd, Pipeline, RedisError, Value};
-use tokio::runtime::Handle;
 
 use super::ask::Ask;
 use super::client::RedisClient;
-use super::command::Form;
+use super::command::{self, Form};
 use super::failure::{self, Failed};
-use super::flight::{Flight, State};
-use super::queue::{Turn, Unanswered};
 use super::settings::Deadlines;
+use crate::attempt::Outcome;
 use crate::measured::Commands;
 use crate::storage::connections::{Connect as _, Connected, Connections};
 
@@ -22,7 +20,7 @@ use crate::storage::connections::{Connect as _, Connected, Connections};
 #[derive(Clone)]
 pub(super) struct Server {
     connections: Arc<Connections<RedisClient>>,
-    response_timeout: Duration,
+    pub(super) response_timeout: Duration,
     storage: &'static str,
     commands: Arc<Commands>,
 }
@@ -38,104 +36,21 @@ impl Server {
         }
     }
 
-    /// The answer to one decision. It goes alone and at once where few commands of its lane are under way; else together
-    /// with others as soon as one of these is answered. It has one deadline, however it goes.
-    pub(super) async fn decide(&self, lane: u16, ask: Ask) -> Result<Value, Failed> {
-        let connected = self.connected().await?;
-        let started = Instant::now();
-        match self.take_turn(connected, lane, ask, started, self.response_timeout).await {
-            Ok(value) => Ok(value),
-            Err(Unanswered::Failed(failed)) => Err(failed),
-            // Rare, and larger than all the rest.
-            Err(unanswered) => Box::pin(self.decide_after(unanswered, lane, started)).await,
-        }
-    }
-
-    /// The same for one that waited and has not been run: it goes once more, in the time that is left.
-    async fn decide_after(
-        &self,
-        mut unanswered: Unanswered,
-        lane: u16,
-        started: Instant,
-    ) -> Result<Value, Failed> {
-        let left = || self.response_timeout.saturating_sub(started.elapsed());
-        while !left().is_zero() {
-            let connected =
-                tokio::time::timeout(left(), self.connected()).await.unwrap_or(Err(Failed::Late))?;
-            unanswered = match unanswered {
-                Unanswered::Unsent(ask) => {
-                    match self.take_turn(connected, lane, ask, Instant::now(), left()).await {
-                        Ok(value) => return Ok(value),
-                        Err(unanswered) => unanswered,
-                    }
-                }
-                Unanswered::Refused(ask) => return self.decide_alone(&connected, &ask, left()).await,
-                Unanswered::Failed(failed) => return Err(failed),
-            };
-        }
-        match unanswered {
-            Unanswered::Failed(failed) => Err(failed),
-            _ => Err(Failed::Late),
-        }
-    }
-
-    async fn take_turn(
-        &self,
-        connected: Connected<RedisClient>,
-        lane: u16,
-        ask: Ask,
-        since: Instant,
-        within: Duration,
-    ) -> Result<Value, Unanswered> {
-        match connected.connection.queue.turn(lane, ask, since) {
-            Turn::Now(ask) => {
-                let Ok(runtime) = Handle::try_current() else {
-                    drop(connected.connection.queue.land(lane));
-                    return Err(Unanswered::Failed(lost()));
-                };
-                let flight = Flight { server: self.clone(), connected, lane, runtime, state: State::Alone };
-                let answer = self.decide_alone(&flight.connected, &ask, within).await;
-                answer.map_err(Unanswered::Failed)
-            }
-            Turn::Later(mut answer) => {
-                let patience = self.patience();
-                let mut waited = tokio::time::timeout(within.min(patience), &mut answer).await;
-                if waited.is_err() && within > patience {
-                    let batch = connected.connection.queue.pass(lane, patience);
-                    if !batch.is_empty()
-                        && let Ok(runtime) = Handle::try_current()
-                    {
-                        let connected = connected.clone();
-                        Flight { server: self.clone(), connected, lane, runtime, state: State::Alone }
-                            .take_off(batch);
-                    }
-                    waited = tokio::time::timeout(within.saturating_sub(patience), answer).await;
-                }
-                match waited {
-                    Ok(Ok(answer)) => answer,
-                    // The runtime shuts down.
-                    Ok(Err(_)) => Err(Unanswered::Failed(lost())),
-                    Err(_) => {
-                        self.discard_after(&connected, within);
-                        Err(Unanswered::Failed(Failed::Late))
-                    }
-                }
-            }
-        }
-    }
-
-    async fn decide_alone(
+    /// The answer to this decision, in one command of its own.
+    pub(super) async fn decide_alone(
         &self,
         connected: &Connected<RedisClient>,
         ask: &Ask,
         within: Duration,
-    ) -> Result<Value, Failed> {
+    ) -> Result<Outcome, Failed> {
         self.commands.sent(self.storage, 1);
-        self.run_on(connected, &|form| Ask::decide_each(std::iter::once(ask), form), within).await
+        let words = |form| Ask::decide_each(std::iter::once(ask), form);
+        let answer = self.run_on(connected, &words, within).await?;
+        command::read(&answer, ask.rule_count())
     }
 
     /// The answers to these decisions, each its own and in their order, in one command.
-    pub(super) async fn decide_each(&self, asks: &[Ask]) -> Vec<Result<Value, Failed>> {
+    pub(super) async fn decide_each(&self, asks: &[Ask]) -> Vec<Result<Outcome, Failed>> {
         let none = |failed: Failed| asks.iter().map(move |_| Err(failed.clone())).collect();
         let connected = match self.connected().await {
             Ok(connected) => connected,
@@ -164,25 +79,19 @@ impl Server {
         &self,
         connected: &Connected<RedisClient>,
         asks: impl ExactSizeIterator<Item = &'a Ask> + Clone + Send + Sync,
-    ) -> Result<Vec<Result<Value, Failed>>, Failed> {
-        let count = asks.len();
+    ) -> Result<Vec<Result<Outcome, Failed>>, Failed> {
         let to_ask = asks.clone();
         let words = |form| Ask::decide_each(to_ask.clone(), form);
-        self.commands.sent(self.storage, count);
-        let answer = self.run_on(connected, &words, self.response_timeout).await?;
-        // Nothing that could be read as an answer to any of them.
-        let answers = Ask::answers(asks, answer).unwrap_or_else(|| vec![Value::Nil; count]);
-        let answers = answers.into_iter().map(|answer| match answer {
-            Value::ServerError(error) => {
-                let error = RedisError::from(error);
-                if failure::breaks_connection(&error) {
-                    self.discard(connected);
-                }
-                Err(Failed::Error(error))
+        self.commands.sent(self.storage, asks.len());
+        let answers = Ask::answers(asks, &self.run_on(connected, &words, self.response_timeout).await?);
+        for answer in &answers {
+            if let Err(Failed::Error(error)) = answer
+                && failure::breaks_connection(error)
+            {
+                self.discard(connected);
             }
-            answer => Ok(answer),
-        });
-        Ok(answers.collect())
+        }
+        Ok(answers)
     }
 
     /// The current runtime's connection.
@@ -204,12 +113,12 @@ impl Server {
     }
 
     /// How long a decision waits for others to come back before it goes past them: 5 ms by default.
-    fn patience(&self) -> Duration {
+    pub(super) fn patience(&self) -> Duration {
         self.response_timeout / 100
     }
 
     /// The same after no answer within this time; that says nothing of a server that had less than it may take.
-    fn discard_after(&self, connected: &Connected<RedisClient>, within: Duration) {
+    pub(super) fn discard_after(&self, connected: &Connected<RedisClient>, within: Duration) {
         if within >= self.response_timeout {
             self.discard(connected);
         }
@@ -310,7 +219,7 @@ impl Server {
 }
 
 /// The connection was lost before anything was sent.
-fn lost() -> Failed {
+pub(super) fn lost() -> Failed {
     Failed::Error(io::Error::from(io::ErrorKind::BrokenPipe).into())
 }
 

@@ -9,10 +9,10 @@ use super::redirection::Redirection;
 use super::slots::slot;
 use super::{Inner, NAME};
 use crate::attempt::{Attempt, Outcome};
-use crate::error::{StorageError, StorageErrorKind};
+use crate::error::StorageError;
 use crate::storage::Storage as _;
 use crate::storage::redis::ask::Ask;
-use crate::storage::redis::command;
+use crate::storage::redis::failure::Failed;
 
 type Decided = Result<Outcome, StorageError>;
 
@@ -56,7 +56,7 @@ impl Inner {
                 continue;
             }
             let (batch, later) = rest.split_at_checked(asks.len()).unwrap_or((rest, &[]));
-            match self.in_time("decide", self.decide_together(slot, batch, &asks)).await {
+            match self.in_time("decide", self.decide_together(slot, &asks)).await {
                 Ok(Some(together)) => outcomes.extend(together),
                 // Not here, or not for all: nothing was run, and each finds its own way.
                 Ok(None) => {
@@ -81,12 +81,7 @@ impl Inner {
     }
 
     /// One command to the slot's master; `None` if that would not run it.
-    async fn decide_together(
-        &self,
-        slot: u16,
-        attempts: &[Attempt<'_>],
-        asks: &[Ask],
-    ) -> Result<Option<Vec<Decided>>, StorageError> {
+    async fn decide_together(&self, slot: u16, asks: &[Ask]) -> Result<Option<Vec<Decided>>, StorageError> {
         let map = self.topology.get().await?;
         let Some(node) = map.connection.slots.master(slot) else {
             return Ok(None);
@@ -96,9 +91,12 @@ impl Inner {
             Err(failed) => Err(failed),
         };
         match answers {
-            Ok(answers) => Ok(Some(
-                attempts.iter().zip(answers).map(|(attempt, answer)| outcome(answer, attempt)).collect(),
-            )),
+            Ok(answers) => {
+                let decided = |answer: Result<Outcome, Failed>| {
+                    answer.map_err(|failed| failed.storage_error(NAME, "decide"))
+                };
+                Ok(Some(answers.into_iter().map(decided).collect()))
+            }
             Err(failed) if failed.has_run_nothing() => Ok(None),
             Err(failed) => {
                 let redirection = Redirection::after(&failed, &node.address.host);
@@ -109,11 +107,4 @@ impl Inner {
             }
         }
     }
-}
-
-/// What an answer says.
-pub(super) fn outcome(answer: Result<::redis::Value, super::Failed>, attempt: &Attempt<'_>) -> Decided {
-    let answer = answer.map_err(|failed| failed.storage_error(NAME, "decide"))?;
-    let malformed = || StorageError::new(StorageErrorKind::Malformed, NAME, "decide");
-    command::outcome(&answer, attempt).ok_or_else(malformed)
 }

@@ -114,7 +114,11 @@ impl Inner {
         words: &(dyn Fn(Form) -> Cmd + Send + Sync),
         operation: &'static str,
     ) -> Result<Value, StorageError> {
-        self.in_time(operation, self.follow(slot(key), words, None, operation)).await
+        match self.in_time(operation, self.follow(slot(key), words, None, operation)).await? {
+            Answered::Value(value) => Ok(value),
+            // Of a decision, and none was asked for.
+            Answered::Outcome(_) => Err(StorageError::new(StorageErrorKind::Malformed, NAME, operation)),
+        }
     }
 
     /// Follows redirections to where the command is run; one that asks of one record may go with others of its slot.
@@ -124,25 +128,28 @@ impl Inner {
         words: &(dyn Fn(Form) -> Cmd + Send + Sync),
         ask: Option<Ask>,
         operation: &'static str,
-    ) -> Result<Value, StorageError> {
+    ) -> Result<Answered, StorageError> {
         let (started, mut pause, mut tries) = (Instant::now(), Pause::default(), 0);
         let mut asked: Option<Arc<Node>> = None;
         loop {
             let map = self.topology.get().await?;
             let slots = &map.connection.slots;
             let (answer, host) = match (asked.take(), slots.master(slot)) {
-                (Some(node), _) => (node.server.run_asking(words).await, node.address.host.clone()),
+                (Some(node), _) => {
+                    let answer = node.server.run_asking(words).await.map(Answered::Value);
+                    (answer, node.address.host.clone())
+                }
                 (None, Some(node)) => {
                     let answer = match &ask {
-                        Some(ask) => node.server.decide(slot, ask.clone()).await,
-                        None => node.server.run(words).await,
+                        Some(ask) => node.server.decide(slot, || ask.clone()).await.map(Answered::Outcome),
+                        None => node.server.run(words).await.map(Answered::Value),
                     };
                     (answer, node.address.host.clone())
                 }
                 (None, None) => (Err(unserved()), String::new()),
             };
             let failed = match answer {
-                Ok(value) => return Ok(value),
+                Ok(answered) => return Ok(answered),
                 Err(failed) => failed,
             };
             let redirection = Redirection::after(&failed, &host);
@@ -196,6 +203,12 @@ impl Inner {
     }
 }
 
+/// What a node answered: a decision that may have gone with others is read already.
+enum Answered {
+    Value(Value),
+    Outcome(Outcome),
+}
+
 /// No node serves a slot: nothing was sent.
 fn unserved() -> Failed {
     Failed::Unconnected(StorageError::new(StorageErrorKind::Unavailable, NAME, "find the master of the slot"))
@@ -214,8 +227,11 @@ impl Storage for Inner {
         };
         let slot = slot(&self.key_prefix.full(first.key));
         let ask = Ask::of(attempt, &self.key_prefix).filter(|_| attempt.clock == Clock::Storage);
-        let answer = self.in_time("decide", self.follow(slot, &words, ask, "decide")).await?;
-        many::outcome(Ok(answer), attempt)
+        let outcome = match self.in_time("decide", self.follow(slot, &words, ask, "decide")).await? {
+            Answered::Outcome(outcome) => Ok(outcome),
+            Answered::Value(answer) => command::read(&answer, command::rules(attempt)),
+        };
+        outcome.map_err(|failed| failed.storage_error(NAME, "decide"))
     }
 
     /// One command for up to 128 attempts of one subject each in a slot, those of different slots at once.

@@ -32,6 +32,7 @@ impl Redirection {
                 _ => Self::None,
             },
             Failed::Late => Self::Lost,
+            Failed::Malformed => Self::None,
             Failed::Error(error) => Self::after_error(error, host),
         }
     }
