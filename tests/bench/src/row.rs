@@ -17,24 +17,28 @@ pub(crate) struct Row {
     pub(crate) repetitions: usize,
     pub(crate) min: f64,
     pub(crate) max: f64,
+    /// Those of each repetition, in their order.
+    values: Vec<f64>,
 }
 
 impl Row {
     /// The median of these values, of which there is at least one.
-    pub(crate) fn of(group: &str, name: &Name, metric: Metric, mut values: Vec<f64>) -> Self {
-        values.sort_by(f64::total_cmp);
-        let (min, max) = (values[0], values[values.len() - 1]);
+    pub(crate) fn of(group: &str, name: &Name, metric: Metric, values: Vec<f64>) -> Self {
+        let (min, max) = values
+            .iter()
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(min, max), value| (value.min(min), value.max(max)));
         Self {
             group: group.to_owned(),
             case: name.case.clone(),
             subject: name.subject.clone(),
             metric: metric.name.to_owned(),
             at: name.at,
-            value: values[values.len() / 2],
+            value: median(values.clone()),
             unit: metric.unit.to_owned(),
             repetitions: values.len(),
             min,
             max,
+            values,
         }
     }
 
@@ -46,9 +50,14 @@ impl Row {
             && self.at == other.at
     }
 
-    /// How many times better this is than another of its kind.
+    /// How many times better this is than another of its kind: the median of what it was in each repetition, for a machine that
+    /// was slow for a while was so for both.
     pub(crate) fn times_better(&self, other: &Self) -> f64 {
-        if self.is_rate() { self.value / other.value } else { other.value / self.value }
+        let times = |own: f64, others: f64| if self.is_rate() { own / others } else { others / own };
+        if self.values.is_empty() || self.values.len() != other.values.len() {
+            return times(self.value, other.value);
+        }
+        median(self.values.iter().zip(&other.values).map(|(own, others)| times(*own, *others)).collect())
     }
 
     /// More is better.
@@ -61,6 +70,7 @@ impl Row {
             "group": self.group, "case": self.case, "subject": self.subject, "metric": self.metric,
             "value": rounded(self.value), "unit": self.unit, "repetitions": self.repetitions,
             "min": rounded(self.min), "max": rounded(self.max),
+            "values": self.values.iter().copied().map(rounded).collect::<Vec<f64>>(),
         });
         if let Some(at) = self.at {
             line["at"] = json!(at);
@@ -82,8 +92,16 @@ impl Row {
             repetitions: usize::try_from(line["repetitions"].as_u64()?).ok()?,
             min: number("min")?,
             max: number("max")?,
+            // Older ones do not say them.
+            values: line["values"].as_array().into_iter().flatten().filter_map(Value::as_f64).collect(),
         })
     }
+}
+
+/// The middle one of these values, of which there is at least one.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }
 
 /// Four digits say more than was measured.
@@ -146,6 +164,13 @@ mod tests {
             assert_eq!((row.value, row.min, row.max, row.repetitions), (2.5, 1.0, 3.0, 3));
             assert_eq!(Row::from_json(&row.to_json()), Some(row));
         }
+    }
+
+    #[test]
+    fn who_was_slow_at_the_same_time_is_compared_then() {
+        let row = |values| Row::of("group", &Name::new("case", "subject"), TIME, values);
+        let (ours, peer) = (row(vec![10.0, 40.0, 10.0]), row(vec![20.0, 80.0, 80.0]));
+        assert!((ours.times_better(&peer) - 2.0).abs() < 1e-9);
     }
 
     #[test]
