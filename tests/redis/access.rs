@@ -89,6 +89,7 @@ async fn a_user_who_may_do_little_more_than_decide_decides() {
         "+evalsha",
         "+eval",
         "+get",
+        "+mget",
         "+set",
         "+getrange",
         "+setrange",
@@ -102,8 +103,22 @@ async fn a_user_who_may_do_little_more_than_decide_decides() {
     ]);
     let url = server.url().replace("redis://", "redis://clerk:sesame@");
     decides(storage_at(&url)).await;
-    // A key that is not theirs.
     let storage = storage_at(&url);
+    for algorithm in Algorithm::ALL {
+        let limiter = limiter(&storage, *algorithm, 9);
+        for decision in limiter.check_many(["ada", "eve"]).await {
+            decision.unwrap();
+        }
+        let decision = limiter.check("cleo").await.unwrap();
+        assert!(limiter.give_back("cleo", decision).await.unwrap(), "{algorithm}");
+    }
+    assert_eq!(server.cli(&["ACL", "LOG"]), "", "the server has noted a refusal");
+    // Who may not look at many records at once looks at each.
+    server.cli(&["ACL", "SETUSER", "clerk", "-mget"]);
+    for decision in limiter(&storage, Algorithm::Gcra, 9).check_many(["ada", "eve"]).await {
+        decision.unwrap();
+    }
+    // A key that is not theirs.
     let other = limitra::RateLimiter::builder()
         .requests(1)
         .window(60)

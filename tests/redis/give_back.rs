@@ -35,7 +35,7 @@ async fn it_is_one_command_whatever_the_number_of_rules_and_subjects() {
         // Nothing is left of it, so nothing is written.
         assert!(!one.give_back("ada", decision).await.unwrap());
         let called = monitor.look().called;
-        assert!(!called.iter().any(|name| matches!(&**name, "set" | "del" | "pexpire")), "{called:?}");
+        assert!(!called.iter().any(|name| matches!(&**name, "set" | "unlink" | "pexpire")), "{called:?}");
         let refused = one.test_cost("ada", 9).await.unwrap();
         monitor.look();
         assert!(!one.give_back("ada", refused).await.unwrap());

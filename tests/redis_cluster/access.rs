@@ -65,8 +65,8 @@ async fn a_password_opens_and_a_wrong_one_is_refused() {
 async fn a_user_who_may_do_little_more_than_decide_decides() {
     let cluster = RedisCluster::start();
     // What a decision takes, and nothing else; not even to say hello.
-    let user = "clerk on >sesame ~* +evalsha +eval +get +set +getrange +setrange +strlen +pttl +pexpire +time +exists \
-                +unlink +ping +asking +cluster|slots";
+    let user = "clerk on >sesame ~* +evalsha +eval +get +mget +set +getrange +setrange +strlen +pttl +pexpire +time \
+                +exists +unlink +ping +asking +cluster|slots";
     let words: Vec<&str> = ["ACL", "SETUSER"].into_iter().chain(user.split_whitespace()).collect();
     for node in cluster.nodes() {
         node.cli(&words);
@@ -74,6 +74,10 @@ async fn a_user_who_may_do_little_more_than_decide_decides() {
     let storage: AnyStorage =
         patient().url(cluster.url()).username("clerk").password("sesame").build().unwrap().into();
     decides(&storage).await;
+    let limiter = RateLimiter::builder().requests(1).window(3600).storage(&storage).prefix(fresh_prefix());
+    let limiter = limiter.build().unwrap();
+    let decision = limiter.check("ada").await.unwrap();
+    assert!(limiter.give_back("ada", decision).await.unwrap());
     assert_eq!(storage.reset().await.unwrap_err().kind(), StorageErrorKind::Refused);
     for node in cluster.nodes() {
         node.cli(&["ACL", "SETUSER", "clerk", "+scan"]);

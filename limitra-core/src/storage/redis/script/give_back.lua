@@ -170,7 +170,7 @@ for _, record in ipairs(records) do
     if #kept > 0 then
       commit(record)
     else
-      redis.call('DEL', record.key)
+      redis.call('UNLINK', record.key)
     end
   end
 end
