@@ -102,7 +102,7 @@ impl Ask {
 
     /// The answers of a command that decides these, each its own.
     pub(super) fn answers<'a>(
-        asks: impl ExactSizeIterator<Item = &'a Self> + Clone,
+        asks: impl ExactSizeIterator<Item = &'a Self>,
         answer: &Value,
     ) -> Vec<Result<Outcome, Failed>> {
         let count = asks.len();
