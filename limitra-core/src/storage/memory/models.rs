@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use super::*;
 use crate::algorithm::Algorithm;
+use crate::attempt::{Mode, Subject};
 use crate::clock::ManualClock;
-use crate::key::KeyFields;
+use crate::identifier::Identifier;
+use crate::key::{KeyFields, KeySpace};
 use crate::limit::Limit;
+use crate::rule::Rule;
 
 /// The limit is so many per window; how long one takes to drain is a part of it.
 const WINDOW: Duration = Duration::from_secs(60);
