@@ -1,11 +1,15 @@
 //! Every key goes by itself, and not before it is worth nothing.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
-use limitra::{Algorithm, AnyStorage, Decision, Limit, ManualClock, RateLimiter, check_all};
-use limitra_tests::shared;
+use limitra::{
+    Algorithm, AnyStorage, Attempt, Clock, Decision, Key, Limit, ManualClock, Mode, RateLimiter, Subject,
+    check_all,
+};
+use limitra_tests::{fresh_prefix, shared};
 
-use crate::stage::{HOUR, Look, SECOND, fresh, limit, storage_at};
+use crate::stage::{HOUR, Look, SECOND, fresh, limit, rule, storage_at};
 
 /// How long a record outlives its use at least, and by how much more at most.
 const MARGIN: Duration = Duration::from_secs(1);
@@ -74,6 +78,28 @@ async fn a_record_whose_end_moves_on_little_by_little_lives_as_long_as_it_is_wor
                 assert!(pttl <= longest, "{pttl:?} for {decision:?}");
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn of_records_that_are_decided_together_each_lives_by_its_own_window() {
+    let (storage, mut look) = (storage().shared(), Look::at(shared()));
+    // Both ends are a second from now.
+    let rules =
+        [(3600, HOUR), (86_400, HOUR * 24)].map(|(amount, window)| rule(Algorithm::Gcra, amount, window));
+    let names = ["hour", "day"].map(|name| format!("{}{name}", fresh_prefix()));
+    let subjects = [0, 1].map(|place| {
+        let rules = Cow::Borrowed(&rules[place..=place]);
+        [Subject { key: Key::from_text(&names[place]), rules, cost: 1 }]
+    });
+    let attempts =
+        subjects.each_ref().map(|subjects| Attempt { subjects, clock: Clock::Storage, mode: Mode::Hit });
+    for outcome in storage.decide_many(&attempts).await {
+        assert!(outcome.unwrap().is_allowed());
+    }
+    for (name, window) in names.iter().zip([HOUR, HOUR * 24]) {
+        let pttl = Duration::from_millis(look.pttl(name).unsigned_abs());
+        assert!(pttl > span(window) && pttl <= SECOND + span(window) + MARGIN + SECOND, "{name}: {pttl:?}");
     }
 }
 
