@@ -17,12 +17,12 @@ use super::load::{Load, runtime};
 /// The logs of moving windows should not grow without end.
 const LOG: u64 = 100;
 
-pub(super) fn add<'a>(rounds: &mut Rounds<'a>, scale: Scale, server: &'a RedisServer) {
+pub(super) fn add<'a>(rounds: &mut Rounds<'a>, scale: Scale, server: &'a RedisServer, tasks: usize) {
     let runtime = Rc::new(runtime(1));
     let round = scale.round();
     let algorithms =
         [Algorithm::Gcra, Algorithm::FixedWindow, Algorithm::SlidingWindow, Algorithm::MovingWindow];
-    for (algorithm, tasks) in algorithms.into_iter().flat_map(|algorithm| [(algorithm, 1), (algorithm, 64)]) {
+    for algorithm in algorithms {
         let amount = if algorithm == Algorithm::MovingWindow { LOG } else { AMOUNT };
         let plural = if tasks == 1 { "task" } else { "tasks" };
         let case = format!("server time, {algorithm}, {tasks} {plural}");

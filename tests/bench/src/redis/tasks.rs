@@ -20,11 +20,11 @@ const POOL: usize = 16;
 
 pub(super) const EVALSHA: &str = "one EVALSHA each, same client";
 
-pub(super) fn add(rounds: &mut Rounds<'_>, scale: Scale, server: &RedisServer) {
+pub(super) fn add(rounds: &mut Rounds<'_>, scale: Scale, server: &RedisServer, numbers: &[usize]) {
     for workers in [1, 2] {
         let runtime = Rc::new(runtime(workers));
         let threads = if workers == 1 { "1 worker thread" } else { "2 worker threads" };
-        for tasks in [1, 64, 512] {
+        for &tasks in numbers {
             let plural = if tasks == 1 { "task" } else { "tasks" };
             let case = format!("{tasks} {plural}, {threads}");
             let name = |subject: &str| Name::new(&case, subject);
