@@ -87,4 +87,23 @@ async fn a_local_share_refuses_by_429_like_any_limit() {
     assert_eq!(refused.status(), 429);
     assert!(value(refused.headers(), "retry-after").is_some());
     assert_eq!(value(refused.headers(), "x-ratelimit-limit"), Some("1"));
+    assert_eq!(value(refused.headers(), "ratelimit-policy"), Some("\"user\";q=1;w=60"), "what decided");
+}
+
+#[tokio::test]
+async fn of_several_limits_the_shares_that_decided_are_told() {
+    let limiter = RateLimiter::builder()
+        .notation("4/minute; 10/hour")
+        .prefix(fresh_prefix())
+        .storage(gone())
+        .on_outage("local:4")
+        .build()
+        .unwrap();
+    let all = Headers::default().on_allowed(true);
+    let (router, _) = behind(&for_each_user(&limiter).headers(all).build().unwrap());
+    let response = send(&router, request("/", &[("x-user", "ada")])).await;
+    assert_eq!(response.status(), 200);
+    let told = |name| value(response.headers(), name);
+    assert_eq!(told("ratelimit-policy"), Some("\"user-60s\";q=1;w=60, \"user-3600s\";q=3;w=3600"));
+    assert!(told("ratelimit").is_some_and(|states| states.starts_with("\"user-60s\";r=0;t=")));
 }

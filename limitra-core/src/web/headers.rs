@@ -96,7 +96,7 @@ impl Headers {
         if rules.iter().any(|rule| rule.limit().amount() == 0) {
             return Telling::NOTHING;
         }
-        let rate_limit = || match names.filter(|names| names.states.len() == rules.len()) {
+        let rate_limit = || match names.filter(|names| names.items.len() == rules.len()) {
             Some(names) => names.told(rules),
             None => Names::of_rules(rules, charged).told(rules),
         };
@@ -107,9 +107,10 @@ impl Headers {
         }
     }
 
-    /// What is told of the only limit, which amounts to `limit` here, and of what is left of it.
+    /// What is told of the only limit, and of what is left of it.
     #[inline]
-    pub(crate) fn told_of_only(self, only: &Only, limit: u64, remainder: Remainder) -> Telling {
+    pub(crate) fn told_of_only(self, only: &Only, remainder: Remainder) -> Telling {
+        let limit = only.limit.amount();
         Telling {
             rate_limit: if self.rate_limit { only.told(remainder) } else { None },
             x_rate_limit: self.x_rate_limit.then_some(XRateLimit { limit, remainder }),
@@ -125,11 +126,12 @@ impl Headers {
     }
 }
 
-/// What limits are called, and what is always said of them.
+/// What limits are called, and what is nearly always said of them.
 #[derive(Debug)]
 pub(crate) struct Names {
-    /// For each rule what its state begins with, as `RateLimit` says it: what divides it from the one before, its name, and so on.
-    states: Vec<String>,
+    /// What the item of each begins with: what divides it from the one before, and its name.
+    items: Vec<String>,
+    limits: Vec<Limit>,
     /// All the quotas: what `RateLimit-Policy` says.
     policy: Option<HeaderValue>,
 }
@@ -146,32 +148,45 @@ impl Names {
     }
 
     fn of_pairs<'a>(pairs: impl Iterator<Item = (Option<&'a RateLimiter>, Limit)>) -> Self {
-        let mut items: Vec<(String, String)> = Vec::new();
+        let (mut names, mut limits): (Vec<String>, Vec<Limit>) = (Vec::new(), Vec::new());
         for (limiter, limit) in pairs {
-            let is_free = |name: &String| items.iter().all(|(other, _)| other != name);
+            let is_free = |name: &String| !names.contains(name);
             let name = name_of(limiter, limit);
             let mut others = (2_u64..).map(|nth| numbered(&name, nth));
             let other = if is_free(&name) { None } else { others.find(is_free) };
-            items.push((other.unwrap_or(name), quota_of(limit)));
+            names.push(other.unwrap_or(name));
+            limits.push(limit);
         }
-        let policy: Vec<String> = items.iter().map(|(name, quota)| format!("{name}{quota}")).collect();
-        let states = items.iter().enumerate().map(|(place, (name, _))| {
-            let divider = if place == 0 { "" } else { ", " };
-            format!("{divider}{name};r=")
-        });
-        Self { states: states.collect(), policy: HeaderValue::try_from(policy.join(", ")).ok() }
+        let divider = |place| if place == 0 { "" } else { ", " };
+        let items = names.iter().enumerate().map(|(place, name)| format!("{}{name}", divider(place)));
+        let items: Vec<String> = items.collect();
+        Self { policy: policy_of(&items, limits.iter().copied()), items, limits }
     }
 
     /// What these rules came to.
     fn told(&self, rules: &[RuleDecision]) -> Option<RateLimit> {
-        let length = self.states.iter().map(|state| state.len() + Only::REST).sum();
+        let length = self.items.iter().map(|item| item.len() + Only::REST).sum();
         let mut text = String::with_capacity(length);
-        for (state, rule) in self.states.iter().zip(rules) {
+        for (item, rule) in self.items.iter().zip(rules) {
             let Remainder { remaining, seconds } = Remainder::of(rule);
-            let _ = write!(text, "{state}{};t={}", remaining.min(MOST), seconds.min(MOST));
+            let _ = write!(text, "{item};r={};t={}", remaining.min(MOST), seconds.min(MOST));
         }
-        Some(RateLimit { policies: self.policy.clone()?, states: HeaderValue::from_str(&text).ok()? })
+        Some(RateLimit { policies: self.policy_of(rules)?, states: HeaderValue::from_str(&text).ok()? })
     }
+
+    /// The quotas that decided: in an outage a share of them may have.
+    fn policy_of(&self, rules: &[RuleDecision]) -> Option<HeaderValue> {
+        if rules.iter().map(RuleDecision::limit).eq(self.limits.iter().copied()) {
+            return self.policy.clone();
+        }
+        policy_of(&self.items, rules.iter().map(RuleDecision::limit))
+    }
+}
+
+/// What `RateLimit-Policy` says.
+fn policy_of(items: &[String], limits: impl Iterator<Item = Limit>) -> Option<HeaderValue> {
+    let quotas = items.iter().zip(limits).map(|(item, limit)| format!("{item}{}", quota_of(limit)));
+    HeaderValue::try_from(quotas.collect::<String>()).ok()
 }
 
 /// The limits of these limiters, and whose they are.

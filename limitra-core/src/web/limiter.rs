@@ -340,15 +340,15 @@ impl HttpLimiter {
     #[inline]
     pub(crate) fn told_of_only(&self, remainder: Remainder) -> Telling {
         let only = self.0.only.as_ref();
-        only.map_or(Telling::NOTHING, |only| self.0.headers.told_of_only(only, only.amount, remainder))
+        only.map_or(Telling::NOTHING, |only| self.0.headers.told_of_only(only, remainder))
     }
 
     /// What is told of a decision of these.
     fn told(&self, decision: &Decision, charged: &Charged) -> Telling {
         if let (Some(only), [rule]) = (&self.0.only, decision.rules())
-            && rule.limit().amount() > 0
+            && rule.limit() == only.limit
         {
-            return self.0.headers.told_of_only(only, rule.limit().amount(), Remainder::of(rule));
+            return self.0.headers.told_of_only(only, Remainder::of(rule));
         }
         let all = [0, self.0.limits.len()];
         let names = self.0.names.as_ref().filter(|_| all.contains(&charged.len()));

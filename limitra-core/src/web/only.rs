@@ -4,6 +4,7 @@ use http::header::HeaderValue;
 
 use super::headers::{MOST, limits_of, name_of, quota_of};
 use super::telling::RateLimit;
+use crate::limit::Limit;
 use crate::limiter::RateLimiter;
 use crate::rule_decision::RuleDecision;
 
@@ -13,15 +14,14 @@ pub(crate) struct Only {
     /// What its state begins with, at the end of its place.
     name: [u8; Self::LONGEST],
     length: usize,
-    /// Its amount.
-    pub(super) amount: u64,
+    pub(super) limit: Limit,
     policy: HeaderValue,
 }
 
 impl Only {
     const LONGEST: usize = 64;
-    /// Two numbers, and what divides them.
-    pub(super) const REST: usize = 2 * 15 + ";t=".len();
+    /// Two numbers, and what stands before each.
+    pub(super) const REST: usize = 2 * (";r=".len() + 15);
 
     /// That of these limiters, if they have one in all, with a short name.
     pub(super) fn of<'a>(limiters: impl Iterator<Item = &'a RateLimiter>) -> Option<Self> {
@@ -32,7 +32,7 @@ impl Only {
         let (_, end) = name.split_at_mut_checked(Self::LONGEST.checked_sub(state.len())?)?;
         end.copy_from_slice(state.as_bytes());
         let policy = HeaderValue::try_from(name_of(limiter, limit) + &quota_of(limit)).ok()?;
-        Some(Self { name, length: state.len(), amount: limit.amount(), policy })
+        Some(Self { name, length: state.len(), limit, policy })
     }
 
     /// The values of `RateLimit-Policy` and `RateLimit`.
