@@ -6,6 +6,7 @@
 #[cfg(feature = "actix")]
 mod actix;
 mod address;
+mod ask;
 mod asked;
 #[cfg(feature = "axum")]
 mod axum;
@@ -22,6 +23,7 @@ mod passed;
 mod percent;
 mod refusal;
 mod request;
+mod respond;
 mod telling;
 #[cfg(feature = "axum")]
 mod template;
