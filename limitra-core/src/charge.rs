@@ -6,12 +6,14 @@ use std::sync::Arc;
 use smallvec::{SmallVec, smallvec};
 
 use crate::attempt::{Mode, Subject};
-use crate::decide::{Desk, Pending, Subjects};
+use crate::decide::Desk;
 use crate::decision::Decision;
 use crate::error::{ConfigurationError, Error};
 use crate::give_back::Returning;
 use crate::identifier::Identifier;
 use crate::limiter::RateLimiter;
+use crate::pending::Pending;
+use crate::question::Subjects;
 
 /// One subject of a decision of several: a limiter, an identifier and a cost. See [`check_all`].
 #[derive(Clone, Debug)]

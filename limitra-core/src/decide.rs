@@ -1,14 +1,7 @@
 //! The way from a question to a decision, on any storage.
 
-use std::borrow::Cow;
-use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
-
-use smallvec::SmallVec;
 
 use crate::attempt::{Attempt, Mode, Outcome, Subject};
 use crate::clock::ManualClock;
@@ -18,66 +11,17 @@ use crate::key::Key;
 use crate::limit::Limit;
 use crate::measured::Tally;
 use crate::outage::{OnOutage, Outages, Whose};
+use crate::pending::{Answer, Pending};
+use crate::question::{Owned, Places, Question, Subjects, limited};
 use crate::rule::Rule;
 use crate::storage::ladder::LocalShare;
 use crate::storage::{AnyStorage, Storage};
 use crate::time::{Clock, Micros};
 
-/// The subjects of one question.
-pub(crate) type Subjects<'a> = SmallVec<[Subject<'a>; 1]>;
-
-/// The places of the subjects that are asked, among all that were named.
-type Places = SmallVec<[usize; 4]>;
-
 /// Whether a storage has to be asked.
 enum Case<'a> {
     Settled(Answer),
     Open(Question<'a>),
-}
-
-/// What a storage is asked.
-struct Question<'a> {
-    asked: Subjects<'a>,
-    places: Places,
-    clock: Clock,
-    mode: Mode,
-}
-
-/// Key, rules and cost of a subject. What it usually needs lies in itself.
-pub(crate) type OwnedSubject = (String, SmallVec<[Rule; 1]>, u64);
-
-/// The same, borrowing nothing.
-struct Owned {
-    asked: SmallVec<[OwnedSubject; 1]>,
-    places: Places,
-    clock: Clock,
-    mode: Mode,
-}
-
-impl Question<'_> {
-    fn attempt(&self) -> Attempt<'_> {
-        Attempt { subjects: &self.asked, clock: self.clock, mode: self.mode }
-    }
-
-    fn owned(self) -> Owned {
-        let owned = |subject: &Subject<'_>| {
-            (subject.key.text().into_owned(), SmallVec::from_slice(&subject.rules), subject.cost)
-        };
-        let asked = self.asked.iter().map(owned).collect();
-        Owned { asked, places: self.places, clock: self.clock, mode: self.mode }
-    }
-}
-
-impl Owned {
-    fn question(&self) -> Question<'_> {
-        let asked = self.asked.iter().map(|(key, rules, cost)| Subject {
-            key: Key::from_text(key),
-            rules: Cow::Borrowed(rules),
-            cost: *cost,
-        });
-        let asked = asked.collect();
-        Question { asked, places: self.places.clone(), clock: self.clock, mode: self.mode }
-    }
 }
 
 /// Where a limiter's questions go and what happens when no answer comes.
@@ -338,85 +282,10 @@ pub(crate) fn log_refusal(of: &str, what: impl Fn() -> (Option<Limit>, Duration)
     );
 }
 
-/// The subject without its unlimited rules, which need no storage; `None` if nothing is left.
-pub(crate) fn limited<'a>(subject: &Subject<'a>) -> Option<Subject<'a>> {
-    if subject.rules.iter().any(|rule| rule.limit().is_unlimited() || rule.amount() == 0) {
-        let limited = |rule: &&Rule| !rule.limit().is_unlimited() && rule.amount() > 0;
-        let rules: Vec<Rule> = subject.rules.iter().filter(limited).copied().collect();
-        (!rules.is_empty()).then(|| Subject { rules: Cow::Owned(rules), ..subject.clone() })
-    } else {
-        (!subject.rules.is_empty()).then(|| subject.clone())
-    }
-}
-
 /// The latest instant at which everything that these rules keep still fits the numbers of a decision.
 fn latest(subjects: &[Subject<'_>]) -> Micros {
     let rules = subjects.iter().flat_map(|subject| subject.rules.iter());
     let longest = rules.map(|rule| rule.window().max(Micros::new(rule.depth().micros))).max();
     let longest = longest.unwrap_or_default();
     Micros::MAX.minus(longest).minus(longest)
-}
-
-/// An answer on its way, already there where the storage is memory.
-pub(crate) struct Pending<T = Answer>(State<T>);
-
-pub(crate) type Answer = Result<Decision, Error>;
-/// An answer that a storage is asked for once this is polled.
-pub(crate) type Running<T = Answer> = Pin<Box<dyn Future<Output = T> + Send>>;
-
-enum State<T> {
-    Ready(Option<T>),
-    Running(Running<T>),
-}
-
-impl<T> Pending<T> {
-    pub(crate) fn ready(answer: T) -> Self {
-        Self(State::Ready(Some(answer)))
-    }
-
-    pub(crate) fn running(answer: impl Future<Output = T> + Send + 'static) -> Self {
-        Self(State::Running(Box::pin(answer)))
-    }
-
-    /// The answer where it is there already, else the same again.
-    pub(crate) fn at_hand(self) -> Result<T, Self> {
-        match self.0 {
-            State::Ready(Some(answer)) => Ok(answer),
-            state => Err(Self(state)),
-        }
-    }
-
-    /// The answer where it is there already, else what brings it; nothing has been asked of a storage then.
-    pub(crate) fn now(self) -> Result<T, Running<T>>
-    where
-        T: 'static,
-    {
-        match self.0 {
-            State::Ready(Some(answer)) => Ok(answer),
-            State::Running(running) => Err(running),
-            // Taken from a future that was polled to its end, which no caller does.
-            State::Ready(None) => Err(Box::pin(std::future::pending())),
-        }
-    }
-}
-
-impl<T: Unpin> Future for Pending<T> {
-    type Output = T;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
-        match &mut self.get_mut().0 {
-            State::Running(running) => running.as_mut().poll(context),
-            State::Ready(answer) => match answer.take() {
-                Some(answer) => Poll::Ready(answer),
-                // Polled again after it was ready, which no caller may do.
-                None => Poll::Pending,
-            },
-        }
-    }
-}
-
-impl<T> fmt::Debug for Pending<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Pending")
-    }
 }

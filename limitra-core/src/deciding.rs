@@ -7,11 +7,11 @@ use std::slice;
 use std::task::{Context, Poll};
 
 use crate::attempt::Mode;
-use crate::decide::{Answer, Running};
 use crate::decision::Decision;
 use crate::error::Error;
 use crate::identifier::Identifier;
 use crate::limiter::RateLimiter;
+use crate::pending::{Answer, Running};
 use crate::straight::Found;
 
 /// A limiter's decision, and what is read from it.

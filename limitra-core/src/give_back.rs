@@ -1,9 +1,10 @@
 //! The way from a decision back to the storage.
 
 use crate::attempt::Subject;
-use crate::decide::{Desk, Pending};
+use crate::decide::Desk;
 use crate::decision::Decision;
 use crate::error::{Error, StorageError, StorageErrorKind};
+use crate::pending::Pending;
 use crate::receipt::Receipt;
 
 /// Whether anything was given back, on its way.

@@ -47,6 +47,8 @@ mod measured;
 mod notation;
 mod number;
 mod outage;
+mod pending;
+mod question;
 mod quotient;
 mod rate_limit;
 mod receipt;

@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use smallvec::SmallVec;
 
 use crate::attempt::Subject;
-use crate::decide::{OwnedSubject, Subjects, limited};
 use crate::decision::Decision;
 use crate::error::{ConfigurationError, StorageError};
 use crate::key::Key;
+use crate::question::{OwnedSubject, Subjects, limited};
 use crate::refund::Refund;
 use crate::rule_decision::RuleDecision;
 use crate::state::State;

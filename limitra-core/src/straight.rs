@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use crate::attempt::Mode;
-use crate::decide::{Answer, Desk, log_refusal};
+use crate::decide::{Desk, log_refusal};
 use crate::decision::{Decision, Scope};
 use crate::error::StorageError;
 use crate::identifier::Identifier;
 use crate::key::{Key, KeySpace};
 use crate::measured::Tally;
+use crate::pending::Answer;
 use crate::rule::Rule;
 use crate::rule_decision::RuleDecision;
 use crate::storage::memory::{Charged, Lookahead, MemoryStorage, Prepared, Single};

@@ -12,13 +12,14 @@ use smallvec::SmallVec;
 use super::declaration::{Layer, Plan, rules_with_burst};
 use super::site::{PlanRef, function_path};
 use crate::attempt::{Mode, Subject};
-use crate::decide::{self, Subjects};
 use crate::decision::Decision;
 use crate::error::{ConfigurationError, Error};
 use crate::exceeded::RateLimitExceeded;
 use crate::identifier::Identifier;
 use crate::limit::Limit;
 use crate::number::{self, Amount, Seconds};
+use crate::pending;
+use crate::question::Subjects;
 use crate::rule::Rule;
 
 /// What an attributed function does next.
@@ -123,7 +124,7 @@ impl<'a> Call<'a> {
     /// Decides, at once where the storage is memory. Nothing of the arguments is borrowed any more.
     pub fn decide(self) -> Pending {
         let answer = match (&*self.planned, &self.mistake) {
-            (Err(mistake), _) | (Ok(_), Some(mistake)) => decide::Pending::ready(Err(Error::Function {
+            (Err(mistake), _) | (Ok(_), Some(mistake)) => pending::Pending::ready(Err(Error::Function {
                 function: function_path(self.path, None),
                 source: mistake.clone(),
             })),
@@ -132,9 +133,9 @@ impl<'a> Call<'a> {
         Pending::of(answer, self.planned)
     }
 
-    fn ask(&self, plan: &Plan) -> decide::Pending {
+    fn ask(&self, plan: &Plan) -> pending::Pending {
         if !plan.enabled {
-            return decide::Pending::ready(Ok(Decision::unlimited()));
+            return pending::Pending::ready(Ok(Decision::unlimited()));
         }
         let mut subjects = Subjects::new();
         for (layer, brought) in plan.layers.iter().zip(&self.layers) {
@@ -148,7 +149,7 @@ impl<'a> Call<'a> {
                 }),
                 Err(source) => {
                     let function = function_path(self.path, None);
-                    return decide::Pending::ready(Err(Error::Function { function, source }));
+                    return pending::Pending::ready(Err(Error::Function { function, source }));
                 }
             }
         }
@@ -185,7 +186,7 @@ pub struct Pending(State);
 enum State {
     /// It is there; nothing once it was given.
     Ready(Option<Verdict>),
-    Asked(decide::Pending, PlanRef),
+    Asked(pending::Pending, PlanRef),
 }
 
 impl Future for Pending {
@@ -213,7 +214,7 @@ impl Pending {
         Self(State::Ready(Some(Verdict::decided(decision, planned))))
     }
 
-    pub(super) fn of(answer: decide::Pending, planned: PlanRef) -> Self {
+    pub(super) fn of(answer: pending::Pending, planned: PlanRef) -> Self {
         match answer.at_hand() {
             Ok(answer) => Self(State::Ready(Some(Verdict::of(answer, planned)))),
             Err(answer) => Self(State::Asked(answer, planned)),
@@ -233,7 +234,7 @@ impl Pending {
 }
 
 #[inline(never)]
-fn wait(answer: decide::Pending, planned: PlanRef) -> Verdict {
+fn wait(answer: pending::Pending, planned: PlanRef) -> Verdict {
     let answer = match &*planned {
         Ok(plan) => waited(plan, answer),
         // Then the answer is this mistake, and is there.
@@ -243,13 +244,13 @@ fn wait(answer: decide::Pending, planned: PlanRef) -> Verdict {
 }
 
 #[cfg(feature = "blocking")]
-fn waited(plan: &Plan, pending: decide::Pending) -> decide::Answer {
+fn waited(plan: &Plan, pending: pending::Pending) -> pending::Answer {
     crate::blocking::answer(&plan.desk, pending)
 }
 
 /// Nothing has been asked of the storage, and nothing is.
 #[cfg(not(feature = "blocking"))]
-fn waited(plan: &Plan, pending: decide::Pending) -> decide::Answer {
+fn waited(plan: &Plan, pending: pending::Pending) -> pending::Answer {
     pending.now().unwrap_or_else(|_| {
         let what = "`#[rate_limit]` on a plain `fn` with any storage but memory";
         let source = ConfigurationError::FeatureOff { what, feature: "blocking" };
@@ -258,7 +259,7 @@ fn waited(plan: &Plan, pending: decide::Pending) -> decide::Answer {
 }
 
 impl Verdict {
-    fn of(answer: decide::Answer, planned: PlanRef) -> Self {
+    fn of(answer: pending::Answer, planned: PlanRef) -> Self {
         match answer {
             Err(error) => Self::Failed(error),
             Ok(decision) => Self::decided(decision, planned),

@@ -9,7 +9,6 @@ use once_cell::sync::OnceCell;
 use super::call::{Call, Pending};
 use super::declaration::{Declaration, Plan};
 use crate::attempt::Mode;
-use crate::decide;
 use crate::decision::Decision;
 use crate::error::{ConfigurationError, Error};
 use crate::exceeded::RateLimitExceeded;
@@ -17,6 +16,7 @@ use crate::handle::Limitra;
 use crate::identifier::Identifier;
 use crate::limit::Limit;
 use crate::outage::Seldom;
+use crate::pending;
 use crate::straight::Found;
 
 /// What a call is told to wait that was refused by a mistake or an outage.
@@ -173,7 +173,7 @@ fn asked<const N: usize, T>(
             return read(found, PlanRef::First(planned));
         }
         let answer = straight.decide(&plan.desk, layer.space.key(&parts), layer.cost, Mode::Hit);
-        return pending(Pending::of(decide::Pending::ready(answer), PlanRef::First(planned)));
+        return pending(Pending::of(pending::Pending::ready(answer), PlanRef::First(planned)));
     }
     pending(slowly(call(site, path, self_type, handle, declare), parts))
 }

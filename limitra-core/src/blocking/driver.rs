@@ -13,9 +13,10 @@ use tokio::runtime::{Builder, Handle};
 use tracing::Instrument as _;
 use tracing::instrument::WithSubscriber as _;
 
-use crate::decide::{Answer, Desk, Pending};
+use crate::decide::Desk;
 use crate::error::{Error, StorageError, StorageErrorKind};
 use crate::give_back::Returning;
+use crate::pending::{Answer, Pending};
 
 /// The thread's name.
 const NAME: &str = "limitra-blocking";

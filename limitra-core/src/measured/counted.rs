@@ -9,8 +9,8 @@ use ::metrics::{Histogram, histogram};
 
 use super::labels::bounded;
 use super::names;
-use crate::decide::Answer;
 use crate::error::StorageErrorKind;
+use crate::pending::Answer;
 use crate::storage::ladder::CircuitState;
 
 /// The decisions of one limiter or function.

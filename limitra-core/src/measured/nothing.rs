@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use crate::decide::Answer;
 use crate::error::StorageErrorKind;
+use crate::pending::Answer;
 use crate::storage::ladder::CircuitState;
 
 #[derive(Clone, Debug)]

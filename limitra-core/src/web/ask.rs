@@ -20,11 +20,11 @@ use super::request::Request;
 use super::telling::Telling;
 use crate::attempt::Mode;
 use crate::charge::{Charge, Charges};
-use crate::decide::{Answer, Running};
 use crate::decision::Decision;
 use crate::identifier::Identifier;
 use crate::limiter::RateLimiter;
 use crate::measured;
+use crate::pending::{Answer, Running};
 
 /// A limit that applies to a request: by which limiter, and for whom.
 struct Pick<'a> {
