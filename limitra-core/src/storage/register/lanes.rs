@@ -134,7 +134,7 @@ impl Turns<'_> {
         held.guard = Some(guard);
         held.lane.begun.fetch_add(1, Ordering::AcqRel);
         if held.lane.failures.load(Ordering::Acquire) != seen {
-            return Err(super::no_answer_in_front(storage));
+            return Err(super::storage::no_answer_in_front(storage));
         }
         Ok(true)
     }
