@@ -43,7 +43,7 @@ struct Client {
     /// How often we may ask. An exact log, for the third party may count by one; its window is longer than theirs by as much as
     /// one request may take longer than another to get there.
     limit: RateLimiter,
-    /// Whose turn it is: of all tasks of this process one asks for leave and waits, the others come after it, in their order.
+    /// Whose turn it is: of all tasks of this process one asks for a permit and waits, the others come after it, in their order.
     turn: Mutex<()>,
 }
 
@@ -56,7 +56,7 @@ impl Client {
     }
 
     /// Waits until we may ask. `retry_after` is exact: who waits that long is let in, if no other process was faster.
-    async fn leave<W: Future<Output = ()>>(&self, wait: impl Fn(Duration) -> W) -> Result<(), Error> {
+    async fn acquire<W: Future<Output = ()>>(&self, wait: impl Fn(Duration) -> W) -> Result<(), Error> {
         let _turn = self.turn.lock().await;
         loop {
             let decision = self.limit.check(self.api_key).await?;
@@ -68,7 +68,7 @@ impl Client {
     }
 
     async fn request<W: Future<Output = ()>>(&self, wait: impl Fn(Duration) -> W) -> Result<u16, Error> {
-        self.leave(wait).await?;
+        self.acquire(wait).await?;
         self.third_party.request(self.api_key).await
     }
 }
@@ -130,7 +130,7 @@ mod tests {
                     }
                 };
                 for request in 0..3 {
-                    client.leave(&pass).await?;
+                    client.acquire(&pass).await?;
                     // Up to a tenth of a second on its way.
                     pass(Duration::from_millis((task * 37 + request * 61) % 100)).await;
                     assert_eq!(client.third_party.request(client.api_key).await?, 200);

@@ -154,7 +154,8 @@ impl RateLimiterBuilder {
         self
     }
 
-    /// The label in the key; default `"user"`.
+    /// The label in the key; default `"user"`. Limiters over one storage with the same scope, algorithm and window (and prefix,
+    /// project and suffix) share a counter for each identifier, whatever their amounts.
     pub fn scope(mut self, scope: impl Into<String>) -> Self {
         self.scope = Some(scope.into());
         self
@@ -178,13 +179,15 @@ impl RateLimiterBuilder {
         self
     }
 
-    /// `"memory"` (the default) or `"redis"`, which needs a `redis_client`, or a `limitra` handle that has one.
+    /// `"memory"`, `"redis"`, `"memcached"`, `"mongodb"`, `"etcd"` or `"postgres"`; default: what is given, else memory. All but memory need
+    /// a storage of that kind: a `storage`, a `redis_client`, or a `limitra` handle that has one.
     pub fn backend(mut self, backend: impl BackendName) -> Self {
         self.backend = backend.backend().map_err(|mistake| self.note(mistake)).ok();
         self
     }
 
-    /// The storage: a [`MemoryStorage`], a `RedisStorage`, or any of your own.
+    /// The storage: a [`MemoryStorage`], a `RedisStorage`, or any of your own; default: a memory of its own. It is asked as it is, without
+    /// the deadline and the circuit breaker that a [`LimitraConfig`](crate::LimitraConfig) puts over it.
     pub fn storage(mut self, storage: impl Into<AnyStorage>) -> Self {
         self.storage = Some(storage.into());
         self

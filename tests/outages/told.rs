@@ -32,7 +32,7 @@ async fn an_outage_is_told_when_it_begins_and_when_it_ends() {
     for who in 0..100 {
         assert!(limiter.check(who).await.unwrap().is_degraded());
     }
-    assert_eq!(taken(&told), ["shaky: no decision for api (Unavailable), the policy is open"]);
+    assert_eq!(taken(&told), ["shaky: no decision for `api` (Unavailable), the policy is open"]);
     storage.set(Mood::Works);
     for who in 0..100 {
         assert!(!limiter.check(who).await.unwrap().is_degraded());
@@ -58,12 +58,12 @@ async fn a_local_share_is_an_outage_too_and_its_charges_are_told() {
         limiter.check("ada").await.unwrap();
     }
     assert_eq!((limiter.outages(), limits.outages()), (3, 3));
-    assert_eq!(taken(&told), ["shaky: no decision for user (Unavailable), the policy is local:2"]);
+    assert_eq!(taken(&told), ["shaky: no decision for `user` (Unavailable), the policy is local:2"]);
     storage.set(Mood::Works);
     limiter.check("ada").await.unwrap();
     let told = taken(&told);
     assert_eq!(told[0], "shaky: 3 units of 1 keys that were admitted locally are charged");
-    assert!(told[1].starts_with("shaky: it decides for user again; local:2 answered 3 in "), "{told:?}");
+    assert!(told[1].starts_with("shaky: it decides for `user` again; local:2 answered 3 in "), "{told:?}");
     assert_eq!(told.len(), 2);
 }
 
@@ -90,7 +90,7 @@ async fn a_breaker_tells_that_it_opens_probes_and_closes() {
             "shaky: it answers again, the circuit breaker is closed"
         ]
     );
-    assert!(then[2].starts_with("shaky: it decides for user again; "), "{then:?}");
+    assert!(then[2].starts_with("shaky: it decides for `user` again; "), "{then:?}");
     assert_eq!((first.len(), then.len()), (2, 3));
 }
 

@@ -46,7 +46,7 @@ impl<T, E: From<Error>> FromError for Result<T, E> {
 #[diagnostic::on_unimplemented(
     message = "the return type `{Self}` cannot carry a storage error, and nothing says what happens when no decision can be had",
     label = "what should be returned while the storage is down?",
-    note = "say it: `fail_open = true` (let calls through), `backend = \"memory\"` (no server to lose), or `on_error = |error| ..` (a value)",
+    note = "say it: `fail_open = true` (let calls through), `on_outage = \"closed\"` (refuse them), `backend = \"memory\"` (no server to lose), or `on_error = |error| ..` (a value)",
     note = "or return `Result<T, E>` with `E: From<limitra::Error>` (or implement `limitra::FromError` for `{Self}`)"
 )]
 pub trait CarriesStorageError: Sized {

@@ -49,7 +49,7 @@ pub trait ByNothing<'a> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the key of a rate limit",
     label = "this is neither text, bytes, an integer nor anything with `Display`",
-    note = "for an `Option` say who is meant without one: `key = |user| user.clone().unwrap_or_default()`",
+    note = "for an `Option` say who is meant without one, by a value that nobody else has: `key = |user| user.clone().unwrap_or(..)`",
     note = "nothing is awaited for a key: a future, which an async function makes, cannot be one",
     note = "for a type of your own name a field of it (`key = \"user.id\"`) or give a closure: `key = |user| user.id`"
 )]

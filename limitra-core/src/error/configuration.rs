@@ -482,7 +482,7 @@ pub enum UrlProblem {
     )]
     UnknownScheme,
     /// It cannot be read at all.
-    #[error("it is malformed")]
+    #[error("it is not of the form `scheme://host`")]
     Malformed,
     /// It names no server.
     #[error("it names no host")]

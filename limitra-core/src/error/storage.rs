@@ -175,9 +175,9 @@ impl fmt::Display for StorageError {
         let problem = match self.kind {
             StorageErrorKind::Unavailable => "cannot be reached",
             StorageErrorKind::Timeout => "no answer within the deadline",
-            StorageErrorKind::CircuitOpen => "not asked, for it failed before and is left alone for a while,",
-            StorageErrorKind::Overloaded => "not asked, for too many decisions wait for it already,",
-            StorageErrorKind::NoRuntime => "no tokio runtime, call it from within one,",
+            StorageErrorKind::CircuitOpen => "the circuit breaker is open, nothing was sent",
+            StorageErrorKind::Overloaded => "too many decisions are in flight, nothing was sent",
+            StorageErrorKind::NoRuntime => "there is no tokio runtime to run in (call it from within one)",
             StorageErrorKind::Refused => "the server refused",
             StorageErrorKind::ForeignValue => "a value that is not limitra's stands under the key",
             StorageErrorKind::OtherVersion => "a record of another version of limitra stands under the key",
@@ -199,5 +199,21 @@ impl fmt::Display for StorageError {
 impl StdError for StorageError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_sent_says_why() {
+        let told = |kind| StorageError::new(kind, "redis", "decide").to_string();
+        let open = "redis: the circuit breaker is open, nothing was sent while trying to decide";
+        let busy = "redis: too many decisions are in flight, nothing was sent while trying to decide";
+        assert_eq!(
+            (told(StorageErrorKind::CircuitOpen), told(StorageErrorKind::Overloaded)),
+            (open.into(), busy.into())
+        );
     }
 }

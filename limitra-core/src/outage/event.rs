@@ -112,13 +112,19 @@ impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OutageBegan { of, storage, policy, kind } => {
-                write!(f, "{storage}: no decision for {of} ({kind:?}), the policy is {policy}")
+                write!(f, "{storage}: no decision for `{of}` ({kind:?}), the policy is {policy}")
             }
             Self::OutageGoesOn { of, storage, policy, kind, decisions } => {
-                write!(f, "{storage}: still no decisions for {of} ({kind:?}), {policy} answered {decisions}")
+                write!(
+                    f,
+                    "{storage}: still no decisions for `{of}` ({kind:?}), {policy} answered {decisions}"
+                )
             }
             Self::OutageEnded { of, storage, policy, decisions, lasted } => {
-                write!(f, "{storage}: it decides for {of} again; {policy} answered {decisions} in {lasted:?}")
+                write!(
+                    f,
+                    "{storage}: it decides for `{of}` again; {policy} answered {decisions} in {lasted:?}"
+                )
             }
             Self::BreakerOpened { storage, kind, pause } => {
                 write!(f, "{storage}: it failed ({kind:?}), the circuit breaker is open for {pause:?}")

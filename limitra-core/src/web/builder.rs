@@ -86,7 +86,7 @@ impl HttpLimiterBuilder {
         self
     }
 
-    /// Requests of this path, as clients send it, are neither counted nor refused. With `/*` at its end everything below it, but
+    /// Requests of this path (it begins with `/`), as clients send it, are neither counted nor refused. With `/*` at its end everything below it, but
     /// for paths with `.`, `..` or `%` in what is below, which a router may read otherwise.
     pub fn exempt_path(mut self, path: &str) -> Self {
         self.exemptions.path(path);

@@ -1,5 +1,6 @@
 //! Whose address a request is from.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use http::HeaderName;
@@ -41,7 +42,7 @@ const MOST_HOPS: usize = 64;
 /// assert_eq!(ClientIp::peer().of(&request), Some("10.0.0.9".parse()?));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ClientIp {
     header: Header,
     proxies: TrustedProxies,
@@ -159,6 +160,19 @@ impl ClientIp {
     }
 }
 
+impl fmt::Debug for ClientIp {
+    /// Without a header where none is looked at.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("ClientIp");
+        if self.proxies.are_none() {
+            debug.field("of", &format_args!("the peer"));
+        } else {
+            debug.field("header", &self.header).field("proxies", &self.proxies);
+        }
+        debug.field("prefixes", &self.prefixes).finish()
+    }
+}
+
 /// The header of this name.
 pub(crate) fn header_name(name: &str) -> Result<HeaderName, ConfigurationError> {
     name.parse().map_err(|_| ConfigurationError::HeaderName { name: name.chars().take(64).collect() })
@@ -167,4 +181,26 @@ pub(crate) fn header_name(name: &str) -> Result<HeaderName, ConfigurationError> 
 fn only(mut lines: Values<'_>) -> Option<&[u8]> {
     let line = lines.next()?;
     lines.next().is_none().then_some(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_looks_at_no_header_shows_none() {
+        let nobody = TrustedProxies::new([""; 0]).expect("none at all");
+        for client in [
+            ClientIp::peer(),
+            ClientIp::x_forwarded_for(TrustedProxies::hops(0)),
+            ClientIp::forwarded(nobody),
+        ] {
+            assert_eq!(
+                format!("{client:?}"),
+                "ClientIp { of: the peer, prefixes: Prefixes { v4: 32, v6: 64 } }"
+            );
+        }
+        let shown = format!("{:?}", ClientIp::forwarded(TrustedProxies::hops(1)));
+        assert!(shown.contains("Forwarded") && shown.contains("Hops(1)"), "{shown}");
+    }
 }

@@ -76,6 +76,14 @@ impl TrustedProxies {
         Self(Trust::Hops(proxies))
     }
 
+    /// Whether nobody is believed, so that no header is looked at.
+    pub(super) fn are_none(&self) -> bool {
+        match &self.0 {
+            Trust::Networks(networks) => networks.is_empty(),
+            Trust::Hops(proxies) => *proxies == 0,
+        }
+    }
+
     /// Whether this one is believed, so many hops from here.
     #[inline]
     pub(super) fn trust(&self, address: Option<IpAddr>, hop: usize) -> bool {
