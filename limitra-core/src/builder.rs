@@ -307,13 +307,22 @@ impl RateLimiterBuilder {
     fn take_limits(&mut self, algorithm: Algorithm) -> Result<Vec<Limit>, ConfigurationError> {
         let limits = match self.limits.take() {
             Some(limits) if limits.is_empty() => return Err(ConfigurationError::NoLimit),
-            Some(limits) => limits,
+            Some(limits) => match self.part_of_a_limit() {
+                Some(other) => return Err(ConfigurationError::Both { one: "limits", other }),
+                None => limits,
+            },
             None => vec![self.take_limit(algorithm)?],
         };
         match self.burst {
             Some(burst) => limits.into_iter().map(|limit| limit.with_burst(burst)).collect(),
             None => Ok(limits),
         }
+    }
+
+    /// What is set of a limit that is given in parts.
+    fn part_of_a_limit(&self) -> Option<&'static str> {
+        let of_window = self.requests.map(|_| "requests").or(self.window.map(|_| "window"));
+        of_window.or(self.capacity.map(|_| "capacity")).or(self.fill_rate.map(|_| "fill_rate"))
     }
 
     fn take_limit(&self, algorithm: Algorithm) -> Result<Limit, ConfigurationError> {

@@ -228,8 +228,9 @@ impl Desk {
         match decided {
             Ok(decision) => {
                 if by_share {
-                    let why = self.local.as_ref().and_then(LocalShare::why);
-                    self.outages.failed(self.whose(), why.unwrap_or(StorageErrorKind::Unavailable));
+                    if let Some(error) = self.local.as_ref().and_then(LocalShare::why) {
+                        self.outages.failed(self.whose(), &error);
+                    }
                 } else {
                     self.outages.decided(|| self.whose());
                 }
@@ -249,7 +250,7 @@ impl Desk {
     /// What is answered where no decision could be had.
     #[cold]
     pub(crate) fn undecided(&self, error: StorageError) -> Result<Decision, Error> {
-        self.outages.failed(self.whose(), error.kind());
+        self.outages.failed(self.whose(), &error);
         match self.policy {
             OnOutage::FailOpen => Ok(Decision::degraded()),
             OnOutage::Closed { retry_after } => Ok(Decision::closed_for(OnOutage::retry_after(retry_after))),

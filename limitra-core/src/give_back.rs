@@ -38,7 +38,7 @@ impl Desk {
             Ok(_) => self.outages.decided(|| self.whose()),
             // Nothing is out that was never there.
             Err(error) if error.kind() == StorageErrorKind::Unsupported => {}
-            Err(error) => self.outages.failed(self.whose(), error.kind()),
+            Err(error) => self.outages.failed(self.whose(), error),
         }
         Ok(answer?)
     }

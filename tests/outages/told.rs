@@ -32,7 +32,12 @@ async fn an_outage_is_told_when_it_begins_and_when_it_ends() {
     for who in 0..100 {
         assert!(limiter.check(who).await.unwrap().is_degraded());
     }
-    assert_eq!(taken(&told), ["shaky: no decision for `api` (Unavailable), the policy is open"]);
+    assert_eq!(
+        taken(&told),
+        [
+            "shaky: no decision for `api` (Unavailable), the policy is open: shaky: could not be reached while trying to decide"
+        ]
+    );
     storage.set(Mood::Works);
     for who in 0..100 {
         assert!(!limiter.check(who).await.unwrap().is_degraded());
@@ -58,7 +63,12 @@ async fn a_local_share_is_an_outage_too_and_its_charges_are_told() {
         limiter.check("ada").await.unwrap();
     }
     assert_eq!((limiter.outages(), limits.outages()), (3, 3));
-    assert_eq!(taken(&told), ["shaky: no decision for `user` (Unavailable), the policy is local:2"]);
+    assert_eq!(
+        taken(&told),
+        [
+            "shaky: no decision for `user` (Unavailable), the policy is local:2: shaky: could not be reached while trying to decide"
+        ]
+    );
     storage.set(Mood::Works);
     limiter.check("ada").await.unwrap();
     let told = taken(&told);

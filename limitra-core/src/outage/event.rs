@@ -36,6 +36,8 @@ pub enum Event {
         policy: OnOutage,
         /// Why there was no decision.
         kind: StorageErrorKind,
+        /// The storage's error in full, as a policy does not return it.
+        cause: String,
     },
     /// The same outage goes on: told every 10 seconds at most.
     #[non_exhaustive]
@@ -48,6 +50,8 @@ pub enum Event {
         policy: OnOutage,
         /// Why there was no decision, the latest time.
         kind: StorageErrorKind,
+        /// The latest error in full.
+        cause: String,
         /// How many decisions the policy has answered since the outage began.
         decisions: u64,
     },
@@ -111,13 +115,13 @@ pub enum Event {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::OutageBegan { of, storage, policy, kind } => {
-                write!(f, "{storage}: no decision for `{of}` ({kind:?}), the policy is {policy}")
+            Self::OutageBegan { of, storage, policy, kind, cause } => {
+                write!(f, "{storage}: no decision for `{of}` ({kind:?}), the policy is {policy}: {cause}")
             }
-            Self::OutageGoesOn { of, storage, policy, kind, decisions } => {
+            Self::OutageGoesOn { of, storage, policy, kind, cause, decisions } => {
                 write!(
                     f,
-                    "{storage}: still no decisions for `{of}` ({kind:?}), {policy} answered {decisions}"
+                    "{storage}: still no decisions for `{of}` ({kind:?}), {policy} answered {decisions}: {cause}"
                 )
             }
             Self::OutageEnded { of, storage, policy, decisions, lasted } => {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use loom::thread;
 
 use super::{Event, OnOutage, Outages, Telemetry, Whose};
-use crate::error::StorageErrorKind;
+use crate::error::{StorageError, StorageErrorKind};
 use crate::sync::Mutex;
 
 const WHOSE: Whose<'static> = Whose { of: "api", storage: "model", policy: OnOutage::FailOpen };
@@ -40,7 +40,9 @@ fn an_outage_that_many_meet_is_told_once() {
         let (outages, told) = watched();
         let others = [(); 2].map(|()| {
             let outages = Arc::clone(&outages);
-            thread::spawn(move || outages.failed(WHOSE, StorageErrorKind::Timeout))
+            thread::spawn(move || {
+                outages.failed(WHOSE, &StorageError::new(StorageErrorKind::Timeout, "redis", "decide"))
+            })
         });
         for other in others {
             other.join().unwrap();

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{Event, OnOutage, Telemetry};
-use crate::error::StorageErrorKind;
+use crate::error::{StorageError, StorageErrorKind};
 use crate::measured;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Mutex, MutexGuard};
@@ -101,12 +101,12 @@ impl Outages {
     }
 
     /// A decision could not be had from the storage.
-    pub(crate) fn failed(&self, whose: Whose<'_>, kind: StorageErrorKind) {
-        measured::undecided(whose.storage, kind);
+    pub(crate) fn failed(&self, whose: Whose<'_>, error: &StorageError) {
+        measured::undecided(whose.storage, error.kind());
         let now = Instant::now();
-        self.add_one(kind, now);
+        self.add_one(error.kind(), now);
         let mut state = lock(&self.state);
-        let event = self.failed_at(&mut state, whose, kind, now);
+        let event = self.failed_at(&mut state, whose, error, now);
         self.tell(state, event);
     }
 
@@ -115,7 +115,7 @@ impl Outages {
         &self,
         state: &mut State,
         whose: Whose<'_>,
-        kind: StorageErrorKind,
+        error: &StorageError,
         now: Instant,
     ) -> Option<Event> {
         let State { spell, told, .. } = state;
@@ -126,7 +126,7 @@ impl Outages {
         });
         spell.decisions += 1;
         spell.latest = now;
-        spell.due(told, now).then(|| spell.told(whose, kind, now))
+        spell.due(told, now).then(|| spell.told(whose, error, now))
     }
 
     /// The storage decided. Costs one read where nothing was wrong.
@@ -239,13 +239,13 @@ impl Spell {
     fn told(
         &mut self,
         Whose { of, storage, policy }: Whose<'_>,
-        kind: StorageErrorKind,
+        error: &StorageError,
         now: Instant,
     ) -> Event {
-        let of = of.to_owned();
+        let (of, kind, cause) = (of.to_owned(), error.kind(), error.to_string());
         match self.told.replace(now) {
-            None => Event::OutageBegan { of, storage, policy, kind },
-            Some(_) => Event::OutageGoesOn { of, storage, policy, kind, decisions: self.decisions },
+            None => Event::OutageBegan { of, storage, policy, kind, cause },
+            Some(_) => Event::OutageGoesOn { of, storage, policy, kind, cause, decisions: self.decisions },
         }
     }
 }
@@ -262,14 +262,17 @@ mod tests {
     use super::*;
 
     const WHOSE: Whose<'static> = Whose { of: "api", storage: "redis", policy: OnOutage::FailOpen };
-    const LOST: StorageErrorKind = StorageErrorKind::Unavailable;
+
+    fn lost() -> StorageError {
+        StorageError::new(StorageErrorKind::Unavailable, "redis", "decide")
+    }
 
     fn alone() -> Outages {
         Outages::new(None, Telemetry::default())
     }
 
     fn failed_at(outages: &Outages, now: Instant) -> Option<Event> {
-        outages.failed_at(&mut lock(&outages.state), WHOSE, LOST, now)
+        outages.failed_at(&mut lock(&outages.state), WHOSE, &lost(), now)
     }
 
     fn ended(outages: &Outages) -> Option<Event> {
@@ -326,8 +329,8 @@ mod tests {
         let (one, other) =
             (Outages::within(Some(Arc::clone(&handle))), Outages::within(Some(Arc::clone(&handle))));
         for _ in 0..2 {
-            one.failed(WHOSE, LOST);
-            other.failed(WHOSE, LOST);
+            one.failed(WHOSE, &lost());
+            other.failed(WHOSE, &lost());
         }
         assert_eq!((handle.limiters_out(), handle.count()), (2, 4));
         one.decided(|| WHOSE);
@@ -343,7 +346,7 @@ mod tests {
         let outages = Outages::of_handle(Telemetry::of(move |_| {
             assert!(count.fetch_add(1, Ordering::Relaxed) > 0, "the first time it panics");
         }));
-        let began = catch_unwind(AssertUnwindSafe(|| outages.failed(WHOSE, LOST)));
+        let began = catch_unwind(AssertUnwindSafe(|| outages.failed(WHOSE, &lost())));
         assert!(began.is_err());
         outages.decided(|| WHOSE);
         assert_eq!(told.load(Ordering::Relaxed), 2);

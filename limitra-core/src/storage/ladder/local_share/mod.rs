@@ -16,7 +16,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 
 use crate::attempt::{Attempt, Mode, Outcome, Subject};
-use crate::error::{ConfigurationError, StorageError, StorageErrorKind};
+use crate::error::{ConfigurationError, StorageError};
 use crate::key::Key;
 use crate::measured;
 use crate::outage::{Event, Telemetry};
@@ -75,7 +75,7 @@ struct Shared {
     takes_along: AtomicBool,
     telemetry: Telemetry,
     /// Why the share decided, the latest time.
-    why: Mutex<Option<StorageErrorKind>>,
+    why: Mutex<Option<Arc<StorageError>>>,
     decided: AtomicU64,
     reconciled: AtomicU64,
     untold: Untold,
@@ -154,8 +154,8 @@ impl LocalShare {
     }
 
     /// Why the share decided, the latest time.
-    pub(crate) fn why(&self) -> Option<StorageErrorKind> {
-        *self.shared.why.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn why(&self) -> Option<Arc<StorageError>> {
+        self.shared.why.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn is_same(&self, other: &Self) -> bool {
@@ -180,7 +180,7 @@ impl Shared {
             self.drop_keys(unnoted);
             measured::owing(self.storage.name(), self.owed.len());
         }
-        *self.why.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.kind());
+        *self.why.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(error));
         self.decided.fetch_add(1, Ordering::Relaxed);
         outcome.local_share = Some(self.replicas);
         Ok(outcome)
