@@ -1,6 +1,7 @@
 //! One server, and what is sent to it.
 
 use std::fmt;
+use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -127,7 +128,7 @@ impl Server {
     /// The answer to one command.
     pub(super) async fn ask(&self, command: &Cmd) -> Result<Value, Failed> {
         let connected = self.connected().await?;
-        self.send(&connected, Words::Command(command), self.response_timeout).await
+        self.send(&connected, Words::Command(command)).await
     }
 
     /// The answer to a script. One that the server has lost is sent as text: the server had not run it.
@@ -142,12 +143,15 @@ impl Server {
         words: &(dyn Fn(Form) -> Cmd + Send + Sync),
         within: Duration,
     ) -> Result<Value, Failed> {
-        match self.send(connected, Words::Command(&words(Form::Hash)), within).await {
-            Err(failed) if failed.is_no_script() => {
-                self.send(connected, Words::Command(&words(Form::Text)), within).await
+        let answer = async {
+            match self.sent(connected, Words::Command(&words(Form::Hash))).await {
+                Err(failed) if failed.is_no_script() => {
+                    self.sent(connected, Words::Command(&words(Form::Text))).await
+                }
+                answer => answer,
             }
-            answer => answer,
-        }
+        };
+        self.in_time(connected, within, answer).await
     }
 
     /// The same while the key moves to this server: it answers for it only when it is told so before, in one message.
@@ -162,30 +166,47 @@ impl Server {
             pipeline.cmd("ASKING").add_command(words(form));
             pipeline
         };
-        match self.send(&connected, Words::Last(&asking(Form::Hash)), self.response_timeout).await {
-            Err(failed) if failed.is_no_script() => {
-                self.send(&connected, Words::Last(&asking(Form::Text)), self.response_timeout).await
+        let answer = async {
+            match self.sent(&connected, Words::Last(&asking(Form::Hash))).await {
+                Err(failed) if failed.is_no_script() => {
+                    self.sent(&connected, Words::Last(&asking(Form::Text))).await
+                }
+                answer => answer,
             }
-            answer => answer,
-        }
+        };
+        self.in_time(&connected, self.response_timeout, answer).await
     }
 
     /// The answers to several commands, sent together.
     pub(super) async fn ask_all(&self, commands: &Pipeline) -> Result<Vec<Value>, Failed> {
         let connected = self.connected().await?;
-        match self.send(&connected, Words::All(commands), self.response_timeout).await? {
+        match self.send(&connected, Words::All(commands)).await? {
             Value::Array(answers) => Ok(answers),
             answer => Ok(vec![answer]),
         }
     }
 
-    /// Sends once.
-    async fn send(
+    /// Sends once, with a deadline.
+    async fn send(&self, connected: &Connected<RedisClient>, words: Words<'_>) -> Result<Value, Failed> {
+        self.in_time(connected, self.response_timeout, self.sent(connected, words)).await
+    }
+
+    /// An answer by this connection, or none in time. A script that is sent again has no more than this time either.
+    async fn in_time(
         &self,
         connected: &Connected<RedisClient>,
-        words: Words<'_>,
         within: Duration,
+        answer: impl Future<Output = Result<Value, Failed>> + Send,
     ) -> Result<Value, Failed> {
+        let Ok(answer) = tokio::time::timeout(within, answer).await else {
+            self.discard_after(connected, within);
+            return Err(Failed::Late);
+        };
+        answer
+    }
+
+    /// Sends once.
+    async fn sent(&self, connected: &Connected<RedisClient>, words: Words<'_>) -> Result<Value, Failed> {
         let mut multiplexed = connected.connection.multiplexed.clone();
         let answer = async {
             let value = match words {
@@ -205,11 +226,7 @@ impl Server {
                 value => Ok(value),
             }
         };
-        let Ok(answer) = tokio::time::timeout(within, answer).await else {
-            self.discard_after(connected, within);
-            return Err(Failed::Late);
-        };
-        answer.map_err(|error| {
+        answer.await.map_err(|error| {
             if failure::breaks_connection(&error) {
                 self.discard(connected);
             }
