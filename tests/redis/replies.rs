@@ -1,15 +1,19 @@
 //! What a server may say instead of an answer.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use limitra::{Algorithm, RedisStorage, StorageErrorKind};
+use limitra::{
+    Algorithm, Attempt, Clock, Key, Mode, RedisStorage, Refund, State, Storage as _, StorageErrorKind,
+    Subject,
+};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::stage::{HOUR, SECOND, fresh, kind, limit, limiter, storage_at};
+use crate::stage::{HOUR, SECOND, fresh, kind, limit, limiter, rule, storage_at};
 
 /// What a server says to a command of this name, and how long it takes; nothing for silence.
 type Say = dyn Fn(&str) -> (Duration, Vec<u8>) + Send + Sync;
@@ -185,7 +189,8 @@ async fn a_script_that_is_sent_again_has_no_second_deadline() {
 
 #[tokio::test]
 async fn a_server_that_cannot_greet_for_a_while_is_greeted_again_by_the_next_decision() {
-    for error in ["-LOADING Redis is loading the dataset in memory", "-BUSY Redis is busy running a script."] {
+    for error in ["-LOADING Redis is loading the dataset in memory", "-BUSY Redis is busy running a script."]
+    {
         let greeted = AtomicU64::new(0);
         let server = Scripted::saying(move |name| match name {
             "HELLO" if greeted.fetch_add(1, Ordering::SeqCst) == 0 => {
@@ -202,6 +207,46 @@ async fn a_server_that_cannot_greet_for_a_while_is_greeted_again_by_the_next_dec
         assert_eq!(kind(limiter.check("ada").await), StorageErrorKind::Unavailable, "{error}");
         assert_eq!(kind(limiter.check("ada").await), StorageErrorKind::Malformed, "{error}");
     }
+}
+
+/// It may be the answer to somebody else, as from then on each would be.
+#[tokio::test]
+async fn after_what_is_no_answer_the_next_decision_is_had_by_another_connection() {
+    let connections = Arc::new(AtomicU64::new(0));
+    let count = connections.clone();
+    let server = Scripted::saying(move |name| match name {
+        "EVALSHA" => (Duration::ZERO, b"+OK\r\n".to_vec()),
+        _ => {
+            count.fetch_add(u64::from(name == "HELLO"), Ordering::SeqCst);
+            greeting(name)
+        }
+    })
+    .await;
+    let storage = storage_at(&server.url()).shared();
+    let rules = [rule(Algorithm::SlidingWindow, 5, HOUR)];
+    let subjects = ["ada", "bob"].map(|name| Subject {
+        key: Key::from_text(name),
+        rules: Cow::Borrowed(&rules),
+        cost: 1,
+    });
+    let attempt = |subjects| Attempt { subjects, clock: Clock::Storage, mode: Mode::Hit };
+    let [one, other] = subjects.each_ref().map(std::slice::from_ref);
+    for round in 1..=3 {
+        let answers = match round {
+            1 => vec![storage.decide(&attempt(one)).await],
+            2 => storage.decide_many(&[attempt(one), attempt(other)]).await,
+            _ => vec![storage.decide(&attempt(&subjects)).await],
+        };
+        for answer in answers {
+            assert_eq!(answer.unwrap_err().kind(), StorageErrorKind::Malformed);
+        }
+        assert_eq!(connections.load(Ordering::SeqCst), round);
+    }
+    let refund = Refund { subjects: &subjects, receipts: &[State::default(); 2], clock: Clock::Storage };
+    assert_eq!(storage.give_back(&refund).await.unwrap_err().kind(), StorageErrorKind::Malformed);
+    assert_eq!(connections.load(Ordering::SeqCst), 4);
+    let _ = storage.give_back(&refund).await;
+    assert_eq!(connections.load(Ordering::SeqCst), 5);
 }
 
 #[tokio::test]

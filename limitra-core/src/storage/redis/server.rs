@@ -46,8 +46,9 @@ impl Server {
     ) -> Result<Outcome, Failed> {
         self.commands.sent(self.storage, 1);
         let words = |form| Ask::decide_each(std::iter::once(ask), form);
-        let answer = self.run_on(connected, &words, within).await?;
-        command::read(&answer, ask.rule_count())
+        let answer = command::read(&self.run_on(connected, &words, within).await?, ask.rule_count());
+        self.discard_if_broken(connected, &answer);
+        answer
     }
 
     /// The answers to these decisions, each its own and in their order, in one command.
@@ -86,11 +87,7 @@ impl Server {
         self.commands.sent(self.storage, asks.len());
         let answers = Ask::answers(asks, &self.run_on(connected, &words, self.response_timeout).await?);
         for answer in &answers {
-            if let Err(Failed::Error(error)) = answer
-                && failure::breaks_connection(error)
-            {
-                self.discard(connected);
-            }
+            self.discard_if_broken(connected, answer);
         }
         Ok(answers)
     }
@@ -105,6 +102,18 @@ impl Server {
         if self.connections.connector().can_reconnect() {
             self.connections.discard(connected);
             connected.connection.queue.close();
+        }
+    }
+
+    /// The same after an answer by which nothing good comes any more. What is no answer may be another's, and the next one too.
+    fn discard_if_broken<T>(&self, connected: &Connected<RedisClient>, answer: &Result<T, Failed>) {
+        let is_broken = match answer {
+            Err(Failed::Error(error)) => failure::breaks_connection(error),
+            Err(Failed::Malformed) => true,
+            _ => false,
+        };
+        if is_broken {
+            self.discard(connected);
         }
     }
 
@@ -226,12 +235,9 @@ impl Server {
                 value => Ok(value),
             }
         };
-        answer.await.map_err(|error| {
-            if failure::breaks_connection(&error) {
-                self.discard(connected);
-            }
-            Failed::Error(error)
-        })
+        let answer = answer.await.map_err(Failed::Error);
+        self.discard_if_broken(connected, &answer);
+        answer
     }
 }
 
