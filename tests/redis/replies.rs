@@ -6,10 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use limitra::{
-    Algorithm, Attempt, Clock, Key, Mode, RedisStorage, Refund, State, Storage as _, StorageErrorKind,
-    Subject,
-};
+use limitra::{Algorithm, Attempt, Clock, Key, Mode, RedisStorage, Refund, State, StorageErrorKind, Subject};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
