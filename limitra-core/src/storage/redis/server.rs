@@ -16,6 +16,7 @@ use super::settings::Deadlines;
 use crate::attempt::Outcome;
 use crate::measured::Commands;
 use crate::storage::connections::{Connect as _, Connected, Connections};
+use crate::storage::ladder::Silence;
 
 /// One server, or whichever is the master. What is sent to it is sent once, and has a deadline.
 #[derive(Clone)]
@@ -24,6 +25,15 @@ pub(super) struct Server {
     pub(super) response_timeout: Duration,
     storage: &'static str,
     commands: Arc<Commands>,
+    silence: Arc<Silence>,
+}
+
+/// A caller that waits for an answer.
+struct Waiting<'a> {
+    server: &'a Server,
+    connected: &'a Connected<RedisClient>,
+    sent: Instant,
+    is_over: bool,
 }
 
 impl Server {
@@ -34,6 +44,7 @@ impl Server {
             response_timeout: deadlines.response_timeout,
             storage,
             commands: Arc::default(),
+            silence: Arc::default(),
         }
     }
 
@@ -207,11 +218,14 @@ impl Server {
         within: Duration,
         answer: impl Future<Output = Result<Value, Failed>> + Send,
     ) -> Result<Value, Failed> {
-        let Ok(answer) = tokio::time::timeout(within, answer).await else {
+        let mut waiting = Waiting { server: self, connected, sent: Instant::now(), is_over: false };
+        let answered = tokio::time::timeout(within, answer).await;
+        waiting.is_over = answered.is_ok() || within >= self.response_timeout;
+        drop(waiting);
+        answered.unwrap_or_else(|_| {
             self.discard_after(connected, within);
-            return Err(Failed::Late);
-        };
-        answer
+            Err(Failed::Late)
+        })
     }
 
     /// Sends once.
@@ -238,6 +252,18 @@ impl Server {
         let answer = answer.await.map_err(Failed::Error);
         self.discard_if_broken(connected, &answer);
         answer
+    }
+}
+
+impl Drop for Waiting<'_> {
+    /// There is an answer, or nobody waits for it any more: where callers only leave, no deadline says that there is none.
+    fn drop(&mut self) {
+        let Self { server, connected, .. } = self;
+        if self.is_over {
+            server.silence.end(connected.runtime);
+        } else if server.silence.left(connected.runtime, self.sent, server.response_timeout).is_some() {
+            server.discard(connected);
+        }
     }
 }
 
