@@ -367,6 +367,20 @@ async fn two_futures_that_nobody_polls_stop_nobody_else() {
 }
 
 #[tokio::test]
+async fn any_number_of_futures_that_nobody_polls_stop_nobody_else() {
+    let server = RedisServer::start();
+    let storage = RedisStorage::builder().url(server.url()).response_timeout(Duration::from_secs(5));
+    let limiter = limiter(&storage.build().unwrap().into(), Algorithm::FixedWindow, 500);
+    limiter.allow_request("first").await.unwrap();
+    let mut kept = Vec::new();
+    for _ in 0..300 {
+        kept.push(polled_once(limiter.allow_request("kept")).await);
+    }
+    assert!(limiter.allow_request("ada").await.unwrap());
+    drop(kept);
+}
+
+#[tokio::test]
 async fn two_futures_that_nobody_polls_on_ones_own_connection() {
     let server = RedisServer::start();
     let client = redis::Client::open(server.url()).unwrap();

@@ -256,6 +256,21 @@ async fn a_killed_server_is_unavailable_and_back_when_it_is_back() {
     assert_eq!(limiter.usage("ada").await.unwrap().count, 1);
 }
 
+#[tokio::test]
+async fn callers_who_wait_for_no_deadline_keep_no_dead_connection_in_use() {
+    let server = RedisServer::start();
+    let proxy = Proxy::start(server.address());
+    let limiter = limiter(&hasty(&proxy.redis_url()), Algorithm::FixedWindow, 500);
+    limiter.check("first").await.unwrap();
+    // The connection is there, and nothing comes by it any more.
+    proxy.set(ProxyMode::Forget);
+    let mut decided = 0;
+    for _ in 0..100 {
+        decided += u64::from(tokio::time::timeout(RESPONSE / 6, limiter.check("ada")).await.is_ok());
+    }
+    assert!(decided > 0, "nobody was answered any more");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_killed_under_load_costs_errors_and_nothing_else() {
     let mut server = RedisServer::start();

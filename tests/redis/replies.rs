@@ -1,15 +1,19 @@
 //! What a server may say instead of an answer.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use limitra::{Algorithm, RedisStorage, StorageErrorKind};
+use limitra::{Algorithm, Attempt, Clock, Key, Mode, RedisStorage, Refund, State, StorageErrorKind, Subject};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::stage::{HOUR, fresh, kind, limit, limiter, storage_at};
+use crate::stage::{HOUR, SECOND, fresh, kind, limit, limiter, rule, storage_at};
+
+/// What a server says to a command of this name, and how long it takes; nothing for silence.
+type Say = dyn Fn(&str) -> (Duration, Vec<u8>) + Send + Sync;
 
 /// A server that knows only how to greet, and has one reply to every script; in the current runtime.
 struct Scripted {
@@ -19,13 +23,23 @@ struct Scripted {
 
 impl Scripted {
     async fn start(reply: &[u8]) -> Self {
+        let reply = reply.to_vec();
+        Self::saying(move |name| match name {
+            "EVALSHA" | "EVAL" => (Duration::ZERO, reply.clone()),
+            _ => greeting(name),
+        })
+        .await
+    }
+
+    /// A server that says this.
+    async fn saying(say: impl Fn(&str) -> (Duration, Vec<u8>) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let asked = Arc::new(AtomicU64::new(0));
-        let (reply, count): (Arc<[u8]>, _) = (reply.into(), asked.clone());
+        let (say, count): (Arc<Say>, _) = (Arc::new(say), asked.clone());
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, reply.clone(), count.clone()));
+                tokio::spawn(serve(stream, say.clone(), count.clone()));
             }
         });
         Self { address, asked }
@@ -41,22 +55,27 @@ impl Scripted {
     }
 }
 
-async fn serve(mut stream: TcpStream, reply: Arc<[u8]>, asked: Arc<AtomicU64>) {
+fn greeting(name: &str) -> (Duration, Vec<u8>) {
+    let said: &[u8] = match name {
+        "CLIENT" | "SELECT" => b"+OK\r\n",
+        // An old server, or something in between that is none.
+        _ => b"-ERR unknown command\r\n",
+    };
+    (Duration::ZERO, said.to_vec())
+}
+
+async fn serve(mut stream: TcpStream, say: Arc<Say>, asked: Arc<AtomicU64>) {
     let (mut buffer, mut received) = (vec![0; 65_536], Vec::new());
     while let Ok(length @ 1..) = stream.read(&mut buffer).await {
         received.extend_from_slice(&buffer[..length]);
         while let Some((words, used)) = command(&received) {
             received.drain(..used);
-            let name = words.first().map(|name| name.to_uppercase());
-            let answer = match name.as_deref() {
-                Some("EVALSHA" | "EVAL") => {
-                    asked.fetch_add(1, Ordering::SeqCst);
-                    reply.to_vec()
-                }
-                Some("CLIENT" | "SELECT") => b"+OK\r\n".to_vec(),
-                // An old server, or something in between that is none.
-                _ => b"-ERR unknown command\r\n".to_vec(),
-            };
+            let name = words.first().map(|name| name.to_uppercase()).unwrap_or_default();
+            if matches!(name.as_str(), "EVALSHA" | "EVAL") {
+                asked.fetch_add(1, Ordering::SeqCst);
+            }
+            let (wait, answer) = say(&name);
+            tokio::time::sleep(wait).await;
             if stream.write_all(&answer).await.is_err() {
                 return;
             }
@@ -143,6 +162,85 @@ async fn a_server_that_never_has_the_script_is_asked_twice_and_no_more() {
     let limiter = limiter(&storage_at(&server.url()), Algorithm::SlidingWindow, 5);
     assert!(limiter.check("ada").await.is_err());
     assert_eq!(server.asked(), 2);
+}
+
+#[tokio::test]
+async fn a_script_that_is_sent_again_has_no_second_deadline() {
+    let server = Scripted::saying(|name| match name {
+        "EVALSHA" => (SECOND * 3 / 2, b"-NOSCRIPT No matching script. Please use EVAL.\r\n".to_vec()),
+        "EVAL" => (Duration::ZERO, Vec::new()),
+        _ => greeting(name),
+    })
+    .await;
+    let storage = RedisStorage::builder().url(server.url()).response_timeout(SECOND * 2);
+    let limiter = limiter(&storage.build().unwrap().into(), Algorithm::SlidingWindow, 5);
+    for count in [1, 2] {
+        let began = Instant::now();
+        for answer in limiter.check_many(vec!["ada"; count]).await {
+            assert_eq!(kind(answer), StorageErrorKind::Timeout);
+        }
+        assert!(began.elapsed() < SECOND * 3, "{count}: {:?}", began.elapsed());
+    }
+    assert_eq!(server.asked(), 4);
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_greet_for_a_while_is_greeted_again_by_the_next_decision() {
+    for error in ["-LOADING Redis is loading the dataset in memory", "-BUSY Redis is busy running a script."]
+    {
+        let greeted = AtomicU64::new(0);
+        let server = Scripted::saying(move |name| match name {
+            "HELLO" if greeted.fetch_add(1, Ordering::SeqCst) == 0 => {
+                (Duration::ZERO, format!("{error}\r\n").into_bytes())
+            }
+            "HELLO" => (Duration::ZERO, b"%1\r\n+proto\r\n:3\r\n".to_vec()),
+            // What only RESP3 has.
+            "EVALSHA" if greeted.load(Ordering::SeqCst) == 2 => (Duration::ZERO, b"#t\r\n".to_vec()),
+            "EVALSHA" => (Duration::ZERO, b"-ERR by RESP2\r\n".to_vec()),
+            _ => greeting(name),
+        })
+        .await;
+        let limiter = limiter(&storage_at(&server.url()), Algorithm::SlidingWindow, 5);
+        assert_eq!(kind(limiter.check("ada").await), StorageErrorKind::Unavailable, "{error}");
+        assert_eq!(kind(limiter.check("ada").await), StorageErrorKind::Malformed, "{error}");
+    }
+}
+
+/// It may be the answer to somebody else, as from then on each would be.
+#[tokio::test]
+async fn after_what_is_no_answer_the_next_decision_is_had_by_another_connection() {
+    let connections = Arc::new(AtomicU64::new(0));
+    let count = connections.clone();
+    let server = Scripted::saying(move |name| {
+        count.fetch_add(u64::from(name == "HELLO"), Ordering::SeqCst);
+        if name == "EVALSHA" { (Duration::ZERO, b"+OK\r\n".to_vec()) } else { greeting(name) }
+    })
+    .await;
+    let storage = storage_at(&server.url()).shared();
+    let rules = [rule(Algorithm::SlidingWindow, 5, HOUR)];
+    let subjects = ["ada", "bob"].map(|name| Subject {
+        key: Key::from_text(name),
+        rules: Cow::Borrowed(&rules),
+        cost: 1,
+    });
+    let attempt = |subjects| Attempt { subjects, clock: Clock::Storage, mode: Mode::Hit };
+    let [one, other] = subjects.each_ref().map(std::slice::from_ref);
+    for round in 1..=3 {
+        let answers = match round {
+            1 => vec![storage.decide(&attempt(one)).await],
+            2 => storage.decide_many(&[attempt(one), attempt(other)]).await,
+            _ => vec![storage.decide(&attempt(&subjects)).await],
+        };
+        for answer in answers {
+            assert_eq!(answer.unwrap_err().kind(), StorageErrorKind::Malformed);
+        }
+        assert_eq!(connections.load(Ordering::SeqCst), round);
+    }
+    let refund = Refund { subjects: &subjects, receipts: &[State::default(); 2], clock: Clock::Storage };
+    assert_eq!(storage.give_back(&refund).await.unwrap_err().kind(), StorageErrorKind::Malformed);
+    assert_eq!(connections.load(Ordering::SeqCst), 4);
+    let _ = storage.give_back(&refund).await;
+    assert_eq!(connections.load(Ordering::SeqCst), 5);
 }
 
 #[tokio::test]

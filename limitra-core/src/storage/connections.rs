@@ -53,7 +53,7 @@ pub(crate) struct Connections<C: Connect> {
 /// A connection in use, and which one it was.
 pub(crate) struct Connected<C: Connect> {
     pub(crate) connection: C::Connection,
-    runtime: Id,
+    pub(crate) runtime: Id,
     started: Instant,
 }
 

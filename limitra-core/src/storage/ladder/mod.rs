@@ -23,3 +23,4 @@ pub use circuit_breaker::CircuitBreaker;
 pub use deadline::Deadline;
 pub use in_flight::InFlight;
 pub use local_share::LocalShare;
+pub(crate) use silence::Silence;

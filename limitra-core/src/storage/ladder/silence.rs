@@ -15,7 +15,7 @@ const REMEMBERED_RUNTIMES: usize = 1024;
 /// One caller who leaves says nothing of a connection; clients leave all the time. If nobody is answered for as long as a
 /// deadline, and some left meanwhile, a deadline would have passed had they stayed.
 #[derive(Debug, Default)]
-pub(super) struct Silence {
+pub(crate) struct Silence {
     /// Whether there is any: all that an answer usually reads.
     is_any: AtomicBool,
     since: Mutex<HashMap<Id, Instant>>,
@@ -23,7 +23,7 @@ pub(super) struct Silence {
 
 impl Silence {
     /// There was an answer, or a deadline passed.
-    pub(super) fn end(&self, runtime: Id) {
+    pub(crate) fn end(&self, runtime: Id) {
         if self.is_any.load(Ordering::Acquire) {
             let mut since = self.lock();
             since.remove(&runtime);
@@ -33,7 +33,7 @@ impl Silence {
 
     /// Somebody left who had asked at `sent`. Since when there was no answer, if that is as long ago as the deadline: it is
     /// told once, and begins anew.
-    pub(super) fn left(&self, runtime: Id, sent: Instant, deadline: Duration) -> Option<Instant> {
+    pub(crate) fn left(&self, runtime: Id, sent: Instant, deadline: Duration) -> Option<Instant> {
         let mut since = self.lock();
         if since.len() >= REMEMBERED_RUNTIMES {
             since.clear();

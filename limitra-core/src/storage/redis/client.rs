@@ -162,7 +162,7 @@ fn held_by_the_driver(alive: Arc<()>) -> impl Fn(PushInfo) -> Result<(), Infalli
     }
 }
 
-/// Whether the server was reached, and said no.
+/// Whether the server was reached, and said no, which it will say again.
 fn is_an_answer(error: &RedisError) -> bool {
     matches!(
         error.kind(),
@@ -170,7 +170,7 @@ fn is_an_answer(error: &RedisError) -> bool {
             | ErrorKind::Extension
             | ErrorKind::AuthenticationFailed
             | ErrorKind::RESP3NotSupported
-    )
+    ) && super::failure::kind(error) != StorageErrorKind::Unavailable
 }
 
 impl From<Way> for RedisClient {

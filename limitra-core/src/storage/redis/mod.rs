@@ -130,6 +130,16 @@ impl Inner {
         let name = self.name;
         move |failed| failed.storage_error(name, operation)
     }
+
+    /// What is no answer may be another's, and the next one too: it is not had by the same connection.
+    fn misread(&self) -> impl Fn(Failed) -> Failed {
+        |failed| {
+            if matches!(failed, Failed::Malformed) {
+                self.server.suspect(Instant::now());
+            }
+            failed
+        }
+    }
 }
 
 /// Whether the server did not answer at all.
@@ -152,7 +162,9 @@ impl Storage for Inner {
             _ => {
                 let words = |form| command::decide(&self.key_prefix, attempt, form);
                 let answer = Box::pin(self.server.run(&words)).await;
-                answer.and_then(|answer| command::read(&answer, command::rules(attempt)))
+                answer
+                    .and_then(|answer| command::read(&answer, command::rules(attempt)))
+                    .map_err(self.misread())
             }
         };
         decided.map_err(self.failed("decide"))
@@ -185,8 +197,8 @@ impl Storage for Inner {
 
     async fn give_back(&self, refund: &Refund<'_>) -> Result<bool, StorageError> {
         let answer = self.server.run(&|form| command::give_back(&self.key_prefix, refund, form)).await;
-        let malformed = || StorageError::new(StorageErrorKind::Malformed, self.name, "give back");
-        command::is_returned(&answer.map_err(self.failed("give back"))?).ok_or_else(malformed)
+        let returned = answer.and_then(|answer| command::is_returned(&answer).ok_or(Failed::Malformed));
+        returned.map_err(self.misread()).map_err(self.failed("give back"))
     }
 
     async fn clear(&self, key: Key<'_>) -> Result<(), StorageError> {

@@ -17,6 +17,8 @@ use crate::sync::Mutex;
 pub(super) const BATCH: usize = 128;
 /// As many go together even where that is more than half of those who wait: a command has a price of its own.
 const SMALL: usize = 32;
+/// Room for more than so many who wait is not kept when nobody does.
+const KEPT: usize = 16 * BATCH;
 /// How many commands are under way before decisions wait: one that the server runs, and one that is on its way.
 const FLIGHTS: usize = 2;
 
@@ -148,6 +150,9 @@ impl Lane {
                 batch.push(waiting);
             }
         }
+        if self.waiting.is_empty() && self.waiting.capacity() > KEPT {
+            self.waiting = VecDeque::new();
+        }
         batch
     }
 }
@@ -213,6 +218,16 @@ mod tests {
         }
         let answered: Vec<bool> = waiting.iter_mut().map(|answer| answer.try_recv().is_ok()).collect();
         assert_eq!(answered, [vec![true; 50], vec![false; 50]].concat());
+    }
+
+    #[test]
+    fn the_room_of_a_crowd_is_not_kept() {
+        let (queue, waiting) = queue_of(100_000);
+        drop(waiting);
+        queue.land(LANE);
+        let _next = turn(&queue);
+        let lanes = queue.lanes.lock().unwrap();
+        assert!(lanes.by_number.values().all(|lane| lane.waiting.capacity() <= KEPT));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! One server, and what is sent to it.
 
 use std::fmt;
+use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,6 +16,7 @@ use super::settings::Deadlines;
 use crate::attempt::Outcome;
 use crate::measured::Commands;
 use crate::storage::connections::{Connect as _, Connected, Connections};
+use crate::storage::ladder::Silence;
 
 /// One server, or whichever is the master. What is sent to it is sent once, and has a deadline.
 #[derive(Clone)]
@@ -23,6 +25,15 @@ pub(super) struct Server {
     pub(super) response_timeout: Duration,
     storage: &'static str,
     commands: Arc<Commands>,
+    silence: Arc<Silence>,
+}
+
+/// A caller that waits for an answer.
+struct Waiting<'a> {
+    server: &'a Server,
+    connected: &'a Connected<RedisClient>,
+    sent: Instant,
+    is_over: bool,
 }
 
 impl Server {
@@ -33,6 +44,7 @@ impl Server {
             response_timeout: deadlines.response_timeout,
             storage,
             commands: Arc::default(),
+            silence: Arc::default(),
         }
     }
 
@@ -45,8 +57,9 @@ impl Server {
     ) -> Result<Outcome, Failed> {
         self.commands.sent(self.storage, 1);
         let words = |form| Ask::decide_each(std::iter::once(ask), form);
-        let answer = self.run_on(connected, &words, within).await?;
-        command::read(&answer, ask.rule_count())
+        let answer = command::read(&self.run_on(connected, &words, within).await?, ask.rule_count());
+        self.discard_if_broken(connected, &answer);
+        answer
     }
 
     /// The answers to these decisions, each its own and in their order, in one command.
@@ -85,11 +98,7 @@ impl Server {
         self.commands.sent(self.storage, asks.len());
         let answers = Ask::answers(asks, &self.run_on(connected, &words, self.response_timeout).await?);
         for answer in &answers {
-            if let Err(Failed::Error(error)) = answer
-                && failure::breaks_connection(error)
-            {
-                self.discard(connected);
-            }
+            self.discard_if_broken(connected, answer);
         }
         Ok(answers)
     }
@@ -104,6 +113,18 @@ impl Server {
         if self.connections.connector().can_reconnect() {
             self.connections.discard(connected);
             connected.connection.queue.close();
+        }
+    }
+
+    /// The same after an answer by which nothing good comes any more. What is no answer may be another's, and the next one too.
+    fn discard_if_broken<T>(&self, connected: &Connected<RedisClient>, answer: &Result<T, Failed>) {
+        let is_broken = match answer {
+            Err(Failed::Error(error)) => failure::breaks_connection(error),
+            Err(Failed::Malformed) => true,
+            _ => false,
+        };
+        if is_broken {
+            self.discard(connected);
         }
     }
 
@@ -127,7 +148,7 @@ impl Server {
     /// The answer to one command.
     pub(super) async fn ask(&self, command: &Cmd) -> Result<Value, Failed> {
         let connected = self.connected().await?;
-        self.send(&connected, Words::Command(command), self.response_timeout).await
+        self.send(&connected, Words::Command(command)).await
     }
 
     /// The answer to a script. One that the server has lost is sent as text: the server had not run it.
@@ -142,12 +163,15 @@ impl Server {
         words: &(dyn Fn(Form) -> Cmd + Send + Sync),
         within: Duration,
     ) -> Result<Value, Failed> {
-        match self.send(connected, Words::Command(&words(Form::Hash)), within).await {
-            Err(failed) if failed.is_no_script() => {
-                self.send(connected, Words::Command(&words(Form::Text)), within).await
+        let answer = async {
+            match self.sent(connected, Words::Command(&words(Form::Hash))).await {
+                Err(failed) if failed.is_no_script() => {
+                    self.sent(connected, Words::Command(&words(Form::Text))).await
+                }
+                answer => answer,
             }
-            answer => answer,
-        }
+        };
+        self.in_time(connected, within, answer).await
     }
 
     /// The same while the key moves to this server: it answers for it only when it is told so before, in one message.
@@ -162,30 +186,50 @@ impl Server {
             pipeline.cmd("ASKING").add_command(words(form));
             pipeline
         };
-        match self.send(&connected, Words::Last(&asking(Form::Hash)), self.response_timeout).await {
-            Err(failed) if failed.is_no_script() => {
-                self.send(&connected, Words::Last(&asking(Form::Text)), self.response_timeout).await
+        let answer = async {
+            match self.sent(&connected, Words::Last(&asking(Form::Hash))).await {
+                Err(failed) if failed.is_no_script() => {
+                    self.sent(&connected, Words::Last(&asking(Form::Text))).await
+                }
+                answer => answer,
             }
-            answer => answer,
-        }
+        };
+        self.in_time(&connected, self.response_timeout, answer).await
     }
 
     /// The answers to several commands, sent together.
     pub(super) async fn ask_all(&self, commands: &Pipeline) -> Result<Vec<Value>, Failed> {
         let connected = self.connected().await?;
-        match self.send(&connected, Words::All(commands), self.response_timeout).await? {
+        match self.send(&connected, Words::All(commands)).await? {
             Value::Array(answers) => Ok(answers),
             answer => Ok(vec![answer]),
         }
     }
 
-    /// Sends once.
-    async fn send(
+    /// Sends once, with a deadline.
+    async fn send(&self, connected: &Connected<RedisClient>, words: Words<'_>) -> Result<Value, Failed> {
+        self.in_time(connected, self.response_timeout, self.sent(connected, words)).await
+    }
+
+    /// An answer by this connection, or none in time. A script that is sent again has no more than this time either.
+    async fn in_time(
         &self,
         connected: &Connected<RedisClient>,
-        words: Words<'_>,
         within: Duration,
+        answer: impl Future<Output = Result<Value, Failed>> + Send,
     ) -> Result<Value, Failed> {
+        let mut waiting = Waiting { server: self, connected, sent: Instant::now(), is_over: false };
+        let answered = tokio::time::timeout(within, answer).await;
+        waiting.is_over = answered.is_ok() || within >= self.response_timeout;
+        drop(waiting);
+        answered.unwrap_or_else(|_| {
+            self.discard_after(connected, within);
+            Err(Failed::Late)
+        })
+    }
+
+    /// Sends once.
+    async fn sent(&self, connected: &Connected<RedisClient>, words: Words<'_>) -> Result<Value, Failed> {
         let mut multiplexed = connected.connection.multiplexed.clone();
         let answer = async {
             let value = match words {
@@ -205,16 +249,21 @@ impl Server {
                 value => Ok(value),
             }
         };
-        let Ok(answer) = tokio::time::timeout(within, answer).await else {
-            self.discard_after(connected, within);
-            return Err(Failed::Late);
-        };
-        answer.map_err(|error| {
-            if failure::breaks_connection(&error) {
-                self.discard(connected);
-            }
-            Failed::Error(error)
-        })
+        let answer = answer.await.map_err(Failed::Error);
+        self.discard_if_broken(connected, &answer);
+        answer
+    }
+}
+
+impl Drop for Waiting<'_> {
+    /// There is an answer, or nobody waits for it any more: where callers only leave, no deadline says that there is none.
+    fn drop(&mut self) {
+        let Self { server, connected, .. } = self;
+        if self.is_over {
+            server.silence.end(connected.runtime);
+        } else if server.silence.left(connected.runtime, self.sent, server.response_timeout).is_some() {
+            server.discard(connected);
+        }
     }
 }
 

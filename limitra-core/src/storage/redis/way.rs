@@ -140,10 +140,13 @@ impl Server {
     ) -> Answer {
         let patience = self.patience();
         if within > patience {
-            let batch = connected.connection.queue.pass(lane, patience);
-            if !batch.is_empty()
-                && let Some(flight) = self.flight(connected, lane)
-            {
+            // All who came before go too, for there may be more of them than go together.
+            loop {
+                let batch = connected.connection.queue.pass(lane, patience);
+                if batch.is_empty() {
+                    break;
+                }
+                let Some(flight) = self.flight(connected, lane) else { break };
                 flight.take_off(batch);
             }
             if let Ok(answer) = tokio::time::timeout_at(since + within, answer).await {
