@@ -23,4 +23,5 @@ pub use circuit_breaker::CircuitBreaker;
 pub use deadline::Deadline;
 pub use in_flight::InFlight;
 pub use local_share::LocalShare;
+#[cfg(feature = "redis")]
 pub(crate) use silence::Silence;
