@@ -159,6 +159,10 @@ fn half_a_limit_two_limits_in_one_or_none_is_refused_with_what_to_set() {
         (bare().requests(5).window(60).fill_rate(1.0), &["both `window` and `fill_rate`", "keep one"]),
         (bare().requests(5).capacity(5), &["both `requests` and `capacity`", "keep one"]),
         (bare().window(5).fill_rate(5.0), &["both `window` and `fill_rate`", "keep one"]),
+        (bare().notation("5/minute").requests(5), &["both `limits` and `requests`", "keep one"]),
+        (bare().window(60).notation("5/minute"), &["both `limits` and `window`", "keep one"]),
+        (bare().limit(Limit::UNLIMITED).capacity(5), &["both `limits` and `capacity`", "keep one"]),
+        (bare().notation("5/minute").fill_rate(1.0), &["both `limits` and `fill_rate`", "keep one"]),
     ] {
         assert_refused(builder, words);
     }

@@ -35,7 +35,7 @@ async fn an_outage_is_told_when_it_begins_and_when_it_ends() {
     assert_eq!(
         taken(&told),
         [
-            "shaky: no decision for `api` (Unavailable), the policy is open: shaky: could not be reached while trying to decide"
+            "shaky: no decision for `api` (Unavailable), the policy is open: shaky: cannot be reached while trying to decide"
         ]
     );
     storage.set(Mood::Works);
@@ -66,7 +66,7 @@ async fn a_local_share_is_an_outage_too_and_its_charges_are_told() {
     assert_eq!(
         taken(&told),
         [
-            "shaky: no decision for `user` (Unavailable), the policy is local:2: shaky: could not be reached while trying to decide"
+            "shaky: no decision for `user` (Unavailable), the policy is local:2: shaky: cannot be reached while trying to decide"
         ]
     );
     storage.set(Mood::Works);

@@ -266,6 +266,19 @@ fn what_cannot_work_is_said_when_it_is_built() {
     assert_eq!(apart, ConfigurationError::DifferentStorages);
 }
 
+#[test]
+fn a_path_that_no_request_has_cannot_be_exempt() {
+    let built = |path| for_each_user(&per_minute(1)).exempt_path("/health").exempt_path(path).build();
+    for path in ["/", "/static/*", "/*", "/a%20b"] {
+        assert!(built(path).is_ok(), "{path}");
+    }
+    for path in ["", "health", "*", "/st*", "/a/*/b", "http://h/health"] {
+        let error = built(path).unwrap_err();
+        assert_eq!(error, ConfigurationError::ExemptPath { path: path.to_owned() });
+        assert!(error.to_string().contains("such as /health or /static/*"), "{error}");
+    }
+}
+
 /// Nobody is refused in the shadow, a handler that wants the decision included.
 #[tokio::test]
 async fn in_the_shadow_a_handler_gets_the_decision_by_which_it_would_not_have_been_reached() {

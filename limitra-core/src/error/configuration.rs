@@ -429,6 +429,14 @@ pub enum ConfigurationError {
         /// How many there may be.
         most: u8,
     },
+    /// An exempt path that no request has.
+    #[error(
+        "no request has the path `{path}`; write it from its first `/`, with `/*` at its end for all below it, such as /health or /static/*"
+    )]
+    ExemptPath {
+        /// What was given, its first 64 characters.
+        path: String,
+    },
     /// What no header of HTTP can be called.
     #[error("`{name}` cannot be a header's name; give one such as x-api-key")]
     HeaderName {

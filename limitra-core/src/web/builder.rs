@@ -86,8 +86,8 @@ impl HttpLimiterBuilder {
         self
     }
 
-    /// Requests of this path (it begins with `/`), as clients send it, are neither counted nor refused. With `/*` at its end everything below it, but
-    /// for paths with `.`, `..` or `%` in what is below, which a router may read otherwise.
+    /// Requests of this path, from its first `/` and as clients send it, are neither counted nor refused. With `/*` at its end
+    /// everything below it, but for paths with `.`, `..` or `%` in what is below, which a router may read otherwise.
     pub fn exempt_path(mut self, path: &str) -> Self {
         self.exemptions.path(path);
         self
@@ -154,8 +154,8 @@ impl HttpLimiterBuilder {
     /// What stands in front of the service.
     ///
     /// # Errors
-    /// [`ConfigurationError`] if there is no limit, two of them would share counters, they do not share a storage, or it
-    /// cannot change so many records at once.
+    /// [`ConfigurationError`] if there is no limit, two of them would share counters, they do not share a storage, it
+    /// cannot change so many records at once, or no request has a path that is exempt.
     pub fn build(self) -> Result<HttpLimiter, ConfigurationError> {
         if self.limits.is_empty() {
             return Err(ConfigurationError::NoHttpLimit);
@@ -181,7 +181,7 @@ impl HttpLimiterBuilder {
         Ok(HttpLimiter(Arc::new(Inner {
             limits: self.limits,
             cost: self.cost,
-            exemptions: self.exemptions,
+            exemptions: self.exemptions.checked()?,
             give_back: self.give_back,
             on_missing: self.on_missing,
             on_refused: self.on_refused,

@@ -7,6 +7,7 @@ use http::Method;
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, ORIGIN};
 
 use super::request::Request;
+use crate::error::ConfigurationError;
 
 /// Whether a request is exempt.
 type Exempt = Arc<dyn Fn(&Request<'_>) -> bool + Send + Sync>;
@@ -21,6 +22,8 @@ pub(crate) struct Exemptions {
     folders: Vec<String>,
     preflights: bool,
     own: Vec<Exempt>,
+    /// What no request can have as its path.
+    mistake: Option<String>,
 }
 
 impl Exemptions {
@@ -30,9 +33,21 @@ impl Exemptions {
 
     /// A path, or with `/*` at its end all below it too.
     pub(crate) fn path(&mut self, path: &str) {
-        match path.strip_suffix('*').filter(|folder| folder.ends_with('/')) {
+        let folder = path.strip_suffix('*').filter(|folder| folder.ends_with('/'));
+        if !path.starts_with('/') || folder.unwrap_or(path).contains('*') {
+            self.mistake.get_or_insert_with(|| path.chars().take(64).collect());
+        }
+        match folder {
             Some(folder) => self.folders.push(folder.to_owned()),
             None => self.paths.push(path.to_owned()),
+        }
+    }
+
+    /// Whether requests can have all of their paths.
+    pub(crate) fn checked(self) -> Result<Self, ConfigurationError> {
+        match self.mistake {
+            Some(path) => Err(ConfigurationError::ExemptPath { path }),
+            None => Ok(self),
         }
     }
 
