@@ -11,6 +11,10 @@ use crate::sync::Mutex;
 
 const WHOSE: Whose<'static> = Whose { of: "api", storage: "model", policy: OnOutage::FailOpen };
 
+fn late() -> StorageError {
+    StorageError::new(StorageErrorKind::Timeout, WHOSE.storage, "decide")
+}
+
 /// Outages, and what was told of them: whether one began.
 fn watched() -> (Arc<Outages>, Arc<Mutex<Vec<bool>>>) {
     let told = Arc::new(Mutex::new(Vec::new()));
@@ -26,7 +30,7 @@ fn the_end_of_an_outage_is_never_told_before_its_beginning() {
     loom::model(|| {
         let (outages, told) = watched();
         let failing = Arc::clone(&outages);
-        let failing = thread::spawn(move || failing.failed(WHOSE, StorageErrorKind::Timeout));
+        let failing = thread::spawn(move || failing.failed(WHOSE, &late()));
         outages.decided(|| WHOSE);
         failing.join().unwrap();
         outages.decided(|| WHOSE);
@@ -40,9 +44,7 @@ fn an_outage_that_many_meet_is_told_once() {
         let (outages, told) = watched();
         let others = [(); 2].map(|()| {
             let outages = Arc::clone(&outages);
-            thread::spawn(move || {
-                outages.failed(WHOSE, &StorageError::new(StorageErrorKind::Timeout, "redis", "decide"))
-            })
+            thread::spawn(move || outages.failed(WHOSE, &late()))
         });
         for other in others {
             other.join().unwrap();

@@ -10,6 +10,7 @@ use loom::thread;
 use super::*;
 use crate::algorithm::Algorithm;
 use crate::attempt::RuleOutcome;
+use crate::error::StorageErrorKind;
 use crate::limit::Limit;
 use crate::rule::Rule;
 use crate::state::State;
