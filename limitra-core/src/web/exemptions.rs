@@ -92,6 +92,6 @@ impl fmt::Debug for Exemptions {
             .field("folders", &self.folders)
             .field("preflights", &self.preflights)
             .field("own", &self.own.len())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
