@@ -57,8 +57,8 @@ pub trait Register: fmt::Debug + Send + Sync + 'static {
         Bounds { subjects: 1, ..Bounds::default() }
     }
 
-    /// Somebody has given up waiting for an answer to what was sent at `since`; see [`Storage::suspect`]. By default nothing
-    /// happens.
+    /// Somebody has given up waiting for an answer to what was sent at `since`; see
+    /// [`Storage::suspect`](crate::Storage::suspect). By default nothing happens.
     fn suspect(&self, since: Instant) {
         let _ = since;
     }
@@ -71,7 +71,7 @@ pub trait Register: fmt::Debug + Send + Sync + 'static {
         self.load(&[Key::from_text("limitra:ping")]).await.map(drop)
     }
 
-    /// Removes every value that was written by limitra; see [`Storage::reset`].
+    /// Removes every value that was written by limitra; see [`Storage::reset`](crate::Storage::reset).
     ///
     /// # Errors
     /// [`StorageErrorKind::Unsupported`] by default.
