@@ -490,7 +490,7 @@ pub enum UrlProblem {
     )]
     UnknownScheme,
     /// It cannot be read at all.
-    #[error("it is not of the form `scheme://host`")]
+    #[error("it is malformed, or not of the form `scheme://host`")]
     Malformed,
     /// It names no server.
     #[error("it names no host")]

@@ -292,7 +292,10 @@ mod tests {
     fn a_mistake_names_the_part() {
         assert_eq!(problem("localhost:1"), UrlProblem::Malformed);
         let told = "localhost:1".parse::<StorageUrl>().expect_err("no scheme").to_string();
-        assert!(told.contains("it is not of the form `scheme://host`; write it like redis://"), "{told}");
+        assert!(
+            told.contains("it is malformed, or not of the form `scheme://host`; write it like redis://"),
+            "{told}"
+        );
         assert_eq!(problem("a://h:notaport"), UrlProblem::BadPort { port: "notaport".into() });
         assert_eq!(problem("a://h:+1"), UrlProblem::BadPort { port: "+1".into() });
         assert_eq!(problem("a://h:0"), UrlProblem::BadPort { port: "0".into() });
