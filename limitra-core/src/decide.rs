@@ -228,9 +228,10 @@ impl Desk {
         match decided {
             Ok(decision) => {
                 if by_share {
-                    if let Some(error) = self.local.as_ref().and_then(LocalShare::why) {
-                        self.outages.failed(self.whose(), &error);
-                    }
+                    // A share that is the storage itself keeps its reason.
+                    let why = self.local.as_ref().and_then(LocalShare::why);
+                    let unknown = || Arc::new(self.error(StorageErrorKind::Unavailable));
+                    self.outages.failed(self.whose(), &why.unwrap_or_else(unknown));
                 } else {
                     self.outages.decided(|| self.whose());
                 }
@@ -244,7 +245,11 @@ impl Desk {
     }
 
     fn malformed(&self) -> StorageError {
-        StorageError::new(StorageErrorKind::Malformed, self.storage.name(), "decide")
+        self.error(StorageErrorKind::Malformed)
+    }
+
+    fn error(&self, kind: StorageErrorKind) -> StorageError {
+        StorageError::new(kind, self.storage.name(), "decide")
     }
 
     /// What is answered where no decision could be had.

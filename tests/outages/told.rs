@@ -78,6 +78,14 @@ async fn a_local_share_is_an_outage_too_and_its_charges_are_told() {
 }
 
 #[tokio::test]
+async fn a_share_that_is_the_storage_itself_is_an_outage_too() {
+    let share = LocalShare::over(Shaky::new(LOST), MemoryStorage::new(), 2).unwrap();
+    let limiter = RateLimiter::builder().requests(10).window(60).storage(&share).build().unwrap();
+    assert!(limiter.check("ada").await.unwrap().is_degraded());
+    assert_eq!(limiter.outages(), 1);
+}
+
+#[tokio::test]
 async fn a_breaker_tells_that_it_opens_probes_and_closes() {
     let storage = Shaky::new(LOST);
     let breaker = Breaker::new().failures(2).pause(Duration::from_millis(5));

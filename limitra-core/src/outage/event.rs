@@ -36,7 +36,7 @@ pub enum Event {
         policy: OnOutage,
         /// Why there was no decision.
         kind: StorageErrorKind,
-        /// The storage's error in full, as a policy does not return it.
+        /// The storage's error in full: where a policy answers, nobody else is told it.
         cause: String,
     },
     /// The same outage goes on: told every 10 seconds at most.
