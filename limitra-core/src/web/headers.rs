@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use http::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 
-use super::only::{Only, Remainder};
+use super::only::Remainder;
 use super::pass::Charged;
 use super::telling::{RateLimit, Telling, XRateLimit};
 use super::told::numbered;
@@ -16,6 +16,8 @@ use crate::rule_decision::RuleDecision;
 
 /// The greatest integer of a structured field (RFC 9651, 3.3.1).
 pub(super) const MOST: u64 = 999_999_999_999_999;
+/// The length of two such numbers, and of what stands before each.
+pub(super) const REST: usize = 2 * (";r=".len() + 15);
 
 /// Which headers tell a client of its limits.
 ///
@@ -44,8 +46,8 @@ pub(super) const MOST: u64 = 999_999_999_999_999;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Headers {
     retry_after: bool,
-    rate_limit: bool,
-    x_rate_limit: bool,
+    pub(super) rate_limit: bool,
+    pub(super) x_rate_limit: bool,
     on_allowed: bool,
 }
 
@@ -107,16 +109,6 @@ impl Headers {
         }
     }
 
-    /// What is told of the only limit, and of what is left of it.
-    #[inline]
-    pub(crate) fn told_of_only(self, only: &Only, remainder: Remainder) -> Telling {
-        let limit = only.limit.amount();
-        Telling {
-            rate_limit: if self.rate_limit { only.told(remainder) } else { None },
-            x_rate_limit: self.x_rate_limit.then_some(XRateLimit { limit, remainder }),
-        }
-    }
-
     /// Tells when a refused request may come again.
     pub(crate) fn retry_after_into(self, headers: &mut HeaderMap, decision: &Decision) {
         if self.retry_after {
@@ -165,7 +157,7 @@ impl Names {
 
     /// What these rules came to.
     fn told(&self, rules: &[RuleDecision]) -> Option<RateLimit> {
-        let length = self.items.iter().map(|item| item.len() + Only::REST).sum();
+        let length = self.items.iter().map(|item| item.len() + REST).sum();
         let mut text = String::with_capacity(length);
         for (item, rule) in self.items.iter().zip(rules) {
             let Remainder { remaining, seconds } = Remainder::of(rule);

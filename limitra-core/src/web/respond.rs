@@ -3,7 +3,7 @@
 use http::header::HeaderMap;
 
 use super::limiter::HttpLimiter;
-use super::only::Remainder;
+use super::only::{OnlyTelling, Remainder};
 use super::pass::Charged;
 use super::refusal::Refusal;
 use super::request::Request;
@@ -28,11 +28,19 @@ impl HttpLimiter {
         }
     }
 
-    /// What is told of what is left of the only limit.
+    /// Tells what is left of the only limit.
     #[inline]
-    pub(crate) fn told_of_only(&self, remainder: Remainder) -> Telling {
-        let only = self.0.only.as_ref();
-        only.map_or(Telling::NOTHING, |only| self.0.headers.told_of_only(only, remainder))
+    pub(crate) fn tell_of_only(&self, telling: &mut OnlyTelling, remainder: Remainder) {
+        if let Some(only) = &self.0.only {
+            telling.tell(only, remainder, self.0.headers);
+        }
+    }
+
+    /// What is told of the only limit.
+    pub(super) fn told_of_only(&self, remainder: Remainder) -> Telling {
+        let mut telling = OnlyTelling::default();
+        self.tell_of_only(&mut telling, remainder);
+        telling.telling()
     }
 
     /// What is told of a decision of these.
@@ -40,7 +48,7 @@ impl HttpLimiter {
         if let (Some(only), [rule]) = (&self.0.only, decision.rules())
             && rule.limit() == only.limit
         {
-            return self.0.headers.told_of_only(only, Remainder::of(rule));
+            return self.told_of_only(Remainder::of(rule));
         }
         let all = [0, self.0.limits.len()];
         let names = self.0.names.as_ref().filter(|_| all.contains(&charged.len()));

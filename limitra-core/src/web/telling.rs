@@ -46,10 +46,9 @@ impl Telling {
     }
 
     /// Puts it into these headers, beside what they tell already.
-    #[inline]
     pub(crate) fn put(self, headers: &mut HeaderMap) {
-        if let Some(rate_limit) = self.rate_limit {
-            rate_limit.put(headers);
+        if let Some(RateLimit { policies, states }) = self.rate_limit {
+            put(headers, policies, states);
         }
         if let Some(x_rate_limit) = self.x_rate_limit {
             x_rate_limit.put(headers);
@@ -57,18 +56,16 @@ impl Telling {
     }
 }
 
-impl RateLimit {
-    #[inline]
-    fn put(self, headers: &mut HeaderMap) {
-        let Self { policies, states } = self;
-        // Nearly always nobody has told anything. Names are compared here, because looking one up costs more than to compare it
-        // with all that a response usually has.
-        if headers.keys().any(|name| *name == RATELIMIT || *name == RATELIMIT_POLICY) {
-            return merge(headers, &policies, &states);
-        }
-        headers.insert(RATELIMIT_POLICY, policies);
-        headers.insert(RATELIMIT, states);
+/// Puts `RateLimit-Policy` and `RateLimit` into these headers, beside what they tell already.
+#[inline]
+pub(super) fn put(headers: &mut HeaderMap, policies: HeaderValue, states: HeaderValue) {
+    // Nearly always nobody has told anything. Names are compared here, because looking one up costs more than to compare it
+    // with all that a response usually has.
+    if headers.keys().any(|name| *name == RATELIMIT || *name == RATELIMIT_POLICY) {
+        return merge(headers, &policies, &states);
     }
+    headers.insert(RATELIMIT_POLICY, policies);
+    headers.insert(RATELIMIT, states);
 }
 
 #[cold]
@@ -84,7 +81,7 @@ impl XRateLimit {
         Self { limit: binding.limit().amount(), remainder: Remainder::of(binding) }
     }
 
-    fn put(self, headers: &mut HeaderMap) {
+    pub(super) fn put(self, headers: &mut HeaderMap) {
         let Remainder { remaining, seconds } = self.remainder;
         let told = headers.get(X_REMAINING).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
         // Of two layers the one that binds tells.

@@ -12,7 +12,7 @@ use tower_service::Service;
 use super::protocol::Protocol;
 use crate::web::asked::{Deciding, Verdict};
 use crate::web::limiter::HttpLimiter;
-use crate::web::only::Remainder;
+use crate::web::only::{OnlyTelling, Remainder};
 use crate::web::pass::{Answered, GivingBack, Left};
 use crate::web::request::Request as View;
 
@@ -66,29 +66,29 @@ enum Apart<S, B, F, R> {
 }
 
 pin_project! {
-    /// A call whose response is to tell what is left: both are there once it is `boxed`.
+    /// A call whose response is to tell what is left: the call is there once it is `boxed`.
     struct TellingCall<F> {
         #[pin]
         call: Option<F>,
-        told: Option<(HttpLimiter, Remainder)>,
+        telling: OnlyTelling,
     }
 }
 
 impl<F> TellingCall<F> {
     /// Large calls are moved into their box once: an empty box is made where it stays, a whole call would be put together first.
     #[inline]
-    fn boxed(call: F, limiter: HttpLimiter, remainder: Remainder) -> Pin<Box<Self>> {
-        let mut telling = Box::<Self>::default();
-        telling.call = Some(call);
-        telling.told = Some((limiter, remainder));
-        Box::into_pin(telling)
+    fn boxed(call: F, limiter: &HttpLimiter, remainder: Remainder) -> Pin<Box<Self>> {
+        let mut boxed = Box::<Self>::default();
+        boxed.call = Some(call);
+        limiter.tell_of_only(&mut boxed.telling, remainder);
+        Box::into_pin(boxed)
     }
 }
 
 impl<F> Default for TellingCall<F> {
     #[inline]
     fn default() -> Self {
-        Self { call: None, told: None }
+        Self { call: None, telling: OnlyTelling::default() }
     }
 }
 
@@ -102,8 +102,8 @@ where
         let this = self.project();
         let Some(call) = this.call.as_pin_mut() else { return Poll::Pending };
         let mut answer = call.poll(context);
-        if let (Some((limiter, remainder)), Poll::Ready(Ok(response))) = (this.told, &mut answer) {
-            limiter.told_of_only(*remainder).put(response.headers_mut());
+        if let Poll::Ready(Ok(response)) = &mut answer {
+            this.telling.put(response.headers_mut());
         }
         answer
     }
@@ -129,7 +129,7 @@ where
 
     /// It may pass; its response is to tell what is left.
     #[inline]
-    pub(super) fn telling(limiter: HttpLimiter, call: S::Future, remainder: Remainder) -> Self {
+    pub(super) fn telling(limiter: &HttpLimiter, call: S::Future, remainder: Remainder) -> Self {
         Self::apart(Apart::Telling { call: TellingCall::boxed(call, limiter, remainder) })
     }
 

@@ -50,7 +50,7 @@ where
             return ResponseFuture::calling(self.service.call(request));
         }
         if let Asked::Told(remainder) = *asked {
-            return ResponseFuture::telling(self.limiter.clone(), self.service.call(request), remainder);
+            return ResponseFuture::telling(&self.limiter, self.service.call(request), remainder);
         }
         self.further(request, ManuallyDrop::into_inner(asked))
     }
