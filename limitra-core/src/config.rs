@@ -118,7 +118,8 @@ impl LimitraConfig {
     /// `5:500ms`, or `off`), `LIMITRA_MAX_IN_FLIGHT` (a number, or `off`), `LIMITRA_ON_OUTAGE` (`error`, `open`, `closed:5s`,
     /// `local:4`), `LIMITRA_PROJECT`, `LIMITRA_PREFIX`, `LIMITRA_SUFFIX`, `LIMITRA_DEFAULT_ALGORITHM`, `LIMITRA_DEFAULT_BACKEND`,
     /// `LIMITRA_FAIL_OPEN`, `LIMITRA_ENABLED` and `LIMITRA_HASH_IDENTIFIERS` (`true`/`false`, `1`/`0`).
-    /// A variable that is absent or empty leaves the default; setters called after it win.
+    /// A variable that is absent or empty leaves the default; setters called after it win. Other variables that begin with `LIMITRA_`
+    /// may be misspelt: they are logged as a warning.
     ///
     /// # Errors
     /// [`ConfigurationError`] if a variable has a value that it cannot have.

@@ -50,86 +50,111 @@ impl FromStr for Settings {
 }
 
 pub(crate) fn config() -> Result<LimitraConfig, ConfigurationError> {
-    let mut config = LimitraConfig::new();
-    if let Some(url) = text(REDIS_URL)? {
+    let (mut config, mut environment) = (LimitraConfig::new(), Environment::default());
+    if let Some(url) = environment.text(REDIS_URL)? {
         config = config.redis_url(url);
     }
-    if let Some(url) = text(STORAGE_URL)? {
+    if let Some(url) = environment.text(STORAGE_URL)? {
         config = config.storage_url(url);
     }
-    if let Some(redis_db) = parsed("LIMITRA_REDIS_DB", "the number of a database")? {
+    if let Some(redis_db) = environment.parsed("LIMITRA_REDIS_DB", "the number of a database")? {
         config = config.redis_db(redis_db);
     }
-    if let Some(LengthOfTime(max_age)) = parsed("LIMITRA_DENY_CACHE", LengthOfTime::EXPECTED)? {
+    if let Some(LengthOfTime(max_age)) = environment.parsed("LIMITRA_DENY_CACHE", LengthOfTime::EXPECTED)? {
         config = config.deny_cache(max_age);
     }
-    if let Some(project) = text("LIMITRA_PROJECT")? {
+    if let Some(project) = environment.text("LIMITRA_PROJECT")? {
         config = config.project(project);
     }
-    if let Some(prefix) = text("LIMITRA_PREFIX")? {
+    if let Some(prefix) = environment.text("LIMITRA_PREFIX")? {
         config = config.prefix(prefix);
     }
-    if let Some(suffix) = text("LIMITRA_SUFFIX")? {
+    if let Some(suffix) = environment.text("LIMITRA_SUFFIX")? {
         config = config.suffix(suffix);
     }
-    if let Some(algorithm) = parsed::<Algorithm>("LIMITRA_DEFAULT_ALGORITHM", ALGORITHMS)? {
+    if let Some(algorithm) = environment.parsed::<Algorithm>("LIMITRA_DEFAULT_ALGORITHM", ALGORITHMS)? {
         config = config.default_algorithm(algorithm);
     }
-    if let Some(backend) = parsed::<Backend>("LIMITRA_DEFAULT_BACKEND", BACKENDS)? {
+    if let Some(backend) = environment.parsed::<Backend>("LIMITRA_DEFAULT_BACKEND", BACKENDS)? {
         config = config.default_backend(backend);
     }
     #[cfg(feature = "deadline")]
-    if let Some(OrOff(deadline)) = parsed("LIMITRA_DEADLINE", DEADLINES)? {
+    if let Some(OrOff(deadline)) = environment.parsed("LIMITRA_DEADLINE", DEADLINES)? {
         config = config.deadline(deadline.map(|LengthOfTime(deadline)| deadline));
     }
-    if let Some(OrOff(breaker)) = parsed("LIMITRA_BREAKER", BREAKERS)? {
+    if let Some(OrOff(breaker)) = environment.parsed("LIMITRA_BREAKER", BREAKERS)? {
         config = config.breaker(breaker.map(|Settings(breaker)| breaker));
     }
-    if let Some(OrOff(most)) = parsed("LIMITRA_MAX_IN_FLIGHT", "a number, or off")? {
+    if let Some(OrOff(most)) = environment.parsed("LIMITRA_MAX_IN_FLIGHT", "a number, or off")? {
         config = config.max_in_flight(most);
     }
-    if let Some(policy) = parsed::<OnOutage>("LIMITRA_ON_OUTAGE", POLICIES)? {
+    if let Some(policy) = environment.parsed::<OnOutage>("LIMITRA_ON_OUTAGE", POLICIES)? {
         config = config.on_outage(policy);
     }
-    if let Some(Flag(fail_open)) = parsed("LIMITRA_FAIL_OPEN", Flag::EXPECTED)? {
+    if let Some(Flag(fail_open)) = environment.parsed("LIMITRA_FAIL_OPEN", Flag::EXPECTED)? {
         config = config.fail_open(fail_open);
     }
-    if let Some(Flag(enabled)) = parsed("LIMITRA_ENABLED", Flag::EXPECTED)? {
+    if let Some(Flag(enabled)) = environment.parsed("LIMITRA_ENABLED", Flag::EXPECTED)? {
         config = config.enabled(enabled);
     }
-    if let Some(Flag(hash)) = parsed("LIMITRA_HASH_IDENTIFIERS", Flag::EXPECTED)? {
+    if let Some(Flag(hash)) = environment.parsed("LIMITRA_HASH_IDENTIFIERS", Flag::EXPECTED)? {
         config = config.hash_identifiers(hash);
     }
+    environment.warn_of_others();
     Ok(config)
 }
 
-fn text(variable: &'static str) -> Result<Option<String>, ConfigurationError> {
-    match env::var(variable) {
-        Ok(value) if value.is_empty() => Ok(None),
-        Ok(value) => Ok(Some(value)),
-        Err(env::VarError::NotPresent) => Ok(None),
-        Err(env::VarError::NotUnicode(value)) => Err(ConfigurationError::Environment {
-            variable,
-            // A URL may hold a password, also where it cannot be read.
-            value: if [REDIS_URL, STORAGE_URL].contains(&variable) {
-                "..".to_owned()
-            } else {
-                value.to_string_lossy().into_owned()
-            },
-            expected: "text in UTF-8",
-        }),
-    }
+/// The variables of this process that are limitra's.
+#[derive(Default)]
+struct Environment {
+    /// Those that were read, whether they are there or not.
+    read: Vec<&'static str>,
 }
 
-fn parsed<T: FromStr>(
-    variable: &'static str,
-    expected: &'static str,
-) -> Result<Option<T>, ConfigurationError> {
-    let Some(value) = text(variable)? else {
-        return Ok(None);
-    };
-    match value.parse() {
-        Ok(parsed) => Ok(Some(parsed)),
-        Err(_) => Err(ConfigurationError::Environment { variable, value, expected }),
+impl Environment {
+    fn text(&mut self, variable: &'static str) -> Result<Option<String>, ConfigurationError> {
+        self.read.push(variable);
+        match env::var(variable) {
+            Ok(value) if value.is_empty() => Ok(None),
+            Ok(value) => Ok(Some(value)),
+            Err(env::VarError::NotPresent) => Ok(None),
+            Err(env::VarError::NotUnicode(value)) => Err(ConfigurationError::Environment {
+                variable,
+                // A URL may hold a password, also where it cannot be read.
+                value: if [REDIS_URL, STORAGE_URL].contains(&variable) {
+                    "..".to_owned()
+                } else {
+                    value.to_string_lossy().into_owned()
+                },
+                expected: "text in UTF-8",
+            }),
+        }
+    }
+
+    fn parsed<T: FromStr>(
+        &mut self,
+        variable: &'static str,
+        expected: &'static str,
+    ) -> Result<Option<T>, ConfigurationError> {
+        let Some(value) = self.text(variable)? else {
+            return Ok(None);
+        };
+        match value.parse() {
+            Ok(parsed) => Ok(Some(parsed)),
+            Err(_) => Err(ConfigurationError::Environment { variable, value, expected }),
+        }
+    }
+
+    /// Tells of variables that look like settings and are none: they may be misspelt. No error, for others set such variables too: an
+    /// orchestrator for a service that is called `limitra`.
+    fn warn_of_others(&self) {
+        let names = env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned());
+        let is_other = |name: &String| name.starts_with("LIMITRA_") && !self.read.contains(&name.as_str());
+        let mut others: Vec<_> = names.filter(is_other).collect();
+        others.sort_unstable();
+        if !others.is_empty() {
+            let (others, settings) = (others.join(", "), self.read.join(", "));
+            tracing::warn!(target: "limitra", variables = %others, "environment variables that set nothing; those that do are {settings}");
+        }
     }
 }

@@ -267,3 +267,15 @@ fn a_value_that_is_no_text_is_told_without_a_password() {
         assert!(variable != "LIMITRA_REDIS_URL" || !message.contains("s3cret"), "{message}");
     }
 }
+
+#[test]
+fn a_variable_that_sets_nothing_is_logged() {
+    let misspelt = told(&[("LIMITRA_REDIS_URI", "redis://:s3cret@h"), ("LIMITRA_PROJEKT", "blog")]);
+    let named = misspelt.get("variables").expect("it is logged");
+    assert!(named.contains("LIMITRA_PROJEKT, LIMITRA_REDIS_URI"), "{named}");
+    let message = &misspelt["message"];
+    assert!(VARIABLES.iter().all(|variable| message.contains(variable)), "{message}");
+    assert!(!format!("{misspelt:?}").contains("s3cret"));
+    let right = told(&VARIABLES.map(|variable| (variable, "")));
+    assert!(right.get("variables").is_none_or(|named| VARIABLES.iter().all(|right| !named.contains(right))));
+}

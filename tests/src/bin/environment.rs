@@ -1,9 +1,13 @@
 //! What `LimitraConfig::from_env` makes of this process's environment, one `name=value` a line.
 
 use limitra::{ConfigurationError, Limitra, LimitraConfig};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Record};
+use tracing::{Event, Id, Metadata, Subscriber};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
+    tracing::subscriber::set_global_default(Printed).expect("nobody else listens");
     match LimitraConfig::from_env() {
         Err(error) => println!("from_env={error}"),
         Ok(config) => match config.build() {
@@ -30,4 +34,35 @@ async fn tell(limits: &Limitra) -> Result<(), ConfigurationError> {
         println!("allowed={allowed}");
     }
     Ok(())
+}
+
+/// What is logged, printed like everything else.
+struct Printed;
+
+impl Subscriber for Printed {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target() == "limitra"
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        event.record(&mut Self);
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+impl Visit for Printed {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        println!("{field}={value:?}");
+    }
 }
