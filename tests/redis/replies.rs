@@ -1,106 +1,14 @@
 //! What a server may say instead of an answer.
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use limitra::{Algorithm, Attempt, Clock, Key, Mode, RedisStorage, Refund, State, StorageErrorKind, Subject};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use limitra_tests::ScriptedRedis;
 
 use crate::stage::{HOUR, SECOND, fresh, kind, limit, limiter, rule, storage_at};
-
-/// What a server says to a command of this name, and how long it takes; nothing for silence.
-type Say = dyn Fn(&str) -> (Duration, Vec<u8>) + Send + Sync;
-
-/// A server that knows only how to greet, and has one reply to every script; in the current runtime.
-struct Scripted {
-    address: SocketAddr,
-    asked: Arc<AtomicU64>,
-}
-
-impl Scripted {
-    async fn start(reply: &[u8]) -> Self {
-        let reply = reply.to_vec();
-        Self::saying(move |name| match name {
-            "EVALSHA" | "EVAL" => (Duration::ZERO, reply.clone()),
-            _ => greeting(name),
-        })
-        .await
-    }
-
-    /// A server that says this.
-    async fn saying(say: impl Fn(&str) -> (Duration, Vec<u8>) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let asked = Arc::new(AtomicU64::new(0));
-        let (say, count): (Arc<Say>, _) = (Arc::new(say), asked.clone());
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, say.clone(), count.clone()));
-            }
-        });
-        Self { address, asked }
-    }
-
-    fn url(&self) -> String {
-        format!("redis://{}", self.address)
-    }
-
-    /// How many scripts it was asked to run.
-    fn asked(&self) -> u64 {
-        self.asked.load(Ordering::SeqCst)
-    }
-}
-
-fn greeting(name: &str) -> (Duration, Vec<u8>) {
-    let said: &[u8] = match name {
-        "CLIENT" | "SELECT" => b"+OK\r\n",
-        // An old server, or something in between that is none.
-        _ => b"-ERR unknown command\r\n",
-    };
-    (Duration::ZERO, said.to_vec())
-}
-
-async fn serve(mut stream: TcpStream, say: Arc<Say>, asked: Arc<AtomicU64>) {
-    let (mut buffer, mut received) = (vec![0; 65_536], Vec::new());
-    while let Ok(length @ 1..) = stream.read(&mut buffer).await {
-        received.extend_from_slice(&buffer[..length]);
-        while let Some((words, used)) = command(&received) {
-            received.drain(..used);
-            let name = words.first().map(|name| name.to_uppercase()).unwrap_or_default();
-            if matches!(name.as_str(), "EVALSHA" | "EVAL") {
-                asked.fetch_add(1, Ordering::SeqCst);
-            }
-            let (wait, answer) = say(&name);
-            tokio::time::sleep(wait).await;
-            if stream.write_all(&answer).await.is_err() {
-                return;
-            }
-        }
-    }
-}
-
-/// The first whole command, and how many bytes it took.
-fn command(received: &[u8]) -> Option<(Vec<String>, usize)> {
-    let line = |from: usize| {
-        let length = received.get(from..)?.windows(2).position(|pair| pair == b"\r\n")?;
-        let text = std::str::from_utf8(&received[from..from + length]).unwrap();
-        Some((text[1..].parse::<usize>().unwrap(), from + length + 2))
-    };
-    let (count, mut place) = line(0)?;
-    let mut words = Vec::new();
-    for _ in 0..count {
-        let (length, from) = line(place)?;
-        let word = received.get(from..from + length)?;
-        received.get(from + length..from + length + 2)?;
-        words.push(String::from_utf8_lossy(word).into_owned());
-        place = from + length + 2;
-    }
-    Some((words, place))
-}
 
 #[tokio::test]
 async fn what_the_server_says_is_an_error_of_its_kind_and_the_command_is_sent_once() {
@@ -143,7 +51,7 @@ async fn what_the_server_says_is_an_error_of_its_kind_and_the_command_is_sent_on
         ("*7\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n", Malformed),
         ("*6\r\n:1\r\n:7\r\n:1\r\n:1\r\n:1\r\n:1\r\n", Malformed),
     ] {
-        let server = Scripted::start(reply.as_bytes()).await;
+        let server = ScriptedRedis::start(reply.as_bytes()).await;
         let storage = storage_at(&server.url());
         let limiter = limiter(&storage, Algorithm::SlidingWindow, 5);
         assert_eq!(kind(limiter.check("ada").await), expected, "{reply}");
@@ -158,7 +66,7 @@ async fn what_the_server_says_is_an_error_of_its_kind_and_the_command_is_sent_on
 
 #[tokio::test]
 async fn a_server_that_never_has_the_script_is_asked_twice_and_no_more() {
-    let server = Scripted::start(b"-NOSCRIPT No matching script. Please use EVAL.\r\n").await;
+    let server = ScriptedRedis::start(b"-NOSCRIPT No matching script. Please use EVAL.\r\n").await;
     let limiter = limiter(&storage_at(&server.url()), Algorithm::SlidingWindow, 5);
     assert!(limiter.check("ada").await.is_err());
     assert_eq!(server.asked(), 2);
@@ -166,10 +74,10 @@ async fn a_server_that_never_has_the_script_is_asked_twice_and_no_more() {
 
 #[tokio::test]
 async fn a_script_that_is_sent_again_has_no_second_deadline() {
-    let server = Scripted::saying(|name| match name {
+    let server = ScriptedRedis::saying(|name| match name {
         "EVALSHA" => (SECOND * 3 / 2, b"-NOSCRIPT No matching script. Please use EVAL.\r\n".to_vec()),
         "EVAL" => (Duration::ZERO, Vec::new()),
-        _ => greeting(name),
+        _ => ScriptedRedis::greeting(name),
     })
     .await;
     let storage = RedisStorage::builder().url(server.url()).response_timeout(SECOND * 2);
@@ -189,7 +97,7 @@ async fn a_server_that_cannot_greet_for_a_while_is_greeted_again_by_the_next_dec
     for error in ["-LOADING Redis is loading the dataset in memory", "-BUSY Redis is busy running a script."]
     {
         let greeted = AtomicU64::new(0);
-        let server = Scripted::saying(move |name| match name {
+        let server = ScriptedRedis::saying(move |name| match name {
             "HELLO" if greeted.fetch_add(1, Ordering::SeqCst) == 0 => {
                 (Duration::ZERO, format!("{error}\r\n").into_bytes())
             }
@@ -197,7 +105,7 @@ async fn a_server_that_cannot_greet_for_a_while_is_greeted_again_by_the_next_dec
             // What only RESP3 has.
             "EVALSHA" if greeted.load(Ordering::SeqCst) == 2 => (Duration::ZERO, b"#t\r\n".to_vec()),
             "EVALSHA" => (Duration::ZERO, b"-ERR by RESP2\r\n".to_vec()),
-            _ => greeting(name),
+            _ => ScriptedRedis::greeting(name),
         })
         .await;
         let limiter = limiter(&storage_at(&server.url()), Algorithm::SlidingWindow, 5);
@@ -211,9 +119,9 @@ async fn a_server_that_cannot_greet_for_a_while_is_greeted_again_by_the_next_dec
 async fn after_what_is_no_answer_the_next_decision_is_had_by_another_connection() {
     let connections = Arc::new(AtomicU64::new(0));
     let count = connections.clone();
-    let server = Scripted::saying(move |name| {
+    let server = ScriptedRedis::saying(move |name| {
         count.fetch_add(u64::from(name == "HELLO"), Ordering::SeqCst);
-        if name == "EVALSHA" { (Duration::ZERO, b"+OK\r\n".to_vec()) } else { greeting(name) }
+        if name == "EVALSHA" { (Duration::ZERO, b"+OK\r\n".to_vec()) } else { ScriptedRedis::greeting(name) }
     })
     .await;
     let storage = storage_at(&server.url()).shared();
@@ -247,7 +155,7 @@ async fn after_what_is_no_answer_the_next_decision_is_had_by_another_connection(
 async fn something_that_is_no_redis_is_an_error_within_the_deadline() {
     for reply in [&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], b"\0\0\0\0", b"*5\r\n:1\r\n", b"$99999999999\r\n"]
     {
-        let server = Scripted::start(reply).await;
+        let server = ScriptedRedis::start(reply).await;
         let builder = RedisStorage::builder().url(server.url()).response_timeout(Duration::from_millis(100));
         let limiter = limiter(&builder.build().unwrap().into(), Algorithm::SlidingWindow, 5);
         for _ in 0..2 {

@@ -1,11 +1,17 @@
 //! Replies that are lost.
 
+use std::borrow::Cow;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use limitra::{Algorithm, AnyStorage, RedisClusterStorage, StorageErrorKind};
-use limitra_tests::{Proxy, ProxyMode, RedisCluster, RedisServer};
+use limitra::{
+    Algorithm, AnyStorage, Attempt, Clock, Key, Limit, Mode, RedisClusterStorage, Refund, Rule, State,
+    StorageErrorKind, Subject,
+};
+use limitra_tests::{Proxy, ProxyMode, RedisCluster, RedisServer, ScriptedRedis};
 
-use crate::stage::{kind, limiter};
+use crate::stage::{HOUR, kind, limiter, patient};
 
 /// A cluster whose nodes say of themselves that they are at their proxies.
 struct Behind {
@@ -94,4 +100,45 @@ async fn a_server_that_is_no_cluster_says_so() {
     assert!(error.to_string().contains("cluster support disabled"), "{error}");
     assert!(!storage.check().await);
     assert_eq!(kind(limiter(&storage, Algorithm::Gcra, 1).check("ada").await), StorageErrorKind::Refused);
+}
+
+/// It may be the answer to somebody else, as from then on each would be.
+#[tokio::test]
+async fn after_what_is_no_answer_the_next_command_goes_by_another_connection() {
+    let (connections, port) = (Arc::new(AtomicU64::new(0)), Arc::new(OnceLock::new()));
+    let (count, own) = (connections.clone(), port.clone());
+    let server = ScriptedRedis::saying(move |name| {
+        count.fetch_add(u64::from(name == "HELLO"), Ordering::SeqCst);
+        match name {
+            "CLUSTER" => {
+                let port = own.get().copied().unwrap_or_default();
+                let all = format!("*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:{port}\r\n");
+                (Duration::ZERO, all.into_bytes())
+            }
+            "EVALSHA" | "EVAL" => (Duration::ZERO, b"+OK\r\n".to_vec()),
+            _ => ScriptedRedis::greeting(name),
+        }
+    })
+    .await;
+    port.set(server.address().port()).unwrap();
+    let url = server.url().replace("redis://", "redis+cluster://");
+    let storage = patient().url(url).key_prefix("{shop}").build().unwrap();
+    let storage = AnyStorage::from(storage).shared();
+    let rules = [Rule::new(Algorithm::SlidingWindow, Limit::new(5, HOUR).unwrap()).unwrap()];
+    let subjects = ["ada", "bob"].map(|name| Subject {
+        key: Key::from_text(name),
+        rules: Cow::Borrowed(&rules),
+        cost: 1,
+    });
+    let attempt = |subjects| Attempt { subjects, clock: Clock::Storage, mode: Mode::Hit };
+    let refund = Refund { subjects: &subjects, receipts: &[State::default(); 2], clock: Clock::Storage };
+    let malformed = StorageErrorKind::Malformed;
+    for round in 0..3 {
+        assert_eq!(storage.decide(&attempt(&subjects)).await.unwrap_err().kind(), malformed);
+        assert_eq!(connections.load(Ordering::SeqCst), 3 * round + 1);
+        assert_eq!(storage.decide(&attempt(&subjects[..1])).await.unwrap_err().kind(), malformed);
+        assert_eq!(connections.load(Ordering::SeqCst), 3 * round + 2);
+        assert_eq!(storage.give_back(&refund).await.unwrap_err().kind(), malformed);
+        assert_eq!(connections.load(Ordering::SeqCst), 3 * round + 3);
+    }
 }

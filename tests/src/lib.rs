@@ -26,6 +26,7 @@ mod redis_cluster;
 mod redis_sentinels;
 mod redis_server;
 mod reference;
+mod scripted_redis;
 mod server_process;
 mod shifted_clock;
 mod temporary_folder;
@@ -50,6 +51,7 @@ pub use redis_server::{RedisServer, RedisServerBuilder, fresh_prefix, shared};
 pub use reference::{
     CostAboveLimit, Reference, ReferenceAnswer, ReferenceDecision, ReferenceRule, ReferenceSubject,
 };
+pub use scripted_redis::ScriptedRedis;
 pub use shifted_clock::ShiftedClock;
 pub use temporary_folder::TemporaryFolder;
 pub use told::all_told;

@@ -80,11 +80,11 @@ pub(super) fn give_back(prefix: &KeyPrefix, refund: &Refund<'_>, form: Form) -> 
 }
 
 /// Reads the answer to that: whether anything was given back.
-pub(super) fn is_returned(answer: &Value) -> Option<bool> {
+pub(super) fn is_returned(answer: &Value) -> Result<bool, Failed> {
     match answer {
-        Value::Int(0) => Some(false),
-        Value::Int(1) => Some(true),
-        _ => None,
+        Value::Int(0) => Ok(false),
+        Value::Int(1) => Ok(true),
+        _ => Err(Failed::Malformed),
     }
 }
 

@@ -25,6 +25,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
+use ::redis::Value;
 use async_trait::async_trait;
 
 use crate::attempt::{Attempt, Outcome};
@@ -47,7 +48,7 @@ use failure::Failed;
 pub(crate) use sentinel::open_sentinel;
 #[cfg(feature = "redis-sentinel")]
 pub use sentinel::{RedisSentinelStorage, RedisSentinelStorageBuilder};
-use server::Server;
+use server::{Call, Server};
 use settings::Deadlines;
 
 /// The storage's name.
@@ -130,16 +131,6 @@ impl Inner {
         let name = self.name;
         move |failed| failed.storage_error(name, operation)
     }
-
-    /// What is no answer may be another's, and the next one too: it is not had by the same connection.
-    fn misread(&self) -> impl Fn(Failed) -> Failed {
-        |failed| {
-            if matches!(failed, Failed::Malformed) {
-                self.server.suspect(Instant::now());
-            }
-            failed
-        }
-    }
 }
 
 /// Whether the server did not answer at all.
@@ -161,10 +152,8 @@ impl Storage for Inner {
             // Boxed, for it is larger than the usual way.
             _ => {
                 let words = |form| command::decide(&self.key_prefix, attempt, form);
-                let answer = Box::pin(self.server.run(&words)).await;
-                answer
-                    .and_then(|answer| command::read(&answer, command::rules(attempt)))
-                    .map_err(self.misread())
+                let read = |answer: &Value| command::read(answer, command::rules(attempt));
+                Box::pin(self.server.run(&Call { words: &words, read: &read })).await
             }
         };
         decided.map_err(self.failed("decide"))
@@ -196,9 +185,9 @@ impl Storage for Inner {
     }
 
     async fn give_back(&self, refund: &Refund<'_>) -> Result<bool, StorageError> {
-        let answer = self.server.run(&|form| command::give_back(&self.key_prefix, refund, form)).await;
-        let returned = answer.and_then(|answer| command::is_returned(&answer).ok_or(Failed::Malformed));
-        returned.map_err(self.misread()).map_err(self.failed("give back"))
+        let words = |form| command::give_back(&self.key_prefix, refund, form);
+        let returned = self.server.run(&Call { words: &words, read: &command::is_returned }).await;
+        returned.map_err(self.failed("give back"))
     }
 
     async fn clear(&self, key: Key<'_>) -> Result<(), StorageError> {

@@ -28,6 +28,12 @@ pub(super) struct Server {
     silence: Arc<Silence>,
 }
 
+/// A script's call, and how its answer is read.
+pub(super) struct Call<'a, T> {
+    pub(super) words: &'a (dyn Fn(Form) -> Cmd + Send + Sync),
+    pub(super) read: &'a (dyn Fn(&Value) -> Result<T, Failed> + Send + Sync),
+}
+
 /// A caller that waits for an answer.
 struct Waiting<'a> {
     server: &'a Server,
@@ -57,9 +63,8 @@ impl Server {
     ) -> Result<Outcome, Failed> {
         self.commands.sent(self.storage, 1);
         let words = |form| Ask::decide_each(std::iter::once(ask), form);
-        let answer = command::read(&self.run_on(connected, &words, within).await?, ask.rule_count());
-        self.discard_if_broken(connected, &answer);
-        answer
+        let answer = self.run_on(connected, &words, within).await?;
+        self.read(connected, command::read(&answer, ask.rule_count()))
     }
 
     /// The answers to these decisions, each its own and in their order, in one command.
@@ -151,10 +156,17 @@ impl Server {
         self.send(&connected, Words::Command(command)).await
     }
 
-    /// The answer to a script. One that the server has lost is sent as text: the server had not run it.
-    pub(super) async fn run(&self, words: &(dyn Fn(Form) -> Cmd + Send + Sync)) -> Result<Value, Failed> {
+    /// What a script came to. One that the server has lost is sent as text: the server had not run it.
+    pub(super) async fn run<T>(&self, call: &Call<'_, T>) -> Result<T, Failed> {
         let connected = self.connected().await?;
-        self.run_on(&connected, words, self.response_timeout).await
+        let answer = self.run_on(&connected, call.words, self.response_timeout).await?;
+        self.read(&connected, (call.read)(&answer))
+    }
+
+    /// What an answer by this connection said, if it was one.
+    fn read<T>(&self, connected: &Connected<RedisClient>, said: Result<T, Failed>) -> Result<T, Failed> {
+        self.discard_if_broken(connected, &said);
+        said
     }
 
     async fn run_on(
@@ -176,14 +188,11 @@ impl Server {
 
     /// The same while the key moves to this server: it answers for it only when it is told so before, in one message.
     #[cfg(feature = "redis-cluster")]
-    pub(super) async fn run_asking(
-        &self,
-        words: &(dyn Fn(Form) -> Cmd + Send + Sync),
-    ) -> Result<Value, Failed> {
+    pub(super) async fn run_asking<T>(&self, call: &Call<'_, T>) -> Result<T, Failed> {
         let connected = self.connected().await?;
         let asking = |form| {
             let mut pipeline = Pipeline::with_capacity(2);
-            pipeline.cmd("ASKING").add_command(words(form));
+            pipeline.cmd("ASKING").add_command((call.words)(form));
             pipeline
         };
         let answer = async {
@@ -194,7 +203,8 @@ impl Server {
                 answer => answer,
             }
         };
-        self.in_time(&connected, self.response_timeout, answer).await
+        let answer = self.in_time(&connected, self.response_timeout, answer).await?;
+        self.read(&connected, (call.read)(&answer))
     }
 
     /// The answers to several commands, sent together.

@@ -7,7 +7,7 @@ use ::redis::{Cmd, Pipeline, Value};
 use super::command::Form;
 use super::failure::Failed;
 use super::scripts::Script;
-use super::server::Server;
+use super::server::{Call, Server};
 
 /// How many keys the server looks at for one page.
 const PAGE: usize = 500;
@@ -62,7 +62,9 @@ async fn remove(server: &Server, keys: &[Vec<u8>]) -> Result<Vec<Value>, Failed>
         return Ok(Vec::new());
     };
     // The first one teaches the server the script, if it has lost it.
-    let mut answers = vec![server.run(&|form| call(first, form)).await?];
+    let mut answers = vec![
+        server.run(&Call { words: &|form| call(first, form), read: &|answer| Ok(answer.clone()) }).await?,
+    ];
     let mut pipeline = Pipeline::with_capacity(rest.len());
     for key in rest {
         pipeline.add_command(call(key, Form::Hash));

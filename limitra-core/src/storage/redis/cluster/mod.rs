@@ -11,18 +11,20 @@ mod nodes;
 mod redirection;
 mod slots;
 
+use std::convert;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ::redis::{Cmd, Value};
+use ::redis::Value;
 use async_trait::async_trait;
 use tokio::runtime::Handle;
 
 use super::ask::Ask;
-use super::command::{self, Form};
+use super::command;
 use super::failure::Failed;
+use super::server::Call;
 use super::sweep;
 use crate::attempt::{Attempt, Outcome};
 use crate::error::{ConfigurationError, StorageError, StorageErrorKind};
@@ -107,42 +109,35 @@ pub(crate) fn open_cluster(
 }
 
 impl Inner {
-    /// The answer of the master of a key's slot.
-    async fn run(
+    /// What a script comes to at the master of a key's slot.
+    async fn run<T>(
         &self,
         key: &str,
-        words: &(dyn Fn(Form) -> Cmd + Send + Sync),
+        call: &Call<'_, T>,
         operation: &'static str,
-    ) -> Result<Value, StorageError> {
-        match self.in_time(operation, self.follow(slot(key), words, None, operation)).await? {
-            Answered::Value(value) => Ok(value),
-            // Of a decision, and none was asked for.
-            Answered::Outcome(_) => Err(StorageError::new(StorageErrorKind::Malformed, NAME, operation)),
-        }
+    ) -> Result<T, StorageError> {
+        self.in_time(operation, self.follow(slot(key), call, None, operation)).await
     }
 
     /// Follows redirections to where the command is run; one that asks of one record may go with others of its slot.
-    async fn follow(
+    async fn follow<T>(
         &self,
         slot: u16,
-        words: &(dyn Fn(Form) -> Cmd + Send + Sync),
-        ask: Option<Ask>,
+        call: &Call<'_, T>,
+        ask: Option<Together<T>>,
         operation: &'static str,
-    ) -> Result<Answered, StorageError> {
+    ) -> Result<T, StorageError> {
         let (started, mut pause, mut tries) = (Instant::now(), Pause::default(), 0);
         let mut asked: Option<Arc<Node>> = None;
         loop {
             let map = self.topology.get().await?;
             let slots = &map.connection.slots;
             let (answer, host) = match (asked.take(), slots.master(slot)) {
-                (Some(node), _) => {
-                    let answer = node.server.run_asking(words).await.map(Answered::Value);
-                    (answer, node.address.host.clone())
-                }
+                (Some(node), _) => (node.server.run_asking(call).await, node.address.host.clone()),
                 (None, Some(node)) => {
                     let answer = match &ask {
-                        Some(ask) => node.server.decide(slot, || ask.clone()).await.map(Answered::Outcome),
-                        None => node.server.run(words).await.map(Answered::Value),
+                        Some((ask, of)) => node.server.decide(slot, || ask.clone()).await.map(of),
+                        None => node.server.run(call).await,
                     };
                     (answer, node.address.host.clone())
                 }
@@ -203,11 +198,8 @@ impl Inner {
     }
 }
 
-/// What a node answered: a decision that may have gone with others is read already.
-enum Answered {
-    Value(Value),
-    Outcome(Outcome),
-}
+/// A decision that may go with others, and what is made of its outcome.
+type Together<T> = (Ask, fn(Outcome) -> T);
 
 /// No node serves a slot: nothing was sent.
 fn unserved() -> Failed {
@@ -226,12 +218,10 @@ impl Storage for Inner {
             return Err(StorageError::new(StorageErrorKind::Malformed, NAME, "decide"));
         };
         let slot = slot(&self.key_prefix.full(first.key));
+        let read = |answer: &Value| command::read(answer, command::rules(attempt));
         let ask = Ask::of(attempt, &self.key_prefix).filter(|_| attempt.clock == Clock::Storage);
-        let outcome = match self.in_time("decide", self.follow(slot, &words, ask, "decide")).await? {
-            Answered::Outcome(outcome) => Ok(outcome),
-            Answered::Value(answer) => command::read(&answer, command::rules(attempt)),
-        };
-        outcome.map_err(|failed| failed.storage_error(NAME, "decide"))
+        let ask = ask.map(|ask| (ask, convert::identity as _));
+        self.in_time("decide", self.follow(slot, &Call { words: &words, read: &read }, ask, "decide")).await
     }
 
     /// One command for up to 128 attempts of one subject each in a slot, those of different slots at once.
@@ -243,13 +233,13 @@ impl Storage for Inner {
         let malformed = || StorageError::new(StorageErrorKind::Malformed, NAME, "give back");
         let first = refund.subjects.first().ok_or_else(malformed)?;
         let words = |form| command::give_back(&self.key_prefix, refund, form);
-        let answer = self.run(&self.key_prefix.full(first.key), &words, "give back").await?;
-        command::is_returned(&answer).ok_or_else(malformed)
+        let call = Call { words: &words, read: &command::is_returned };
+        self.run(&self.key_prefix.full(first.key), &call, "give back").await
     }
 
     async fn clear(&self, key: Key<'_>) -> Result<(), StorageError> {
         let key = self.key_prefix.full(key);
-        self.run(&key, &|_| command::clear(&key), "clear").await.map(drop)
+        self.run(&key, &Call { words: &|_| command::clear(&key), read: &|_| Ok(()) }, "clear").await
     }
 
     /// Asks every master.
