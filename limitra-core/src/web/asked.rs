@@ -4,9 +4,9 @@ use std::future::Future;
 use std::pin::Pin;
 
 use super::limiter::HttpLimiter;
-use super::only::Remainder;
 use super::pass::Left;
 use super::refusal::Refusal;
+use super::remainder::Remainder;
 
 /// The answer to a request, or what brings it: a few words, for it stands between a request and its handler.
 pub(crate) enum Asked {

@@ -49,6 +49,13 @@ pub struct HttpLimiterBuilder {
     key_deadline: Option<std::time::Duration>,
 }
 
+impl HttpLimiter {
+    /// Starts its settings; see [`HttpLimiterBuilder`] for the defaults.
+    pub fn builder() -> HttpLimiterBuilder {
+        HttpLimiterBuilder::default()
+    }
+}
+
 impl HttpLimiterBuilder {
     /// A limit: every caller, told apart by `key`, is under this limiter. With several limits all must allow a request, and all
     /// or none are charged; their limiters share a storage, and each has a scope (or project or prefix) of its own.

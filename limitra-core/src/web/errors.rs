@@ -4,7 +4,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 
 use super::headers::{quota_of, string_into};
 use super::refusal::{message_of, status_of, text};
-use super::telling::{RATELIMIT, RATELIMIT_POLICY};
+use super::told::{RATELIMIT, RATELIMIT_POLICY};
 use crate::error::Error;
 use crate::exceeded::RateLimitExceeded;
 use crate::limit::Limit;

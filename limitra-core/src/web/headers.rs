@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use http::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 
-use super::only::Remainder;
-use super::pass::Charged;
+use super::limit::Charged;
+use super::remainder::Remainder;
 use super::telling::{RateLimit, Telling, XRateLimit};
 use super::told::numbered;
 use crate::decision::Decision;

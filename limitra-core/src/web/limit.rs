@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use super::key::Key;
+use super::key::{Key, Parts};
 use super::request::Request;
 use crate::limiter::RateLimiter;
 
@@ -38,6 +38,9 @@ impl HttpLimit {
         }
     }
 }
+
+/// Limiters and whom they have counted, in the order of the limits; none where nobody asks.
+pub(crate) type Charged = Vec<(RateLimiter, Parts<'static>)>;
 
 /// The limiter that a request is under.
 #[derive(Clone)]

@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::builder::HttpLimiterBuilder;
 use super::exemptions::Exemptions;
 use super::headers::{Headers, Names};
 use super::limit::HttpLimit;
@@ -75,18 +74,13 @@ pub enum OnMissing {
 }
 
 impl HttpLimiter {
-    /// Starts its settings; see [`HttpLimiterBuilder`] for the defaults.
-    pub fn builder() -> HttpLimiterBuilder {
-        HttpLimiterBuilder::default()
-    }
-
     /// How many requests did not say who is calling so far, or could not be told apart: see [`OnMissing`]. Where this grows
     /// with every request, connect info is missing, or a proxy does not send its header.
     pub fn unidentified(&self) -> u64 {
         self.0.unidentified.load(Ordering::Relaxed)
     }
 
-    /// How many requests would have been refused so far, but for [`HttpLimiterBuilder::shadow`].
+    /// How many requests would have been refused so far, but for [`shadow`](crate::web::HttpLimiterBuilder::shadow).
     pub fn shadowed(&self) -> u64 {
         self.0.shadowed.load(Ordering::Relaxed)
     }

@@ -22,6 +22,7 @@ mod pass;
 mod passed;
 mod percent;
 mod refusal;
+mod remainder;
 mod request;
 mod respond;
 mod telling;

@@ -6,13 +6,12 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
-use super::key::Parts;
+use super::limit::Charged;
 use super::refusal::{Refusal, RefusalReason};
 use super::telling::Telling;
 use crate::charge::{Charge, give_back_all};
 use crate::decision::Decision;
 use crate::identifier::Identifier;
-use crate::limiter::RateLimiter;
 use crate::measured;
 
 /// A charge on its way back.
@@ -80,9 +79,6 @@ pub(crate) struct Pass {
     charged: Charged,
     judge: Option<Judge>,
 }
-
-/// Limiters and whom they have counted, in the order of the limits; none where nobody asks.
-pub(crate) type Charged = Vec<(RateLimiter, Parts<'static>)>;
 
 impl Pass {
     pub(crate) const fn new(decision: Decision, cost: u64, charged: Charged, judge: Option<Judge>) -> Self {

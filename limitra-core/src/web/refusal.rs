@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{HeaderValue, Response, StatusCode, header};
 
 use super::key::KeyError;
-use super::pass::Charged;
+use super::limit::Charged;
 use crate::decision::Decision;
 use crate::error::Error;
 use crate::exceeded::whole_seconds;

@@ -2,10 +2,11 @@
 
 use http::header::HeaderMap;
 
+use super::limit::Charged;
 use super::limiter::HttpLimiter;
-use super::only::{OnlyTelling, Remainder};
-use super::pass::Charged;
+use super::only::OnlyTelling;
 use super::refusal::Refusal;
+use super::remainder::Remainder;
 use super::request::Request;
 use super::telling::Telling;
 use crate::decision::Decision;

@@ -2,12 +2,10 @@
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
-use super::only::Remainder;
-use super::told::Told;
+use super::remainder::Remainder;
+use super::told::{RATELIMIT, RATELIMIT_POLICY, Told};
 use crate::rule_decision::RuleDecision;
 
-pub(super) const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
-pub(super) const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const X_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const X_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 const X_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
@@ -48,7 +46,7 @@ impl Telling {
     /// Puts it into these headers, beside what they tell already.
     pub(crate) fn put(self, headers: &mut HeaderMap) {
         if let Some(RateLimit { policies, states }) = self.rate_limit {
-            put(headers, policies, states);
+            RateLimit::put(headers, policies, states);
         }
         if let Some(x_rate_limit) = self.x_rate_limit {
             x_rate_limit.put(headers);
@@ -56,16 +54,18 @@ impl Telling {
     }
 }
 
-/// Puts `RateLimit-Policy` and `RateLimit` into these headers, beside what they tell already.
-#[inline]
-pub(super) fn put(headers: &mut HeaderMap, policies: HeaderValue, states: HeaderValue) {
-    // Nearly always nobody has told anything. Names are compared here, because looking one up costs more than to compare it
-    // with all that a response usually has.
-    if headers.keys().any(|name| *name == RATELIMIT || *name == RATELIMIT_POLICY) {
-        return merge(headers, &policies, &states);
+impl RateLimit {
+    /// Puts `RateLimit-Policy` and `RateLimit` into these headers, beside what they tell already.
+    #[inline]
+    pub(super) fn put(headers: &mut HeaderMap, policies: HeaderValue, states: HeaderValue) {
+        // Nearly always nobody has told anything. Names are compared here, because looking one up costs more than to compare it
+        // with all that a response usually has.
+        if headers.keys().any(|name| *name == RATELIMIT || *name == RATELIMIT_POLICY) {
+            return merge(headers, &policies, &states);
+        }
+        headers.insert(RATELIMIT_POLICY, policies);
+        headers.insert(RATELIMIT, states);
     }
-    headers.insert(RATELIMIT_POLICY, policies);
-    headers.insert(RATELIMIT, states);
 }
 
 #[cold]

@@ -2,14 +2,14 @@
 
 mod state;
 
-use http::header::{HeaderMap, HeaderValue};
+use http::header::HeaderValue;
 
 use self::state::{Beginning, State};
 use super::headers::{Headers, limits_of, name_of, quota_of};
-use super::telling::{RateLimit, Telling, XRateLimit, put};
+use super::remainder::Remainder;
+use super::telling::{RateLimit, Telling, XRateLimit};
 use crate::limit::Limit;
 use crate::limiter::RateLimiter;
-use crate::rule_decision::RuleDecision;
 
 /// What is told of the only limit, made ready: it is told with most responses.
 #[derive(Debug)]
@@ -61,35 +61,16 @@ impl OnlyTelling {
     }
 
     /// Puts it into a response's headers, once.
+    #[cfg(any(test, feature = "tower"))]
     #[inline]
-    pub(crate) fn put(&mut self, headers: &mut HeaderMap) {
+    pub(crate) fn put(&mut self, headers: &mut http::HeaderMap) {
         if let (Some(policy), Some(state)) = (self.policy.take(), self.state.value()) {
-            put(headers, policy, state);
+            RateLimit::put(headers, policy, state);
         }
         if let Some(x_rate_limit) = self.x_rate_limit.take() {
             x_rate_limit.put(headers);
         }
     }
-}
-
-/// What is left of a limit, and in how many seconds there is more.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Remainder {
-    pub(super) remaining: u64,
-    pub(super) seconds: u64,
-}
-
-impl Remainder {
-    #[inline]
-    pub(crate) fn of(rule: &RuleDecision) -> Self {
-        let remaining = rule.remaining();
-        Self { remaining, seconds: seconds_until_more(rule, remaining) }
-    }
-}
-
-/// Whole seconds, rounded up, until more is left than this, which is left now; 0 where all is.
-fn seconds_until_more(rule: &RuleDecision, remaining: u64) -> u64 {
-    rule.frees_after(remaining).max(rule.wait()).get().div_ceil(1_000_000)
 }
 
 #[cfg(test)]
@@ -111,7 +92,7 @@ mod tests {
             let (name, only) = ("x".repeat(length), only("5/minute", &"x".repeat(length)).unwrap());
             for (remaining, seconds) in numbers.into_iter().flat_map(|one| numbers.map(|other| (one, other)))
             {
-                let (mut telling, mut headers) = (OnlyTelling::default(), HeaderMap::new());
+                let (mut telling, mut headers) = (OnlyTelling::default(), http::HeaderMap::new());
                 telling.tell(&only, Remainder { remaining, seconds }, Headers::default());
                 telling.put(&mut headers);
                 let (remaining, seconds) = (remaining.min(MOST), seconds.min(MOST));

@@ -2,8 +2,8 @@
 
 use http::header::HeaderValue;
 
-use super::Remainder;
 use crate::web::headers::{MOST, REST};
+use crate::web::remainder::Remainder;
 
 /// What the state of an only limit begins with: its name, and what stands before what is left.
 #[derive(Debug)]

@@ -12,8 +12,9 @@ use tower_service::Service;
 use super::protocol::Protocol;
 use crate::web::asked::{Deciding, Verdict};
 use crate::web::limiter::HttpLimiter;
-use crate::web::only::{OnlyTelling, Remainder};
+use crate::web::only::OnlyTelling;
 use crate::web::pass::{Answered, GivingBack, Left};
+use crate::web::remainder::Remainder;
 use crate::web::request::Request as View;
 
 pin_project! {
