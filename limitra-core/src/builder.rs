@@ -82,6 +82,13 @@ pub struct RateLimiterBuilder {
     mistake: Option<ConfigurationError>,
 }
 
+impl RateLimiter {
+    /// Starts a limiter's settings; see [`RateLimiterBuilder`] for the defaults.
+    pub fn builder() -> RateLimiterBuilder {
+        RateLimiterBuilder::default()
+    }
+}
+
 impl RateLimiterBuilder {
     /// The algorithm: an [`Algorithm`] or its name.
     pub fn algorithm(mut self, algorithm: impl AlgorithmName) -> Self {

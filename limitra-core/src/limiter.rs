@@ -10,7 +10,6 @@ use std::time::Duration;
 use smallvec::{SmallVec, smallvec};
 
 use crate::attempt::{Mode, Subject};
-use crate::builder::RateLimiterBuilder;
 use crate::charge::Charge;
 use crate::decide::Desk;
 use crate::deciding::{Deciding, Read};
@@ -67,11 +66,6 @@ pub(crate) struct Inner {
 }
 
 impl RateLimiter {
-    /// Starts a limiter's settings; see [`RateLimiterBuilder`] for the defaults.
-    pub fn builder() -> RateLimiterBuilder {
-        RateLimiterBuilder::default()
-    }
-
     pub(crate) fn from_inner(inner: Inner) -> Self {
         Self { inner: Arc::new(inner) }
     }
