@@ -112,10 +112,11 @@ impl RuleDecision {
         reset_at.minus(self.now).to_duration()
     }
 
-    /// How long until more remains than this, which does now; zero if all of it does.
+    /// Whole units left, and how long until there are more; zero if all of them are.
     #[cfg(feature = "http")]
-    pub(crate) fn frees_after(&self, remaining: u64) -> Micros {
-        self.algorithm.frees_at(&self.limit, &self.state, self.now, remaining).minus(self.now)
+    pub(crate) fn left(&self) -> (u64, Micros) {
+        let (left, frees_at) = self.algorithm.left(&self.limit, &self.state, self.now);
+        (left, frees_at.minus(self.now))
     }
 
     /// What it asked for.
@@ -130,7 +131,7 @@ impl RuleDecision {
 
     /// The first instant at which more remains than now.
     pub(crate) fn frees_at(&self) -> Micros {
-        self.algorithm.frees_at(&self.limit, &self.state, self.now, self.remaining())
+        self.algorithm.left(&self.limit, &self.state, self.now).1
     }
 
     /// What the algorithm's own words for this are.

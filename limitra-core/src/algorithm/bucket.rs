@@ -76,6 +76,17 @@ pub(super) fn remaining(limit: &Limit, state: &State, now: Micros) -> u64 {
     limit.capacity().saturating_sub(used)
 }
 
+/// Whole units left, and the first instant at which one more is: when the unit in use that drains first has drained.
+pub(super) fn left(limit: &Limit, state: &State, now: Micros) -> (u64, Micros) {
+    let (at, window) = (instant(state, now), limit.window_micros());
+    let Some(ahead) = Excess::of(state, at) else { return (limit.capacity(), now) };
+    let (whole, part) = quotient::with_rest(ahead.numerator(), window.get());
+    let used = whole.saturating_add(u64::from(part > 0));
+    let Some(left) = limit.capacity().checked_sub(used) else { return (0, allowed_at(limit, state, now, 1)) };
+    let first = if part > 0 { part } else { window.get() };
+    (left, at.plus(Micros::new(first.div_ceil(ahead.amount.max(1)))))
+}
+
 pub(super) fn allowed_at(limit: &Limit, state: &State, now: Micros, cost: u64) -> Micros {
     let at = instant(state, now);
     let Some(ahead) = Excess::of(state, at) else { return now };
@@ -195,5 +206,36 @@ mod tests {
             }
         }
         assert!(ahead_of_now > 0);
+    }
+
+    #[test]
+    fn what_is_left_and_until_when_is_told_as_each_by_itself() {
+        let limit = |amount, burst| {
+            Limit::new(amount, Duration::from_micros(1200)).unwrap().with_burst(burst).unwrap()
+        };
+        let now = Micros::new(10_000);
+        let mut seen = [0; 3];
+        for (amount, burst, counted_with) in
+            [(3, 3, 3), (5, 2, 5), (7, 9, 7), (5, 5, 3), (3, 2, 5), (5, 5, 0)]
+        {
+            let limit = limit(amount, burst);
+            for (c, until) in (90..=112).flat_map(|c| (c..c + 19).map(move |until| (c, until))) {
+                for a in 0..counted_with.max(1) {
+                    let state = State { until: Micros::new(until * 97), a, b: counted_with, c: c * 97 };
+                    let remaining = remaining(&limit, &state, now);
+                    let frees_at = Algorithm::Gcra.frees_at(&limit, &state, now, remaining);
+                    assert_eq!(left(&limit, &state, now), (remaining, frees_at), "{state:?} of {limit:?}");
+                    let kind = if remaining == 0 {
+                        0
+                    } else if remaining < limit.capacity() {
+                        1
+                    } else {
+                        2
+                    };
+                    seen[kind] += 1;
+                }
+            }
+        }
+        assert!(seen.iter().all(|times| *times > 100), "{seen:?}");
     }
 }

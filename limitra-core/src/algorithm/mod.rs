@@ -130,6 +130,15 @@ impl Algorithm {
         matches!(self, Self::TokenBucket | Self::LeakyBucket | Self::Gcra)
     }
 
+    /// Whole units left at `now`, and the first instant at which more is, if nothing else is asked; `now` if nothing is used.
+    pub(crate) fn left(self, limit: &Limit, state: &State, now: Micros) -> (u64, Micros) {
+        if self.is_bucket() {
+            return bucket::left(limit, state, now);
+        }
+        let left = self.remaining(limit, state, now);
+        (left, self.frees_at(limit, state, now, left))
+    }
+
     /// The first instant at which more is left than at `now`, when this much is, if nothing else is asked; `now` if nothing is
     /// used.
     pub(crate) fn frees_at(self, limit: &Limit, state: &State, now: Micros, left: u64) -> Micros {

@@ -12,12 +12,8 @@ pub(crate) struct Remainder {
 impl Remainder {
     #[inline]
     pub(crate) fn of(rule: &RuleDecision) -> Self {
-        let remaining = rule.remaining();
-        Self { remaining, seconds: seconds_until_more(rule, remaining) }
+        let (remaining, frees_after) = rule.left();
+        // Whole seconds, rounded up; 0 where all is left.
+        Self { remaining, seconds: frees_after.max(rule.wait()).get().div_ceil(1_000_000) }
     }
-}
-
-/// Whole seconds, rounded up, until more is left than this, which is left now; 0 where all is.
-fn seconds_until_more(rule: &RuleDecision, remaining: u64) -> u64 {
-    rule.frees_after(remaining).max(rule.wait()).get().div_ceil(1_000_000)
 }
