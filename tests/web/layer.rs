@@ -102,6 +102,7 @@ async fn exempt_requests_are_neither_counted_nor_refused_and_nothing_else_is_exe
     assert_eq!(of(Method::GET, "/health", &[]).await, 200);
     assert_eq!(of(Method::GET, "/health?deep", &[]).await, 200);
     assert_eq!(of(Method::GET, "/static/a/b.css", &[]).await, 200);
+    assert_eq!(of(Method::GET, "/static/a;..;b/...;/", &[]).await, 200);
     assert_eq!(of(Method::HEAD, "/", &[]).await, 200);
     assert_eq!(of(Method::GET, "/", &[("x-internal", "yes")]).await, 200);
     assert_eq!(of(Method::OPTIONS, "/", &preflight).await, 200);
@@ -116,6 +117,8 @@ async fn exempt_requests_are_neither_counted_nor_refused_and_nothing_else_is_exe
         "/static/../",
         "/static/%2e%2e/",
         "/static/..%2f",
+        "/static/..;/",
+        "/static/a/.;b=c/",
     ] {
         assert_eq!(of(Method::GET, path, &[]).await, 429, "{path}");
     }

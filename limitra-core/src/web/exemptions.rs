@@ -72,8 +72,9 @@ impl Exemptions {
 
 /// Whether a path lies in a folder, and does not lead out of it again: a router may resolve `..` that this does not.
 fn is_below(path: &str, folder: &str) -> bool {
-    let is_plain =
-        |rest: &str| !rest.split(['/', '\\']).any(|part| matches!(part, "." | "..")) && !rest.contains('%');
+    // Some servers leave out what stands behind a `;` (RFC 3986, 3.3).
+    let is_dots = |part: &str| matches!(part.split(';').next(), Some("." | ".."));
+    let is_plain = |rest: &str| !rest.split(['/', '\\']).any(is_dots) && !rest.contains('%');
     path.strip_prefix(folder).is_some_and(is_plain)
 }
 
