@@ -239,7 +239,7 @@ impl Decision {
     }
 
     /// The limit that binds: on a refusal the one with the longest wait, else the one with the
-    /// least remaining. `None` if no limit applied.
+    /// least remaining, of several such the one that has more last. `None` if no limit applied.
     pub fn limit(&self) -> Option<Limit> {
         self.binding().map(RuleDecision::limit)
     }
@@ -272,7 +272,10 @@ impl Decision {
     /// The rule that binds; see [`Decision::limit`].
     pub fn binding(&self) -> Option<&RuleDecision> {
         if self.is_allowed() {
-            self.rules().iter().min_by_key(|rule| rule.remaining())
+            self.rules().iter().min_by(|one, other| {
+                let longer = || other.frees_after(other.remaining()).cmp(&one.frees_after(one.remaining()));
+                one.remaining().cmp(&other.remaining()).then_with(longer)
+            })
         } else {
             // The first of the longest, so that the order of the limits settles ties.
             self.rules().iter().rev().max_by_key(|rule| rule.retry_after())

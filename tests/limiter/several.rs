@@ -102,6 +102,18 @@ async fn the_limit_that_binds_has_the_longest_wait_else_the_least_remaining() {
 }
 
 #[tokio::test]
+async fn of_limits_with_as_little_remaining_the_one_that_has_more_last_binds() {
+    for &algorithm in Algorithm::ALL {
+        let (hourly, minutely) = (limit(4, HOUR), limit(4, MINUTE));
+        for limits in [[hourly, minutely], [minutely, hourly]] {
+            let (limiter, _) = limiter_of(algorithm, &limits);
+            let allowed = limiter.check_cost("ada", 4).await.unwrap();
+            assert_eq!((allowed.limit(), allowed.remaining()), (Some(hourly), 0), "{algorithm}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn limits_of_one_subject_are_one_record() {
     let storage = MemoryStorage::new();
     let limits = [limit(10, MINUTE), limit(100, HOUR), limit(1000, HOUR * 24)];

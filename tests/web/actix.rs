@@ -136,3 +136,21 @@ async fn what_a_handler_tells_of_limits_of_its_own_is_kept() {
     assert_eq!(lines(Headers::default()).await, ["\"a\";r=1", "\"b\";r=2"]);
     assert_eq!(lines(Headers::default().on_allowed(true)).await, ["\"a\";r=1, \"b\";r=2, \"user\";r=8;t=60"]);
 }
+
+#[actix_web::test]
+async fn of_two_middlewares_the_one_that_binds_longer_tells() {
+    let (clock, memory) = (ManualClock::default(), MemoryStorage::new());
+    let of = |scope: &str, window: u64| {
+        let limiter =
+            RateLimiter::builder().algorithm("fixed_window").requests(1).window(window).scope(scope);
+        let limiter = limiter.clock(clock.clone()).storage(&memory).build().unwrap();
+        let x = Headers::none().x_rate_limit(true).on_allowed(true);
+        by_user(&limiter).headers(x).build().unwrap().middleware()
+    };
+    for (inner, outer) in [(of("a", 1), of("b", 60)), (of("c", 60), of("d", 1))] {
+        let app = App::new().wrap(inner).wrap(outer).default_service(web::to(HttpResponse::Ok));
+        let response = call_service(&init_service(app).await, get("ada").to_request()).await;
+        assert_eq!(response.headers().get("x-ratelimit-reset").unwrap(), "60");
+        assert_eq!(response.headers().get_all("x-ratelimit-reset").count(), 1);
+    }
+}

@@ -133,6 +133,45 @@ async fn stacked_layers_never_tell_of_a_limit_twice_and_lose_none() {
     assert_eq!(value(&refused, "x-ratelimit-remaining"), Some("0"));
 }
 
+/// `X-RateLimit` tells of one limit: who waits as long as it says would be refused by another with as little left.
+#[tokio::test]
+async fn of_limits_with_as_little_left_the_one_that_has_more_last_binds() {
+    let (clock, memory) = (ManualClock::default(), MemoryStorage::new());
+    let of = |scope: &str, notation: &str| {
+        let limiter = RateLimiter::builder().algorithm("fixed_window").notation(notation).scope(scope);
+        let limiter = limiter.clock(clock.clone()).storage(&memory).build().unwrap();
+        let all = Headers::default().x_rate_limit(true).on_allowed(true);
+        for_each_user(&limiter).headers(all).build().unwrap().layer()
+    };
+    let service = || hello(&crate::service::Reached::default());
+    for (stack, router) in [
+        ("one limiter", service().layer(of("both", "1/second; 1/hour"))),
+        ("the other order", service().layer(of("also", "1/hour; 1/second"))),
+        ("layers", service().layer(of("a", "1/second")).layer(of("b", "1/hour"))),
+        ("layers in the other order", service().layer(of("c", "1/hour")).layer(of("d", "1/second"))),
+    ] {
+        let first = headers(&router).await;
+        assert_eq!(told(&first)[3..], [Some("1"), Some("0"), Some("3600")], "{stack}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_handler_tells_of_a_limit_that_binds_longer_is_kept() {
+    for (own, kept) in [
+        ([("x-ratelimit-remaining", "1"), ("x-ratelimit-reset", "61")], ["1", "61"]),
+        ([("x-ratelimit-remaining", "1"), ("x-ratelimit-reset", "59")], ["1", "60"]),
+        ([("x-ratelimit-remaining", "1"), ("x-ratelimit-reset", "soon")], ["1", "60"]),
+        ([("x-ratelimit-remaining", "2"), ("x-ratelimit-reset", "99")], ["1", "60"]),
+        ([("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1")], ["0", "1"]),
+    ] {
+        let router = axum::Router::new().route("/", axum::routing::get(move || async move { own }));
+        let all = Headers::none().x_rate_limit(true).on_allowed(true);
+        let limiter = for_each_user(&two(&ManualClock::default())).headers(all).build().unwrap();
+        let first = headers(&router.layer(limiter.layer())).await;
+        assert_eq!(told(&first)[4..], kept.map(Some), "{own:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_hostile_scope_stays_one_string_of_the_header() {
     let scope = "a\"; r=99, \"b\\\r\nx-evil: 1\u{e9}";

@@ -117,6 +117,23 @@ async fn of_two_limits_that_look_alike_the_one_with_less_left_is_told() {
     assert_eq!(value(ada.headers(), "ratelimit"), Some(r#""user";r=7;t=60"#));
 }
 
+/// Else who waits as long as is told would be refused.
+#[tokio::test]
+async fn of_two_limits_that_look_alike_and_have_as_much_left_the_one_that_has_more_last_is_told() {
+    const OURS: &str = r#""user";r=8;t=60"#;
+    for (state, kept) in [
+        (r#""user";r=8;t=61"#, r#""user";r=8;t=61"#),
+        (r#""user";r=8;t=59"#, OURS),
+        (r#""user";r=8"#, OURS),
+        (r#""user";r=9;t=99"#, OURS),
+        (r#""user";r=7;t=1"#, r#""user";r=7;t=1"#),
+    ] {
+        let own = [("ratelimit", state.as_bytes()), ("ratelimit-policy", br#""user";q=9;w=60"#)];
+        let [policy, state] = told(Box::leak(Box::new(own))).await;
+        assert_eq!((policy.as_str(), state.as_str()), (r#""user";q=9;w=60"#, kept));
+    }
+}
+
 #[tokio::test]
 async fn limits_of_one_limiter_are_told_apart_though_their_scopes_are_alike() {
     let (clock, memory) = (ManualClock::default(), MemoryStorage::new());

@@ -34,7 +34,8 @@ pub(super) const REST: usize = 2 * (";r=".len() + 15);
 ///
 /// They stand on refusals, and on allowed responses if [`Headers::on_allowed`] says so. Where layers are stacked, or a handler or a
 /// proxied service tells of limits of its own, the limits that are not told of yet are added to the same line. A name that another limit
-/// has already gets a number (`"user-2"`); of limits with one name and one quota the one with less left is told.
+/// has already gets a number (`"user-2"`); of limits with one name and one quota the one with less left is told,
+/// or with as much for longer.
 ///
 /// ```
 /// use limitra_core::web::Headers;

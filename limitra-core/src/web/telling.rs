@@ -1,5 +1,7 @@
 //! What a response is to tell of the limits, as its request was decided.
 
+use std::cmp::Reverse;
+
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::remainder::Remainder;
@@ -12,7 +14,7 @@ const X_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
 /// The names of all headers by which a response may tell of limits already.
 #[cfg(feature = "actix")]
-pub(super) const TELLING: [HeaderName; 3] = [RATELIMIT, RATELIMIT_POLICY, X_REMAINING];
+pub(super) const TELLING: [HeaderName; 4] = [RATELIMIT, RATELIMIT_POLICY, X_REMAINING, X_RESET];
 
 /// What a response is to tell of the limits.
 #[derive(Clone, Debug)]
@@ -83,9 +85,13 @@ impl XRateLimit {
 
     pub(super) fn put(self, headers: &mut HeaderMap) {
         let Remainder { remaining, seconds } = self.remainder;
-        let told = headers.get(X_REMAINING).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-        // Of two layers the one that binds tells.
-        if told.is_none_or(|told| remaining < told) {
+        let told = |name| headers.get(name).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        // Of two layers the one that binds tells: the one with less left, or with as much for longer.
+        let binds = |told_remaining| {
+            let told = (told_remaining, Reverse(told(X_RESET).unwrap_or_default()));
+            (remaining, Reverse(seconds)) < told
+        };
+        if told(X_REMAINING).is_none_or(binds) {
             headers.insert(X_LIMIT, self.limit.into());
             headers.insert(X_REMAINING, remaining.into());
             headers.insert(X_RESET, seconds.into());

@@ -1,5 +1,7 @@
 //! What a response tells of limits already: of a layer, a handler or a service further in.
 
+use std::cmp::Reverse;
+
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 pub(super) const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -41,7 +43,7 @@ impl Told {
             let mut all = self.policies.iter().chain(&self.states);
             if self.policies.iter().any(|policy| policy.name == own && policy.said == quota) {
                 match self.states.iter_mut().find(|told| told.name == own) {
-                    Some(told) if left(&told.said) <= left(state) => {}
+                    Some(told) if scarcity(&told.said) <= scarcity(state) => {}
                     Some(told) => state.clone_into(&mut told.said),
                     None => self.states.push(of(state, &own)),
                 }
@@ -75,10 +77,10 @@ pub(super) fn numbered(name: &str, nth: u64) -> String {
     format!("{}-{nth}\"", name.strip_suffix('"').unwrap_or(name))
 }
 
-/// How much is left, as a state says it.
-fn left(state: &str) -> u64 {
-    let said = state.split(';').find_map(|parameter| parameter.trim().strip_prefix("r=")?.parse().ok());
-    said.unwrap_or(u64::MAX)
+/// How much is left and for how long, as a state says it: the scarcer of two is the lesser, with less left or with as much for longer.
+fn scarcity(state: &str) -> (u64, Reverse<u64>) {
+    let number = |key| state.split(';').find_map(|said| said.trim().strip_prefix(key)?.parse().ok());
+    (number("r=").unwrap_or(u64::MAX), Reverse(number("t=").unwrap_or_default()))
 }
 
 /// The items of a list of strings; `None` if the lines are none.
