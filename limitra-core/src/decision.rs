@@ -1,5 +1,6 @@
 //! The answer of a limiter.
 
+use std::cmp::Reverse;
 use std::fmt;
 use std::slice;
 use std::sync::Arc;
@@ -272,9 +273,9 @@ impl Decision {
     /// The rule that binds; see [`Decision::limit`].
     pub fn binding(&self) -> Option<&RuleDecision> {
         if self.is_allowed() {
-            self.rules().iter().min_by(|one, other| {
-                let longer = || other.frees_after(other.remaining()).cmp(&one.frees_after(one.remaining()));
-                one.remaining().cmp(&other.remaining()).then_with(longer)
+            self.rules().iter().min_by_key(|rule| {
+                let (left, frees_after) = rule.left();
+                (left, Reverse(frees_after))
             })
         } else {
             // The first of the longest, so that the order of the limits settles ties.

@@ -113,7 +113,6 @@ impl RuleDecision {
     }
 
     /// Whole units left, and how long until there are more; zero if all of them are.
-    #[cfg(feature = "http")]
     pub(crate) fn left(&self) -> (u64, Micros) {
         let (left, frees_at) = self.algorithm.left(&self.limit, &self.state, self.now);
         (left, frees_at.minus(self.now))

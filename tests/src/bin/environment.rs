@@ -3,7 +3,7 @@
 use limitra::{ConfigurationError, Limitra, LimitraConfig};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Record};
-use tracing::{Event, Id, Metadata, Subscriber};
+use tracing::{Event, Id, Level, Metadata, Subscriber};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
@@ -36,12 +36,12 @@ async fn tell(limits: &Limitra) -> Result<(), ConfigurationError> {
     Ok(())
 }
 
-/// What is logged, printed like everything else.
+/// What is warned of, printed like everything else.
 struct Printed;
 
 impl Subscriber for Printed {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target() == "limitra"
+        metadata.target() == "limitra" && *metadata.level() <= Level::WARN
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {
