@@ -347,6 +347,12 @@ impl RateLimiter {
         &self.inner.desk.storage
     }
 
+    /// Whether it limits anybody: off by the config it does not.
+    #[cfg(feature = "http")]
+    pub(crate) fn is_enabled(&self) -> bool {
+        self.inner.enabled
+    }
+
     /// Asks for a decision the general way: an answer to come, which borrows nothing of the question.
     #[inline(never)]
     pub(crate) fn ask(&self, identifier: &Identifier<'_>, cost: u64, mode: Mode) -> Pending {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use limitra::web::{Headers, HttpLimiter, key};
-use limitra::{Algorithm, ManualClock, MemoryStorage, RateLimiter};
+use limitra::{Algorithm, LimitraConfig, ManualClock, MemoryStorage, RateLimiter};
 
 use crate::service::{behind, by_user, for_each_user, hello, on, request, send, value};
 
@@ -108,6 +108,25 @@ async fn every_active_limit_is_told_of_in_one_header() {
     );
     assert_eq!(value(&first, "x-ratelimit-remaining"), Some("2"));
     assert_eq!(value(&first, "x-ratelimit-limit"), Some("3"));
+}
+
+#[tokio::test]
+async fn a_limit_that_is_off_is_not_told_of_and_takes_no_name_from_the_others() {
+    let config = LimitraConfig::new().enabled(false).build().unwrap();
+    let all = Headers::default().x_rate_limit(true).on_allowed(true);
+    for share_decision in [false, true] {
+        let (clock, memory) = (ManualClock::default(), MemoryStorage::new());
+        let off = config.limiter().notation("1/minute").scope("user").prefix("off").clock(clock.clone());
+        let off = off.storage(&memory).build().unwrap();
+        let on = on(&clock, Algorithm::FixedWindow, 2, "user", &memory);
+        let limiter = for_each_user(&off).limit(&on, by_user()).headers(all);
+        let limiter = if share_decision { limiter.share_decision() } else { limiter };
+        let router = hello(&crate::service::Reached::default()).layer(limiter.build().unwrap().layer());
+        let first = headers(&router).await;
+        assert_eq!(told(&first)[1..3], [Some(r#""user";r=1;t=60"#), Some(r#""user";q=2;w=60"#)]);
+        let (_, refused) = (headers(&router).await, headers(&router).await);
+        assert_eq!(told(&refused)[1..3], [Some(r#""user";r=0;t=60"#), Some(r#""user";q=2;w=60"#)]);
+    }
 }
 
 #[tokio::test]

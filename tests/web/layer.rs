@@ -9,8 +9,8 @@ use axum::routing::get;
 use http::{Method, Request, StatusCode};
 use limitra::web::{Headers, HttpLimiter, OnMissing, key};
 use limitra::{
-    Algorithm, AnyStorage, Attempt, Bounds, ConfigurationError, Decision, ManualClock, MemoryStorage,
-    Outcome, RateLimiter, Storage, StorageError,
+    Algorithm, AnyStorage, Attempt, Bounds, ConfigurationError, Decision, LimitraConfig, ManualClock,
+    MemoryStorage, Outcome, RateLimiter, Storage, StorageError,
 };
 use tokio::task::JoinSet;
 
@@ -226,6 +226,31 @@ async fn a_handler_of_exempt_requests_too_has_a_decision_or_none() {
     let router = Router::new().route("/", get(handler)).route("/free", get(handler)).layer(limiter.layer());
     for (path, left) in [("/", "Some(4)"), ("/free", "None")] {
         assert_eq!(body(send(&router, request(path, &[("x-user", "ada")])).await).await, left, "{path}");
+    }
+}
+
+/// For a test that is about something else: nobody says who is calling, and nothing answers the key's question.
+#[tokio::test]
+async fn what_is_off_lets_everybody_pass_and_asks_nobody_who_they_are() {
+    let off = LimitraConfig::new().enabled(false).build().unwrap();
+    let limiter = |scope: &str| off.limiter().requests(1).window(60).scope(scope).build().unwrap();
+    let (user, tenant) = (limiter("user"), limiter("tenant"));
+    let unanswered = || key::by_async(|_| std::future::pending::<Option<String>>());
+    let handler = async |decision: Decision| decision.remaining().to_string();
+    for http in [
+        for_each_user(&user),
+        for_each_user(&user).limit(&tenant, key::peer_ip()),
+        HttpLimiter::builder().limit(&user, unanswered()),
+        HttpLimiter::builder().limit_by_request(move |_| Some(tenant.clone()), unanswered()),
+    ] {
+        let http = http.share_decision().headers(Headers::default().on_allowed(true)).build().unwrap();
+        let router = Router::new().route("/", get(handler)).layer(http.layer());
+        for _ in 0..2 {
+            let response = send(&router, request("/", &[])).await;
+            assert!(!response.headers().contains_key("ratelimit"));
+            assert_eq!(body(response).await, u64::MAX.to_string());
+        }
+        assert_eq!(http.unidentified(), 0);
     }
 }
 

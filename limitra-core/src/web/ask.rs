@@ -10,7 +10,7 @@ use smallvec::{SmallVec, smallvec};
 
 use super::asked::{Asked, Deciding, Verdict};
 use super::errors::log;
-use super::key::{Extracted, Found, Parts};
+use super::key::{Extracted, Found, Key, Parts};
 use super::limit::{Charged, Chosen, HttpLimit};
 use super::limiter::{HttpLimiter, Inner, OnMissing};
 use super::pass::{Left, Pass};
@@ -48,7 +48,8 @@ impl HttpLimiter {
         // The shortest way: one limit on memory, by what is at hand. Nothing large is moved on it.
         let at_hand = key.at_hand(request);
         let Some(identifier) = &at_hand else {
-            return self.ask_picked(smallvec![(Chosen::Fixed(limiter), key.extract(request))], cost);
+            return self
+                .ask_picked(smallvec![(Chosen::Fixed(limiter), extract(limiter, key, request))], cost);
         };
         let Some(found) = limiter.hit_at_once(slice::from_ref(identifier), cost) else {
             return self.ask_further(limiter, identifier, cost, None);
@@ -82,9 +83,12 @@ impl HttpLimiter {
     }
 
     fn ask_all(&self, request: &Request<'_>, cost: u64) -> Asked {
-        let extracted =
-            |limit| HttpLimit::choose(limit, request).map(|(limiter, key)| (limiter, key.extract(request)));
-        self.ask_picked(self.0.limits.iter().filter_map(extracted).collect(), cost)
+        let chosen = self.0.limits.iter().filter_map(|limit| limit.choose(request));
+        let extracted = chosen.map(|(limiter, key)| {
+            let extracted = extract(&limiter, key, request);
+            (limiter, extracted)
+        });
+        self.ask_picked(extracted.collect(), cost)
     }
 
     /// Goes on when all keys are known.
@@ -251,6 +255,15 @@ impl<'a> Pick<'a> {
 
     fn charge(&self, cost: u64) -> Charge<'_> {
         Charge::of_parts(&self.limiter, self.parts.iter().map(Identifier::from)).cost(cost)
+    }
+}
+
+/// Who is calling; nobody is asked for a limiter that is off.
+fn extract<'a>(limiter: &RateLimiter, key: &'a Key, request: &Request<'a>) -> Extracted<'a> {
+    if limiter.is_enabled() {
+        key.extract(request)
+    } else {
+        Extracted::Now(Ok(smallvec![Identifier::from(())]))
     }
 }
 

@@ -182,11 +182,11 @@ fn policy_of(items: &[String], limits: impl Iterator<Item = Limit>) -> Option<He
     HeaderValue::try_from(quotas.collect::<String>()).ok()
 }
 
-/// The limits of these limiters, and whose they are.
+/// The limits of these limiters that decide, and whose they are.
 pub(super) fn limits_of<'a>(
     limiters: impl Iterator<Item = &'a RateLimiter>,
 ) -> impl Iterator<Item = (Option<&'a RateLimiter>, Limit)> {
-    limiters.flat_map(|limiter| {
+    limiters.filter(|limiter| limiter.is_enabled()).flat_map(|limiter| {
         let limits = limiter.config().limits.iter().filter(|limit| !limit.is_unlimited());
         limits.map(move |&limit| (Some(limiter), limit))
     })
