@@ -12,6 +12,7 @@ mod logged;
 mod login;
 mod missing;
 mod obedient;
+mod only;
 mod order;
 mod outage;
 mod ready;
