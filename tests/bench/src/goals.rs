@@ -85,6 +85,7 @@ const GOALS: &[Goal] = &[
     redis("server time, fixed_window, 1 task", BUSY, BY_HAND, 0.8),
     redis("server time, sliding_window, 1 task", BUSY, BY_HAND, 0.8),
     redis("server time, moving_window, 1 task", BUSY, BY_HAND, 0.8),
+    http("a layer, a counter for all, allowed", OVER, Bound::AtMost(60.0)),
     http("a layer, allowed", OVER, Bound::AtMost(60.0)),
     http("a layer, allowed, with headers", OVER, Bound::AtMost(150.0)),
     http("a layer, refused", "a refused request, in allowed ones", Bound::AtMost(1.5)),

@@ -5,7 +5,9 @@ use axum::http::StatusCode;
 use limitra::web::{Headers, key};
 
 use super::answer;
-use super::routers::{GOVERNOR, bare_with_layer, governed, governed_and_told, limited, told_by_hand};
+use super::routers::{
+    GOVERNOR, bare_with_layer, governed, governed_and_told, governed_for_all, limited, told_by_hand,
+};
 use crate::limiters::Allowance;
 use crate::pass::nanoseconds;
 use crate::rounds::Rounds;
@@ -19,6 +21,12 @@ pub(super) fn add(rounds: &mut Rounds<'_>, scale: Scale) {
     let count = scale.operations(200_000);
     let with_headers = Headers::default().on_allowed(true);
     let layers = [
+        (
+            "a layer, a counter for all, allowed",
+            "limitra",
+            limited(Allowance::Ample, key::everyone(), Headers::default()),
+        ),
+        ("a layer, a counter for all, allowed", GOVERNOR, governed_for_all()),
         ("a layer, allowed", "limitra", limited(Allowance::Ample, key::peer_ip(), Headers::default())),
         (
             "a layer, allowed, with headers",

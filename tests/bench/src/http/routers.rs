@@ -63,7 +63,7 @@ pub(super) fn all() -> Vec<Contestant> {
         limited(Allowance::Ample, key::everyone(), Headers::default().on_allowed(true)),
     );
     add(ALLOWED_ALL, ATTRIBUTE, Router::new().route("/", get(for_all)).with_state(limits()));
-    add(ALLOWED_ALL, GOVERNOR, handler().layer(ample(GlobalKeyExtractor)));
+    add(ALLOWED_ALL, GOVERNOR, governed_for_all());
     add(ALLOWED_ALL, "no limit, no layer", handler());
     add(ALLOWED_ALL, NOTHING, bare_with_layer());
     add(ALLOWED_EACH, LIMITRA, limited(Allowance::Ample, key::peer_ip(), Headers::default()));
@@ -104,7 +104,12 @@ pub(super) fn governed(is_allowed: bool) -> Router {
     handler().layer(if is_allowed { ample(PeerIpKeyExtractor) } else { one(PeerIpKeyExtractor) })
 }
 
-/// The same with its headers on every response.
+/// The same with one counter for all.
+pub(super) fn governed_for_all() -> Router {
+    handler().layer(ample(GlobalKeyExtractor))
+}
+
+/// By address, with its headers on every response.
 pub(super) fn governed_and_told() -> Router {
     let mut builder = GovernorConfigBuilder::default().key_extractor(PeerIpKeyExtractor);
     let config = builder.period(Duration::from_micros(1)).burst_size(1_000_000_000).use_headers().finish();
