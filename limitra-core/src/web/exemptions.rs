@@ -60,7 +60,18 @@ impl Exemptions {
     }
 
     /// Whether one of them holds for this request.
+    #[inline]
     pub(crate) fn hold(&self, request: &Request<'_>) -> bool {
+        !self.are_none() && self.one_holds(request)
+    }
+
+    const fn are_none(&self) -> bool {
+        let Self { methods, paths, folders, preflights, own, mistake: _ } = self;
+        methods.is_empty() && paths.is_empty() && folders.is_empty() && !*preflights && own.is_empty()
+    }
+
+    #[inline(never)]
+    fn one_holds(&self, request: &Request<'_>) -> bool {
         let path = || request.path();
         self.methods.iter().any(|method| method.as_str() == request.method())
             || self.paths.iter().any(|exempt| exempt == path())
