@@ -63,6 +63,7 @@ type Part = fn(&[String]) -> Option<()>;
 fn part(name: &str) -> Option<Part> {
     match name {
         memory::BYTES_ARGUMENT => Some(memory::print_bytes),
+        http::ARGUMENT => Some(http::print_one),
         instructions::ARGUMENT => Some(instructions::run),
         _ => None,
     }

@@ -99,7 +99,7 @@ impl Row {
 }
 
 /// The middle one of these values, of which there is at least one.
-fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }

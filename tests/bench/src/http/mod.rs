@@ -19,6 +19,8 @@ use crate::scale::Scale;
 
 use routers::Contestant;
 
+pub(crate) use over::{ARGUMENT, print_one};
+
 /// The name of this group.
 pub(crate) const GROUP: &str = "http";
 
@@ -34,7 +36,7 @@ pub(crate) fn measure(scale: Scale, program: &Program) -> Vec<Row> {
         contestant.settle();
         rounds.add(name, &[METRIC], move || vec![nanoseconds(1, count, |_| || contestant.request())]);
     }
-    over::add(&mut rounds, scale);
+    over::add(&mut rounds, scale, program);
     served::add(&mut rounds, scale);
     let mut rows = rounds.run(scale.repetitions);
     rows.extend(
