@@ -154,8 +154,10 @@ impl<'a> Request<'a> {
         match self.0 {
             #[cfg(feature = "axum")]
             Source::Http { uri, extensions, .. } => {
-                let template = extensions.get::<axum::extract::MatchedPath>()?;
-                super::template::parameter(template.as_str(), whole(uri, extensions).path(), name)
+                let template = extensions.get::<axum::extract::MatchedPath>()?.as_str();
+                let of = |uri: &'a Uri| super::template::parameter(template, uri.path(), name);
+                // A router behind what rewrites paths matches the path that it is given.
+                of(whole(uri, extensions)).or_else(|| of(uri))
             }
             #[cfg(not(feature = "axum"))]
             Source::Http { .. } => None,

@@ -59,6 +59,37 @@ async fn axum_tells_routes_parameters_and_peers() {
     }
 }
 
+/// As in `/@{name}`: axum's parameter ends a segment, and need not begin it.
+#[tokio::test]
+async fn a_parameter_of_axum_is_found_behind_text_and_behind_what_rewrites_paths() {
+    let handler = get(|request: Request| {
+        let name = key::path_parameter("name").identify(&web::Request::of(&request));
+        async move { String::from_utf8_lossy(name.await.unwrap()[0].as_bytes()).into_owned() }
+    });
+    let router = Router::new()
+        .route("/@{name}", handler.clone())
+        .route("/{{a}}{name}/posts", handler.clone())
+        .route("/files/v{*name}", handler.clone())
+        .route("/users/{name}", handler);
+    let rewriting = tower::util::MapRequest::new(router.clone(), |mut request: Request| {
+        *request.uri_mut() = request.uri().path().replacen("/v2", "", 1).parse().unwrap();
+        request
+    });
+    let router = router.fallback_service(rewriting);
+    for (path, name) in [
+        ("/@ada", "ada"),
+        ("/@%61d%61", "ada"),
+        ("/{a}ada/posts", "ada"),
+        ("/files/v1/b%20c", "1/b c"),
+        ("/v2/users/ada", "ada"),
+        ("/v2/@ada", "ada"),
+    ] {
+        let request = http::Request::get(path).body(Body::empty()).unwrap();
+        let response = router.clone().oneshot(request).await.unwrap();
+        assert_eq!(axum::body::to_bytes(response.into_body(), 10_000).await.unwrap(), name, "{path}");
+    }
+}
+
 async fn by_actix(request: actix_web::HttpRequest) -> String {
     let key = route_and_id().or(key::route()).or(key::peer_ip());
     who(&key, &web::Request::of_actix(&request)).await
