@@ -113,6 +113,10 @@ fn credentials_of_another_kind_are_no_token() {
     }
     let two = with(&[("authorization", "Bearer forged"), ("authorization", "Bearer real")]);
     assert_eq!(who(&key, &two), "no bearer token");
+    let two = with(&[("authorization", "Bearer a"), ("authorization", "Basic a")]);
+    assert_eq!(who(&key, &two), "no bearer token");
+    let spelled_twice = with(&[("authorization", "Bearer a"), ("authorization", "bearer  a")]);
+    assert_eq!(who(&key, &spelled_twice), who(&key, &with(&[("authorization", "Bearer a")])));
     assert_eq!(who(&key, &with(&[])), "no bearer token");
 }
 

@@ -29,7 +29,7 @@ struct BearerToken;
 
 impl Extract for BearerToken {
     fn extract<'a>(&'a self, request: &Request<'a>) -> Extracted<'a> {
-        let token = agreed(request.header(&http::header::AUTHORIZATION)).and_then(token_of);
+        let token = agreed(request.header(&http::header::AUTHORIZATION).map(token_of)).flatten();
         Extracted::one(token.map(digest), "bearer token")
     }
 }
