@@ -286,6 +286,27 @@ async fn with_limiting_off_everything_is_allowed_and_nothing_counted() {
 }
 
 #[tokio::test]
+async fn with_limiting_off_a_function_runs_whatever_its_closures_return() {
+    #[rate_limit(requests = |number, _| number, window = 60, limitra = limits, cost = |number, _| number)]
+    async fn create_post(number: i64, limits: &Limitra) -> Result<(), Error> {
+        let _ = (number, limits);
+        Ok(())
+    }
+    #[rate_limit(requests = 1, window = 60, limitra = limits, burst = |number, _| number, algorithm = "gcra", on_exceeded = |_| 429, on_error = |_| 500)]
+    fn status(number: i64, limits: &Limitra) -> u16 {
+        let _ = (number, limits);
+        200
+    }
+
+    let limits = |enabled| LimitraConfig::new().enabled(enabled).build().unwrap();
+    let (on, off) = (limits(true), limits(false));
+    assert!(matches!(create_post(-1, &on).await, Err(Error::Function { .. })));
+    assert_eq!(status(-1, &on), 500);
+    create_post(-1, &off).await.unwrap();
+    assert_eq!(status(-1, &off), 200);
+}
+
+#[tokio::test]
 async fn an_outage_is_an_error_unless_it_fails_open() {
     for fail_open in [false, true] {
         let limits = LimitraConfig::new().storage(down()).fail_open(fail_open).build().unwrap();
