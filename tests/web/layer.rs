@@ -255,6 +255,30 @@ async fn what_is_off_lets_everybody_pass_and_asks_nobody_who_they_are() {
 }
 
 #[tokio::test]
+async fn a_layer_that_limits_nobody_does_not_hide_the_decision_of_one_further_out() {
+    let off = LimitraConfig::new().enabled(false).build().unwrap();
+    let off = off.limiter().requests(1).window(60).build().unwrap();
+    let nobody = || key::by(|_| None::<u64>);
+    for inner in [
+        for_each_user(&off),
+        HttpLimiter::builder().limit_by_request(move |_| Some(off.clone()), by_user()),
+        HttpLimiter::builder().limit(&per_minute(1), nobody()).shadow(),
+    ] {
+        let inner = inner.share_decision().build().unwrap();
+        let outer = for_each_user(&per_minute(5)).share_decision().build().unwrap();
+        let handler = async |decision: Decision| decision.remaining().to_string();
+        let router = Router::new().route("/", get(handler)).layer(inner.layer()).layer(outer.layer());
+        assert_eq!(body(send(&router, request("/", &[("x-user", "ada")])).await).await, "4");
+
+        let app = actix_web::App::new().wrap(inner.middleware()).wrap(outer.middleware());
+        let app = app.default_service(actix_web::web::to(handler));
+        let app = actix_web::test::init_service(app).await;
+        let request = actix_web::test::TestRequest::get().insert_header(("x-user", "ada")).to_request();
+        assert_eq!(actix_web::test::call_and_read_body(&app, request).await, "3");
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_never_ends_is_not_read_to_refuse_a_request() {
     let (router, _) = behind(&for_each_user(&per_minute(1)).build().unwrap());
     assert_eq!(ask(&router, "ada").await, 200);

@@ -90,7 +90,8 @@ where
             if let Some(pass) = &pass
                 && limiter.shares_decision()
             {
-                request.extensions_mut().insert(pass.decision.clone());
+                let decision = pass.shared(request.extensions().get());
+                decision.map(|decision| request.extensions_mut().insert(decision));
             }
             let answered = service.call(request).await;
             let mut response = match answered {

@@ -95,6 +95,13 @@ impl Pass {
         Self::new(decision, 0, Charged::new(), None)
     }
 
+    /// The decision for the handler, where a layer further out may have shared one: that no limit applied here does not hide it.
+    #[cfg(any(feature = "tower", feature = "actix"))]
+    pub(crate) fn shared(&self, further_out: Option<&Decision>) -> Option<Decision> {
+        let is_limited = self.decision.is_degraded() || !self.decision.rules().is_empty();
+        (is_limited || further_out.is_none()).then(|| self.decision.clone())
+    }
+
     /// Gives back what it was charged, if its answer says so.
     pub(crate) fn answered(self: Box<Self>, answered: Answered) -> Option<GivingBack> {
         let judge = self.judge.as_ref().filter(|_| !self.charged.is_empty())?;

@@ -171,8 +171,9 @@ where
             Verdict::Passed(left) => {
                 if let Some(pass) = left.as_ref().and_then(|left| left.pass.as_ref())
                     && limiter.shares_decision()
+                    && let Some(decision) = pass.shared(request.extensions().get())
                 {
-                    request.extensions_mut().insert(pass.decision.clone());
+                    request.extensions_mut().insert(decision);
                 }
                 Self::Passing { call: Box::pin(service.call(request)), left }
             }
