@@ -286,6 +286,19 @@ async fn with_limiting_off_everything_is_allowed_and_nothing_counted() {
 }
 
 #[tokio::test]
+async fn with_limiting_off_what_others_have_counted_is_reset_all_the_same() {
+    let memory = MemoryStorage::new();
+    let limiter = |enabled| {
+        let limits = LimitraConfig::new().storage(&memory).enabled(enabled).build().unwrap();
+        limits.limiter().requests(1).window(60).build().unwrap()
+    };
+    let (on, off) = (limiter(true), limiter(false));
+    assert!(on.allow_request("ada").await.unwrap());
+    off.reset("ada").await.unwrap();
+    assert!(on.allow_request("ada").await.unwrap());
+}
+
+#[tokio::test]
 async fn with_limiting_off_a_function_runs_whatever_its_closures_return() {
     #[rate_limit(requests = |number, _| number, window = 60, limitra = limits, cost = |number, _| number)]
     async fn create_post(number: i64, limits: &Limitra) -> Result<(), Error> {

@@ -161,10 +161,16 @@ impl<'a> Request<'a> {
             }
             #[cfg(not(feature = "axum"))]
             Source::Http { .. } => None,
-            // actix-web has decoded all but `%2F`, `%25` and `%2B`.
+            // actix-web has decoded all but `%2F`, `%25` and `%2B`, and hands its handlers text.
             #[cfg(feature = "actix")]
             Source::Actix(request) => {
-                request.match_info().get(name).map(|value| super::percent::decoded(value.as_bytes()))
+                let value = super::percent::decoded(request.match_info().get(name)?.as_bytes());
+                Some(match value {
+                    Cow::Owned(bytes) => {
+                        Cow::Owned(String::from_utf8_lossy(&bytes).into_owned().into_bytes())
+                    }
+                    text @ Cow::Borrowed(_) => text,
+                })
             }
         }
     }

@@ -122,6 +122,27 @@ fn actix_tells_routes_parameters_and_peers() {
     });
 }
 
+/// Bytes that are not UTF-8 are all the same to a handler, so that nobody is to have a counter for each of them.
+#[test]
+fn one_parameter_of_a_handler_of_actix_is_one_caller() {
+    use actix_web::test::{TestRequest, call_and_read_body, init_service};
+    use actix_web::web;
+    let handler = async |request: actix_web::HttpRequest, id: web::Path<String>| {
+        let key = key::path_parameter("id");
+        let parts = key.identify(&limitra::web::Request::of_actix(&request)).await.unwrap();
+        assert_eq!(parts[0].as_bytes(), id.as_bytes(), "{}", request.uri());
+        id.into_inner()
+    };
+    actix_web::rt::System::new().block_on(async {
+        let app = init_service(actix_web::App::new().route("/{id}", web::get().to(handler))).await;
+        for path in ["/%ff", "/%aa", "/%%61a", "/%%61b", "/%%41%41", "/%a%61", "/%25aa"] {
+            let told = call_and_read_body(&app, TestRequest::with_uri(path).to_request()).await;
+            let expected = if path == "/%25aa" { "%aa" } else { "\u{fffd}" };
+            assert_eq!(String::from_utf8_lossy(&told), expected, "{path}");
+        }
+    });
+}
+
 #[test]
 fn actix_gives_headers_and_cookies_as_they_came() {
     let request = actix_web::test::TestRequest::default()

@@ -107,6 +107,8 @@ fn credentials_of_another_kind_are_no_token() {
         "Basic c2VjcmV0",
         "secret",
         "Bearer a b",
+        "Bearer a\tb",
+        "Bearer\ta",
         " Bearer a",
     ] {
         assert_eq!(who(&key, &with(&[("authorization", credentials)])), "no bearer token", "{credentials:?}");

@@ -38,7 +38,9 @@ fn token_of(credentials: &[u8]) -> Option<&[u8]> {
     const SCHEME: &[u8] = b"bearer ";
     let (scheme, token) = credentials.split_at_checked(SCHEME.len())?;
     let token = trimmed(token);
-    let is_token = scheme.eq_ignore_ascii_case(SCHEME) && !token.is_empty() && !token.contains(&b' ');
+    let is_token = scheme.eq_ignore_ascii_case(SCHEME)
+        && !token.is_empty()
+        && !token.iter().any(u8::is_ascii_whitespace);
     is_token.then_some(token)
 }
 
