@@ -155,9 +155,10 @@ impl<'a> Request<'a> {
             #[cfg(feature = "axum")]
             Source::Http { uri, extensions, .. } => {
                 let template = extensions.get::<axum::extract::MatchedPath>()?.as_str();
-                let of = |uri: &'a Uri| super::template::parameter(template, uri.path(), name);
-                // A router behind what rewrites paths matches the path that it is given.
-                of(whole(uri, extensions)).or_else(|| of(uri))
+                // The path that was matched: one that was rewritten before, and one whose beginning a nested router lacks.
+                let is_nested = extensions.get::<axum::extract::NestedPath>().is_some();
+                let matched = if is_nested { whole(uri, extensions) } else { uri };
+                super::template::parameter(template, matched.path(), name)
             }
             #[cfg(not(feature = "axum"))]
             Source::Http { .. } => None,
