@@ -145,9 +145,9 @@ impl PostgresServer {
             .expect("psql cannot be run: ./tests/run installs it, POSTGRES_BIN names its folder")
     }
 
-    /// How many connections others than limitra's watcher have.
+    /// How many connections others than psql have, of which an earlier one may not have ended yet.
     pub fn connections(&self) -> usize {
-        let sql = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
+        let sql = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND application_name <> 'psql'";
         self.sql(sql).parse().expect("a number of connections")
     }
 
