@@ -155,7 +155,7 @@ impl RateLimiterBuilder {
         }
     }
 
-    /// How much a bucket holds; default: the amount.
+    /// How much a bucket holds, of several limits each, also in place of a burst of its own; default: the amount.
     pub fn burst(mut self, burst: impl Amount) -> Self {
         self.burst = number::amount("burst", burst).map_err(|mistake| self.note(mistake)).ok();
         self
@@ -187,7 +187,8 @@ impl RateLimiterBuilder {
     }
 
     /// `"memory"`, `"redis"`, `"memcached"`, `"mongodb"`, `"etcd"` or `"postgres"`; default: what is given, else memory. All but memory need
-    /// a storage of that kind: a `storage`, a `redis_client`, or a `limitra` handle that has one.
+    /// a `limitra` handle that has a storage of that kind, or, for Redis, a `redis_client`. A `storage` says by itself what it is: with it
+    /// leave the backend out.
     pub fn backend(mut self, backend: impl BackendName) -> Self {
         self.backend = backend.backend().map_err(|mistake| self.note(mistake)).ok();
         self
@@ -200,7 +201,7 @@ impl RateLimiterBuilder {
         self
     }
 
-    /// How to reach Redis: a `redis::Client`, a multiplexed connection or a `deadpool_redis::Pool`.
+    /// How to reach Redis: a `redis::Client`, a multiplexed connection or a `deadpool_redis::Pool`. Like a `storage` it is asked as it is.
     #[cfg(feature = "redis")]
     pub fn redis_client(mut self, client: impl Into<crate::storage::redis::RedisClient>) -> Self {
         self.redis_client = Some(client.into());
@@ -356,7 +357,7 @@ impl RateLimiterBuilder {
             if storage.is_some() {
                 return Err(ConfigurationError::TwoSources { one: "storage", other: "redis_client" });
             }
-            if self.backend == Some(Backend::Memory) {
+            if self.backend.is_some_and(|backend| backend != Backend::Redis) {
                 return Err(ConfigurationError::TwoSources { one: "backend", other: "redis_client" });
             }
             return Ok(crate::storage::redis::RedisStorage::new(client).into());
@@ -367,8 +368,11 @@ impl RateLimiterBuilder {
             }
             (Some(storage), _) => Ok(storage),
             (None, Some(handle)) => handle.storage_for(self.backend),
-            (None, None) if self.backend == Some(Backend::Redis) => Err(ConfigurationError::NoRedisClient),
-            (None, None) => Ok(MemoryStorage::new().into()),
+            (None, None) => match self.backend {
+                None | Some(Backend::Memory) => Ok(MemoryStorage::new().into()),
+                Some(Backend::Redis) => Err(ConfigurationError::NoRedisClient),
+                Some(backend) => Err(ConfigurationError::NoSuchBackend { backend }),
+            },
         }
     }
 

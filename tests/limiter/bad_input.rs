@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use limitra::{
-    Algorithm, ConfigurationError, Error, Limit, LimitraConfig, MemoryStorage, RateLimiter,
+    Algorithm, Backend, ConfigurationError, Error, Limit, LimitraConfig, MemoryStorage, RateLimiter,
     RateLimiterBuilder, Rule, UrlProblem,
 };
 
@@ -208,6 +208,7 @@ fn a_storage_is_said_once() {
     for (builder, words) in [
         (bare().backend("redis"), &["backend is redis", "`redis_url`, `redis_client` or `storage`"][..]),
         (bare().backend("memory").redis_client(client()), &["`backend` and `redis_client`", "keep one"]),
+        (bare().backend("postgres").redis_client(client()), &["`backend` and `redis_client`", "keep one"]),
         (bare().storage(&memory).redis_client(client()), &["`storage` and `redis_client`", "keep one"]),
         (bare().storage(&memory).backend("memory"), &["`backend` and `storage`", "keep one"]),
         (bare().storage(&memory).backend("redis"), &["`backend` and `storage`", "keep one"]),
@@ -216,6 +217,14 @@ fn a_storage_is_said_once() {
     }
     assert_eq!(bare().redis_client(client()).build().unwrap().config().backend, "redis");
     assert_eq!(bare().backend("redis").redis_client(client()).build().unwrap().config().backend, "redis");
+}
+
+#[test]
+fn a_backend_that_nothing_leads_to_is_refused_and_is_never_memory() {
+    for backend in Backend::ALL.iter().copied().filter(|backend| *backend != Backend::Memory) {
+        let builder = bare().backend(backend).requests(5).window(60);
+        assert_refused(builder, &[&format!("the backend is {backend} but nothing says where it is")]);
+    }
 }
 
 #[test]
