@@ -73,7 +73,7 @@ impl RateLimiter {
     /// Whether this request is allowed; if so it is counted.
     ///
     /// # Errors
-    /// [`Error::Storage`] if no decision could be had and `fail_open` is off.
+    /// [`Error::Storage`] if no decision could be had and no outage policy answers in its place.
     #[inline]
     pub fn allow_request<'a>(
         &self,
@@ -183,8 +183,8 @@ impl RateLimiter {
     ///
     /// # Errors
     /// [`Error::Storage`] if it is not known to have happened: no outage policy hides that, and the charge stays.
-    /// [`ConfigurationError::OtherDecision`](crate::ConfigurationError::OtherDecision) if this limiter has other limits than
-    /// the decision.
+    /// [`ConfigurationError::OtherDecision`](crate::ConfigurationError::OtherDecision) if this limiter's limits have another
+    /// algorithm or window than the decision's.
     ///
     /// ```
     /// use limitra_core::{Error, RateLimiter};
@@ -222,7 +222,7 @@ impl RateLimiter {
     }
 
     /// What stands against an identifier in the algorithm's own words, for the limit that binds.
-    /// `None` if no limit applies, or none could be asked and `fail_open` is on.
+    /// `None` if no limit applies, or none could be asked and the outage policy is `open`.
     ///
     /// # Errors
     /// As [`RateLimiter::allow_request`].
