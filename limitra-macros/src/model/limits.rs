@@ -148,7 +148,7 @@ fn is_opaque(element: &Expr) -> bool {
 }
 
 fn each(array: ExprArray, arguments: &Arguments, complaints: &mut Complaints) -> Option<Limits> {
-    let mut limits = Vec::new();
+    let mut limits: Vec<(Number, Number)> = Vec::new();
     let mut is_whole = true;
     for element in array.elems {
         let Expr::Tuple(tuple) = unwrapped(element.clone()) else {
@@ -165,7 +165,14 @@ fn each(array: ExprArray, arguments: &Arguments, complaints: &mut Complaints) ->
         let requests = Number::of("requests", Unit::Units, requests, arguments, complaints);
         let window = Number::of("window", Unit::Seconds, window, arguments, complaints);
         match (requests, window) {
-            (Some(requests), Some(window)) => limits.push((requests, window)),
+            (Some(requests), Some(window)) => {
+                let micros = window.known_window();
+                if micros.is_some() && limits.iter().any(|(_, other)| other.known_window() == micros) {
+                    complaints.about(tuple, "two of the limits have the same window: keep the smaller one");
+                    is_whole = false;
+                }
+                limits.push((requests, window));
+            }
             _ => is_whole = false,
         }
     }

@@ -1,5 +1,7 @@
 //! Numbers: requests, windows, bursts and costs.
 
+use core::time::Duration;
+
 use proc_macro2::Span;
 use quote::ToTokens;
 use syn::{Expr, ExprClosure, ExprLit, ExprUnary, Lit, LitFloat, LitInt, UnOp};
@@ -77,6 +79,16 @@ impl Number {
             Self::Literal(literal) => Some(literal.amount),
             _ => None,
         }
+    }
+
+    /// The microseconds of a window that is a literal.
+    pub(crate) fn known_window(&self) -> Option<u128> {
+        let Self::Literal(Literal { tokens, amount }) = self else { return None };
+        let nanos = match tokens {
+            Lit::Float(it) => Duration::try_from_secs_f64(it.base10_parse().ok()?).ok()?.as_nanos(),
+            _ => u128::from(*amount) * 1_000_000_000,
+        };
+        Some((nanos + 500) / 1000)
     }
 
     pub(crate) fn is_closure(&self) -> bool {
