@@ -42,6 +42,7 @@ use crate::storage::ladder::{CircuitBreaker, InFlight};
 /// | `on_event` | none |
 /// | `enabled` | true |
 /// | `hash_identifiers` | false |
+/// | `clock` | the storage's own |
 ///
 /// ```
 /// use limitra_core::LimitraConfig;

@@ -94,7 +94,7 @@ impl HttpLimiterBuilder {
     }
 
     /// Requests of this path, from its first `/` and as clients send it, are neither counted nor refused. With `/*` at its end
-    /// everything below it, but for paths with `.`, `..` (`..;x` as well) or `%` in what is below, which a router may read otherwise.
+    /// everything below it, but for paths with a part `.` or `..` (`..;x` as well) or a `%` in what is below, which a router may read otherwise.
     pub fn exempt_path(mut self, path: &str) -> Self {
         self.exemptions.path(path);
         self
