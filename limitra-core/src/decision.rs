@@ -297,7 +297,7 @@ impl Decision {
             (Some(more), _) => more.scopes.get(rule.subject()).map(ToString::to_string),
             (None, _) => Some(self.scope.text()),
         };
-        let exceeded = RateLimitExceeded::new(rule.limit(), rule.retry_after()).degraded(self.is_degraded());
+        let exceeded = RateLimitExceeded::by(rule).degraded(self.is_degraded());
         Some(exceeded.in_function(scope.unwrap_or_default(), ""))
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::limit::Limit;
+use crate::rule_decision::RuleDecision;
 
 /// The limit is exceeded.
 ///
@@ -30,7 +31,7 @@ pub struct RateLimitExceeded {
     pub window: Duration,
     /// After this long the same call would be allowed, if nobody else asks. Never zero.
     pub retry_after: Duration,
-    /// What is left: 0.
+    /// What is left of it: 0, or less than the call costs.
     pub remaining: u64,
     /// The scope of the limit that binds.
     pub scope: Cow<'static, str>,
@@ -53,6 +54,11 @@ impl RateLimitExceeded {
             function: Cow::Borrowed(""),
             degraded: false,
         }
+    }
+
+    /// That of the rule that binds.
+    pub(crate) fn by(rule: &RuleDecision) -> Self {
+        Self { remaining: rule.remaining(), ..Self::new(rule.limit(), rule.retry_after()) }
     }
 
     /// The same, refused by an outage policy or not.

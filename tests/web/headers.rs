@@ -217,3 +217,18 @@ async fn a_window_that_is_no_whole_number_of_seconds_is_not_told() {
     assert_eq!(value(&refused, "ratelimit-policy"), Some("\"user\";q=1"));
     assert_eq!(value(&refused, "retry-after"), Some("1"), "never 0");
 }
+
+#[tokio::test]
+async fn of_a_cost_that_is_more_than_what_is_left_a_layer_and_an_error_tell_what_is_left() {
+    let limiter = on(&ManualClock::default(), Algorithm::FixedWindow, 10, "user", &MemoryStorage::new());
+    let (router, _) = behind(&for_each_user(&limiter).cost(|_| 4).build().unwrap());
+    for _ in 0..2 {
+        headers(&router).await;
+    }
+    let refused = headers(&router).await;
+    assert_eq!(value(&refused, "ratelimit"), Some("\"user\";r=2;t=60"));
+
+    let exceeded = limiter.test_cost("ada", 4).await.unwrap().exceeded().unwrap();
+    assert_eq!(exceeded.remaining, 2);
+    assert_eq!(value(exceeded.to_response().headers(), "ratelimit"), Some("\"user\";r=2;t=60"));
+}

@@ -49,7 +49,7 @@ pub fn exceeded(decision: &Decision, Teller(planned): &Teller) -> RateLimitExcee
         PlanRef::First(Ok(plan)) => plan.layers.get(rule.subject()).map(|layer| Cow::Borrowed(&*layer.scope)),
         _ => plan.layers.get(rule.subject()).map(|layer| Cow::Owned(layer.scope.clone())),
     };
-    let exceeded = RateLimitExceeded::new(rule.limit(), rule.retry_after()).degraded(decision.is_degraded());
+    let exceeded = RateLimitExceeded::by(rule).degraded(decision.is_degraded());
     exceeded.in_function(scope.unwrap_or_default(), plan.function)
 }
 

@@ -46,8 +46,10 @@ impl RateLimitExceeded {
         string_into(&mut name, &self.scope);
         name.push('"');
         let quota = quota_of(limit);
-        let values =
-            [(RATELIMIT_POLICY, format!("{name}{quota}")), (RATELIMIT, format!("{name};r=0;t={wait}"))];
+        let values = [
+            (RATELIMIT_POLICY, format!("{name}{quota}")),
+            (RATELIMIT, format!("{name};r={};t={wait}", self.remaining)),
+        ];
         for (name, value) in values {
             if let Ok(value) = HeaderValue::try_from(value) {
                 headers.insert(name, value);
