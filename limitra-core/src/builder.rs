@@ -155,7 +155,7 @@ impl RateLimiterBuilder {
         }
     }
 
-    /// How much a bucket holds, of several limits each, also in place of a burst of its own; default: the amount.
+    /// How much a bucket holds, of several limits each; default: the amount. A limit with a burst of its own is a mistake.
     pub fn burst(mut self, burst: impl Amount) -> Self {
         self.burst = number::amount("burst", burst).map_err(|mistake| self.note(mistake)).ok();
         self
@@ -322,7 +322,7 @@ impl RateLimiterBuilder {
             None => vec![self.take_limit(algorithm)?],
         };
         match self.burst {
-            Some(burst) => limits.into_iter().map(|limit| limit.with_burst(burst)).collect(),
+            Some(burst) => limits.into_iter().map(|limit| limit.with_only_burst(burst)).collect(),
             None => Ok(limits),
         }
     }

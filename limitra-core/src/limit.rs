@@ -79,6 +79,14 @@ impl Limit {
         Ok(Self { burst: Some(given), ..self })
     }
 
+    /// The same limit with a burst that is set beside it.
+    pub(crate) fn with_only_burst(self, burst: u64) -> Result<Self, ConfigurationError> {
+        match self.burst {
+            Some(_) => Err(ConfigurationError::TwoBursts { burst, limit: self }),
+            None => self.with_burst(burst),
+        }
+    }
+
     /// Units per window; [`u64::MAX`] if unlimited.
     pub const fn amount(&self) -> u64 {
         self.amount

@@ -81,3 +81,18 @@ async fn a_registered_granularity_is_looked_up_at_the_first_call() {
     assert!(function.ends_with("unknown"), "{function}");
     assert!(matches!(&source, ConfigurationError::Notation(error) if error.column() == 3), "{source}");
 }
+
+#[tokio::test]
+async fn a_burst_beside_that_of_a_text_that_only_runs_is_told_by_the_first_call() {
+    const TEXT: &str = "5/minute burst 20";
+    #[rate_limit(limits = TEXT, burst = 7, algorithm = "gcra", limitra = limits)]
+    async fn create_post(limits: &Limitra) -> Result<(), Error> {
+        Ok(())
+    }
+
+    let (limits, _clock) = limits();
+    let Err(Error::Function { source, .. }) = create_post(&limits).await else {
+        panic!("two bursts were let through");
+    };
+    assert!(matches!(source, ConfigurationError::TwoBursts { burst: 7, .. }), "{source}");
+}

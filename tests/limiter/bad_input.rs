@@ -133,6 +133,11 @@ fn a_burst_of_no_use_is_refused_by_its_value() {
         bucket().burst(u64::MAX),
         &["burst of 9007199254740991", "100 years", "5 requests per 60s"],
     );
+    let with_burst = Limit::new(5, MINUTE).unwrap().with_burst(7).unwrap();
+    for builder in [bare().notation("10/second; 5/minute burst 7"), bare().limits([with_burst])] {
+        let words = ["a burst of 9 is set", "burst 7", "keep one"];
+        assert_refused(builder.algorithm("token_bucket").burst(9), &words);
+    }
     for &algorithm in Algorithm::ALL.iter().filter(|algorithm| !algorithm.is_bucket()) {
         let builder = bare().algorithm(algorithm).requests(5).window(60).burst(7);
         assert_refused(builder, &[algorithm.name(), "no burst (7)", "token_bucket, leaky_bucket or gcra"]);

@@ -316,7 +316,7 @@ pub(super) fn rules_with_burst(
     let Some(burst) = burst else {
         return rules_of(algorithm, limits);
     };
-    let with_burst = |limit: &Limit| limit.with_burst(burst);
+    let with_burst = |limit: &Limit| limit.with_only_burst(burst);
     let limits: SmallVec<[Limit; 2]> = limits.iter().map(with_burst).collect::<Result<_, _>>()?;
     rules_of(algorithm, &limits)
 }

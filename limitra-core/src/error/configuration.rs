@@ -121,6 +121,14 @@ pub enum ConfigurationError {
         /// The limit that it was given for.
         limit: Limit,
     },
+    /// A burst for a limit that has one.
+    #[error("a burst of {burst} is set beside that of {limit}; keep one of them")]
+    TwoBursts {
+        /// What was given.
+        burst: u64,
+        /// The limit that it was given for.
+        limit: Limit,
+    },
     /// No limit was given.
     #[error(
         "no limit is given; set `requests` and `window`, `capacity` and `fill_rate`, `limits` or a `notation`"
